@@ -1,0 +1,1 @@
+"""What every domain stands on: settings, database, store, events, jobs, capabilities, security."""

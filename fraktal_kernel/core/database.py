@@ -1,0 +1,284 @@
+"""One SQL database, SQLite in WAL or PostgreSQL, with one way to read and one way to write.
+
+Statements are plain SQL that both understand, with ``:name`` for values. They go to the
+driver directly: the journal runs thousands of them a second, and SQLAlchemy's execution
+layer would cost more than the database itself. Tables that change rarely (accounts) use
+:meth:`Database.session`. SQLite has one writer at a time, so writes wait for one lock here
+instead of failing in the database.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlmodel import Session
+
+from fraktal_kernel.errors import InvalidInput, MissingExtra, NewerDatabase, Unavailable
+
+Row = tuple[Any, ...]
+BUSY_MS = 5000
+
+
+@cache
+def _for_psycopg(sql: str) -> str:
+    return re.sub(r"(?<!:):([a-z_]\w*)", r"%(\1)s", sql.replace("%", "%%"))
+
+
+class Transaction:
+    """What runs between BEGIN and COMMIT; made by :meth:`Database.read` and ``write``."""
+
+    def __init__(self, cursor: Any, sqlite: bool) -> None:
+        self._cursor = cursor
+        self.sqlite = sqlite
+
+    def execute(self, sql: str, values: Mapping[str, Any] | None = None) -> int:
+        """Run one statement; returns how many rows it touched."""
+        self._cursor.execute(sql if self.sqlite else _for_psycopg(sql), values or {})
+        return int(self._cursor.rowcount)
+
+    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run one statement and fetch all its rows."""
+        self._cursor.execute(sql if self.sqlite else _for_psycopg(sql), values or {})
+        found: list[Row] = self._cursor.fetchall()
+        return found
+
+    def row(self, sql: str, values: Mapping[str, Any] | None = None) -> Row | None:
+        """Run one statement and fetch its first row, or None."""
+        found = self.rows(sql, values)
+        return found[0] if found else None
+
+    def records(self, sql: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Run one statement and fetch its rows as dictionaries."""
+        found = self.rows(sql, values)
+        names = [column[0] for column in self._cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+
+class Database:
+    """The database behind one URL.
+
+    Parameters
+    ----------
+    url : ``sqlite:///file`` or ``postgresql://user@host/name``
+
+    Raises
+    ------
+    InvalidInput
+        a URL that is neither
+    MissingExtra
+        PostgreSQL without its driver
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise InvalidInput(
+                f"database_url: given {url!r}, expected sqlite:///FILE or postgresql://HOST/NAME."
+            ) from None
+        self.sqlite = parsed.get_backend_name() == "sqlite"
+        if not self.sqlite and parsed.get_backend_name() != "postgresql":
+            raise InvalidInput(
+                f"database_url: given a {parsed.get_backend_name()} URL, "
+                "expected sqlite:///FILE or postgresql://HOST/NAME."
+            )
+        self.file = Path(parsed.database) if self.sqlite and parsed.database else None
+        if not self.sqlite and parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self._lock = threading.Lock()
+        self._writer: Any = None
+        try:
+            self.engine = (
+                self._sqlite_engine(parsed)
+                if self.sqlite
+                else create_engine(parsed, pool_size=8, max_overflow=56, pool_pre_ping=True)
+            )
+        except (ModuleNotFoundError, NoSuchModuleError):
+            raise MissingExtra(
+                "PostgreSQL needs its driver: pip install 'fraktal[postgres]'."
+            ) from None
+
+    @staticmethod
+    def _sqlite_engine(url: Any) -> Engine:
+        engine = create_engine(
+            url,
+            connect_args={
+                "isolation_level": None,
+                "check_same_thread": False,
+                "timeout": BUSY_MS / 1000,
+            },
+            pool_size=8,
+            max_overflow=56,
+        )
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+            for pragma in (
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                "foreign_keys = ON",
+                "wal_autocheckpoint = 4000",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN")
+
+        return engine
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Read a consistent state; writers go on beside it."""
+        with _as_unavailable():
+            connection = self.engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                if self.sqlite:
+                    cursor.execute("BEGIN")
+                yield Transaction(cursor, self.sqlite)
+            finally:
+                connection.rollback()
+                connection.close()
+
+    @contextmanager
+    def write(self, full_sync: bool = False) -> Iterator[Transaction]:
+        """Write in one transaction: all of it or, after an exception, nothing.
+
+        Parameters
+        ----------
+        full_sync : wait until the disk has it, for facts that a power cut must not undo
+        """
+        with _as_unavailable():
+            if self.sqlite:
+                with self._lock:
+                    yield from self._write_sqlite(full_sync)
+            else:
+                connection = self.engine.raw_connection()
+                try:
+                    yield Transaction(connection.cursor(), False)
+                    connection.commit()
+                except BaseException:
+                    connection.rollback()
+                    raise
+                finally:
+                    connection.close()
+
+    def _write_sqlite(self, full_sync: bool) -> Iterator[Transaction]:
+        if self._writer is None:
+            self._writer = self.engine.raw_connection()
+        cursor = self._writer.cursor()
+        cursor.execute(f"PRAGMA synchronous = {'FULL' if full_sync else 'NORMAL'}")
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            yield Transaction(cursor, True)
+            cursor.execute("COMMIT")
+        except BaseException:
+            if self._writer.driver_connection.in_transaction:
+                cursor.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def session(self, write: bool = False) -> Iterator[Session]:
+        """Open a SQLModel session; one that writes is committed at its end, with full sync."""
+        with _as_unavailable():
+            with self._lock if write and self.sqlite else nullcontext():
+                with Session(self.engine, expire_on_commit=False) as session:
+                    yield session
+                    if write:
+                        session.commit()
+
+    def version(self) -> str | None:
+        """Tell which migration the database stands at, None for an empty one."""
+        exists = (
+            "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
+            if self.sqlite
+            else "SELECT to_regclass('alembic_version')::text AS name"
+        )
+        with self.read() as tx:
+            found = tx.row(exists)
+            if not found or found[0] is None:
+                return None
+            row = tx.row("SELECT version_num FROM alembic_version")
+        return str(row[0]) if row else None
+
+    def migrate(self) -> None:
+        """Bring the tables to this program's version.
+
+        Raises
+        ------
+        NewerDatabase
+            the database was written by a newer Fraktal
+        """
+        from fraktal_kernel.core.migrations import HEAD
+
+        if self.file:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        if self.version() == HEAD:
+            return
+        from fraktal_kernel.core.migrations import upgrade
+
+        with _as_unavailable():
+            upgrade(self.engine, self.version())
+
+    def check(self) -> None:
+        """Raise :class:`Unavailable` if the database does not answer."""
+        with self.read() as tx:
+            tx.row("SELECT 1")
+
+    def close(self) -> None:
+        """Give all connections back."""
+        with self._lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+        self.engine.dispose()
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    """Turn what drivers say of full disks, locks and lost servers into one sentence."""
+    try:
+        yield
+    except (sqlite3.OperationalError, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(error, DBAPIError) and not isinstance(cause, sqlite3.OperationalError):
+            if type(cause).__name__ != "OperationalError":
+                raise
+        raise _unavailable(cause) from error
+    except Exception as error:
+        if type(error).__module__.startswith("psycopg") and isinstance(
+            error, _psycopg_operational()
+        ):
+            raise _unavailable(error) from error
+        raise
+
+
+def _psycopg_operational() -> type[Exception]:
+    import psycopg
+
+    return psycopg.OperationalError
+
+
+def _unavailable(cause: Any) -> Unavailable:
+    words = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    if "locked" in words:
+        return Unavailable(
+            "the database is locked by another program; close that program and try again."
+        )
+    if "full" in words or "disk I/O" in words:
+        return Unavailable(f"the disk cannot take more ({words}); free some space and try again.")
+    return Unavailable(f"the database does not answer ({words}); start it or mend database_url.")
+
+
+__all__ = ["Database", "NewerDatabase", "Transaction"]

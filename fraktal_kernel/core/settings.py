@@ -1,0 +1,193 @@
+"""Every setting of the workbench, where its value comes from, and nothing else.
+
+A value is looked for in this order: an argument in code, a ``FRAKTAL_*`` environment
+variable, ``fraktal.toml`` in the workspace root, the default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.registry import unknown_name
+
+PREFIX = "FRAKTAL_"
+
+
+def default_data() -> Path:
+    """Find the workspace root that holds where nothing else is said.
+
+    In a checkout it is the checkout's own ``data/``, so that a notebook, a terminal and a
+    server agree whatever folder they were started from; elsewhere ``data/`` of this folder.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    home = checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
+    return home / "data"
+
+
+class Settings(BaseSettings):
+    """The settings of one workbench; see ``docs/settings.md``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    data: Path = Field(
+        default_factory=default_data, description="Workspace root: database, artifacts, logs."
+    )
+    database_url: str = Field(
+        "", description="SQLAlchemy URL; empty means SQLite in the workspace root."
+    )
+    store_url: str = Field(
+        "", description="fsspec URL for artifacts; empty means a folder in the workspace root."
+    )
+    store_options: dict[str, Any] = Field(
+        default_factory=dict, description="fsspec options of the store: endpoint_url, key, secret."
+    )
+    host: str = Field("127.0.0.1", description="Address that the web server binds to.")
+    port: int = Field(8081, ge=0, le=65535, description="Port of the web server; 0 picks one.")
+    lab_port: int = Field(8888, ge=0, le=65535, description="Port of JupyterLab; 0 picks one.")
+    allowed_hosts: list[str] = Field(
+        default_factory=list, description="Host names, besides loopback, that requests may name."
+    )
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="Origins, besides our own, that browsers may call from."
+    )
+    max_request_bytes: int = Field(
+        8 * 1024**2, ge=1024, description="Largest request body that is read, in bytes."
+    )
+    session_days: float = Field(30, gt=0, description="Days until a browser has to sign in again.")
+    workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=256,
+        description="Local worker processes.",
+    )
+    dask_scheduler: str = Field(
+        "", description="Dask scheduler, such as tcp://10.0.0.5:8786; empty means local workers."
+    )
+    hub_host: str = Field(
+        "", description="Address of this machine that Dask workers can reach; empty finds one."
+    )
+    capability_modules: list[str] = Field(
+        default_factory=list, description="Python modules with capabilities, besides plug-ins."
+    )
+    lease_s: float = Field(
+        15, gt=0, description="Seconds without a heartbeat after which a job is taken back."
+    )
+    heartbeat_s: float = Field(3, gt=0, description="Seconds between two heartbeats of a job.")
+    cancel_grace_s: float = Field(
+        0.5, ge=0, description="Seconds that a cancelled job has to stop by itself."
+    )
+    retry_delay_s: float = Field(
+        1, ge=0, description="Seconds before the first retry; doubles with each, up to a minute."
+    )
+    event_days: float = Field(30, gt=0, description="Days that events are kept.")
+    log_level: str = Field("info", description="Least severe level that is logged.")
+    log_max_bytes: int = Field(
+        10 * 1024**2, ge=1024, description="Size at which a log file is rotated, in bytes."
+    )
+    log_files: int = Field(5, ge=1, description="Rotated log files that are kept.")
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.lower() not in ("debug", "info", "warning", "error", "critical"):
+            raise ValueError("expected debug, info, warning, error or critical")
+        return value.lower()
+
+    @property
+    def database(self) -> str:
+        """The database URL that holds, default included."""
+        return self.database_url or f"sqlite:///{self.data / 'fraktal.db'}"
+
+    @property
+    def store(self) -> str:
+        """The store URL that holds, default included."""
+        return self.store_url or str(self.data / "store")
+
+    @property
+    def file(self) -> Path:
+        """The TOML file that is read where it exists."""
+        return self.data / "fraktal.toml"
+
+    def sources(self) -> dict[str, str]:
+        """Say for each setting where its value came from, in words."""
+        in_file = _toml_keys(self.file)
+        found = {}
+        for name in type(self).model_fields:
+            if name in self._arguments:
+                found[name] = "argument"
+            elif PREFIX + name.upper() in _environment():
+                found[name] = f"environment {PREFIX}{name.upper()}"
+            elif name in in_file:
+                found[name] = f"file {self.file}"
+            else:
+                found[name] = "default"
+        return found
+
+    _arguments: frozenset[str] = frozenset()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments, then the environment, then the file of the workspace that these name."""
+        data = init_settings().get("data") or env_settings().get("data") or default_data()
+        file = Path(data).expanduser() / "fraktal.toml"
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+
+def _environment() -> set[str]:
+    return {name.upper() for name in os.environ if name.upper().startswith(PREFIX)}
+
+
+def _toml_keys(file: Path) -> set[str]:
+    return set(tomllib.loads(file.read_text())) if file.exists() else set()
+
+
+def load_settings(**arguments: Any) -> Settings:
+    """Read the settings of this process; the arguments given win over all else.
+
+    Raises
+    ------
+    InvalidInput
+        a value of the wrong type or an unknown name; the text says which and where it stands
+    """
+    known = list(Settings.model_fields)
+    for name in arguments:
+        if name not in known:
+            raise unknown_name("setting", name, known)
+    try:
+        settings = Settings(**arguments)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            raise unknown_name("setting", name, known) from None
+        raise InvalidInput(
+            f"setting {name} ({PREFIX}{name.upper()}): given {first['input']!r}; {first['msg']}."
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"the settings file fraktal.toml is not valid TOML: {error}.") from None
+    object.__setattr__(settings, "_arguments", frozenset(arguments))
+    return settings

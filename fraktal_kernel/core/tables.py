@@ -1,0 +1,173 @@
+"""The tables of the workbench. Every row has an owner; every time is seconds since 1970, UTC."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, Text, text
+from sqlmodel import Field, SQLModel
+
+#: SQLite counts rows by itself only in a plain INTEGER key; PostgreSQL wants eight bytes.
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+#: PostgreSQL's name for a double is too narrow as ``Float``; a time needs all 53 bits.
+Seconds = Float(53)
+metadata: MetaData = SQLModel.metadata
+
+
+class User(SQLModel, table=True):
+    """Somebody who may sign in; without a password only by a link or a token."""
+
+    __tablename__ = "user_account"
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True, max_length=100)
+    password_hash: str | None = None
+    is_admin: bool = False
+    created_at: float = Field(sa_type=Seconds)
+
+
+class BrowserSession(SQLModel, table=True):
+    """One browser that has signed in; the cookie's secret is kept as its hash."""
+
+    __tablename__ = "browser_session"
+    id: int | None = Field(default=None, primary_key=True)
+    owner_id: int = Field(foreign_key="user_account.id", index=True)
+    token_hash: str = Field(unique=True)
+    created_at: float = Field(sa_type=Seconds)
+    expires_at: float = Field(sa_type=Seconds)
+
+
+class ApiToken(SQLModel, table=True):
+    """A program's key to the web API; kept as its hash, limited by scopes, revocable."""
+
+    __tablename__ = "api_token"
+    id: int | None = Field(default=None, primary_key=True)
+    owner_id: int = Field(foreign_key="user_account.id", index=True)
+    name: str = Field(max_length=100)
+    token_hash: str = Field(unique=True)
+    scopes: str = "[]"
+    created_at: float = Field(sa_type=Seconds)
+    last_used_at: float | None = Field(default=None, sa_type=Seconds)
+    revoked_at: float | None = Field(default=None, sa_type=Seconds)
+
+
+class Job(SQLModel, table=True):
+    """One durable run of a capability: its order, its lease, its outcome."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index(
+            "job_queue",
+            text("priority DESC"),
+            "id",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index(
+            "job_lease",
+            "lease_until",
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+        Index(
+            "job_parent",
+            "parent_id",
+            sqlite_where=text("parent_id IS NOT NULL"),
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        Index(
+            "job_key",
+            "owner_id",
+            "key",
+            unique=True,
+            sqlite_where=text("key IS NOT NULL"),
+            postgresql_where=text("key IS NOT NULL"),
+        ),
+        Index("job_owner", "owner_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True))
+    owner_id: int = Field(foreign_key="user_account.id")
+    capability: str
+    params: str
+    state: str
+    priority: int = 0
+    key: str | None = None
+    parent_id: int | None = Field(
+        default=None, sa_column=Column(BigInteger, ForeignKey("job.id"), nullable=True)
+    )
+    attempt: int = 0
+    max_attempts: int = 1
+    losses: int = 0
+    fence: int = 0
+    worker: str | None = None
+    lease_until: float | None = Field(default=None, sa_type=Seconds)
+    not_before: float = Field(default=0, sa_type=Seconds)
+    timeout_s: float | None = Field(default=None, sa_type=Seconds)
+    cancel_requested: bool = False
+    progress: float = Field(default=0, sa_type=Seconds)
+    message: str = ""
+    result: str | None = Field(default=None, sa_type=Text)
+    error: str | None = Field(default=None, sa_type=Text)
+    created_at: float = Field(sa_type=Seconds)
+    started_at: float | None = Field(default=None, sa_type=Seconds)
+    ended_at: float | None = Field(default=None, sa_type=Seconds)
+
+
+def job_id_key() -> int:
+    """Make the first half of a key below a job; each table needs a column of its own."""
+    column: int = Field(sa_column=Column(BigInteger, ForeignKey("job.id"), primary_key=True))
+    return column
+
+
+class Step(SQLModel, table=True):
+    """A finished step of a job and its value; what stands here is not done again."""
+
+    __tablename__ = "job_step"
+    job_id: int = job_id_key()
+    name: str = Field(primary_key=True)
+    owner_id: int = Field(foreign_key="user_account.id")
+    value: str = Field(sa_type=Text)
+    finished_at: float = Field(sa_type=Seconds)
+
+
+class Question(SQLModel, table=True):
+    """Something that a job asked a person, and the answer."""
+
+    __tablename__ = "job_question"
+    job_id: int = job_id_key()
+    name: str = Field(primary_key=True)
+    owner_id: int = Field(foreign_key="user_account.id")
+    text: str
+    choices: str
+    asked_at: float = Field(sa_type=Seconds)
+    answer: str | None = None
+    answered_at: float | None = Field(default=None, sa_type=Seconds)
+    answered_by: int | None = Field(default=None, foreign_key="user_account.id")
+
+
+class ArtifactRow(SQLModel, table=True):
+    """A file that a job made; the bytes lie in the store under ``path``."""
+
+    __tablename__ = "artifact"
+    job_id: int = job_id_key()
+    name: str = Field(primary_key=True)
+    owner_id: int = Field(foreign_key="user_account.id")
+    path: str
+    size_bytes: int = Field(sa_type=BigInteger)
+    sha256: str
+    media_type: str
+    created_at: float = Field(sa_type=Seconds)
+
+
+class Event(SQLModel, table=True):
+    """Something that happened; rows are only ever added, and pruned by age."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        Index("event_subject", "subject", "seq"),
+        {"sqlite_autoincrement": True},
+    )
+    seq: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True))
+    time: float = Field(sa_type=Seconds)
+    topic: str
+    subject: str
+    owner_id: int = Field(foreign_key="user_account.id")
+    payload: str = Field(sa_type=Text)
