@@ -62,9 +62,7 @@ def debian_packages(names: list[str], required: bool) -> None:
     elif required:
         raise SystemExit(f"fraktal: missing {', '.join(names)}; type: sudo {command}")
     else:
-        say(
-            f"not here: {', '.join(names)}; tests that need them skip. To have them: sudo {command}"
-        )
+        say(f"missing {', '.join(names)}: tests that need them skip; to have them: sudo {command}")
 
 
 def missing_programs(names: list[str]) -> list[str]:
@@ -88,7 +86,7 @@ def make_venv() -> None:
 
 
 def pip_configuration() -> dict[str, str]:
-    """What pip is configured with here, by option: files first, the environment wins."""
+    """Read pip's configuration by option: files first, the environment wins."""
     text = subprocess.run(
         [PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     ).stdout
@@ -103,11 +101,11 @@ def pip_configuration() -> dict[str, str]:
 
 def uv_options(pip: dict[str, str]) -> list[str]:
     """Say in uv's words where pip is configured to look for packages."""
-    options = []
+    options = ["--index-strategy", "unsafe-best-match"]  # the newest of all indexes, as pip does
     for place in pip.get("find-links", "").split():
         options += ["--find-links", place]
     for index in pip.get("extra-index-url", "").split():
-        options += ["--index", index, "--index-strategy", "unsafe-best-match"]  # as pip does
+        options += ["--index", index]
     if "index-url" in pip:
         options += ["--default-index", pip["index-url"]]
     return options
@@ -178,7 +176,7 @@ def install(extras: set[str], torch: str) -> None:
 
 def main() -> None:
     """Read the command line and install."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (said here, before anything else can fail)
         raise SystemExit(
             f"fraktal: this is Python {platform.python_version()}; Fraktal needs 3.11 or newer. "
             "Name one with: make PYTHON=python3.11 ..."
