@@ -25,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+UV = VENV / "bin" / "uv"
 LOCK = ROOT / "requirements.lock"
 NEEDS_TORCH = {"networks", "voices"}  # extras whose packages use torch
 DEBIAN = {  # Debian package: where its program may be
@@ -129,21 +130,20 @@ def torch_build(asked: str) -> str:
     return "cuda" if found else "cpu"
 
 
-def torch_options(build: str, find_links: list[str]) -> list[str]:
+def torch_options(build: str, options: list[str]) -> list[str]:
     """Hold uv to one build of torch, so that no resolver brings CUDA where cpu is meant."""
     if sys.platform != "linux":
         return []  # elsewhere there is one build only
     pin = next(line for line in LOCK.read_text().splitlines() if line.startswith("torch=="))
-    version = pin.partition("==")[2].split()[0]
-    rule = f"torch=={version}+cpu" if build == "cpu" else f"torch=={version},!={version}+cpu"
-    constraint = VENV / "torch.txt"
-    constraint.write_text(rule + "\n")
-    options = ["--constraint", str(constraint)]
-    wheel = f"torch-{version}+cpu-cp3{sys.version_info.minor}-*.whl"
-    here = any(list(Path(place.removeprefix("file://")).glob(wheel)) for place in find_links)
-    if build == "cpu" and not here:
-        options += ["--torch-backend", "cpu"]
-    return options
+    cpu = f"{pin.split()[0]}+cpu"
+    rule = VENV / "torch.txt"
+    rule.write_text(cpu if build == "cpu" else cpu.replace("==", "!="))
+    held = ["--constraint", str(rule)]
+    if build == "cpu":
+        look = [UV, "pip", "install", "--dry-run", "--no-deps", "--python", PYTHON, *options, cpu]
+        if subprocess.run(look, capture_output=True).returncode:  # not where pip is told to look
+            held += ["--torch-backend", "cpu"]
+    return held
 
 
 def install(extras: set[str], torch: str) -> None:
@@ -162,15 +162,15 @@ def install(extras: set[str], torch: str) -> None:
 
     make_venv()
     pip = pip_configuration()
+    if not UV.exists():
+        run(PYTHON, "-m", "pip", "install", "--quiet", "--constraint", LOCK, "uv")
     options = uv_options(pip)
     if torch:
-        options += torch_options(torch, pip.get("find-links", "").split())
-    if not (VENV / "bin" / "uv").exists():
-        run(PYTHON, "-m", "pip", "install", "--quiet", "--constraint", LOCK, "uv")
+        options += torch_options(torch, options)
     what = f".[{','.join(sorted(extras))}]" if extras else "."
     say(f"installing {what}" + (f" with torch for {torch}" if torch else "") + " into .venv")
-    uv = (VENV / "bin" / "uv", "pip", "install", "--python", PYTHON, "--constraint", LOCK)
-    run(*uv, *options, "--editable", what, **uv_environment(pip))
+    command = (UV, "pip", "install", "--python", PYTHON, "--constraint", LOCK)
+    run(*command, *options, "--editable", what, **uv_environment(pip))
     stamp.write_text(json.dumps(new))
 
 
