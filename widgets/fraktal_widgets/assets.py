@@ -1,0 +1,22 @@
+"""Join the JavaScript and style files of a widget into the one text that anywidget takes.
+
+There is no bundler: files that several widgets share stand in front of the widget's own and are
+read as one module, so only the last one exports.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def joined(*names: str) -> str:
+    """Read files of this folder, in order, as one text.
+
+    Examples
+    --------
+    >>> joined("tokens.css").count("--fk-accent:")
+    1
+    """
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)

@@ -1,0 +1,369 @@
+"""Follow a workbench's jobs and keep what a screen shows of them, as plain JSON.
+
+Two threads a feed, both ending with it: one reads the workbench's events, one does
+everything else (asking for jobs, logs and pictures, doing what the user wished), so that
+neither a callback of a widget nor the browser waits for work. What changed is told at most
+ten times a second. Nothing here knows of traits or of a browser.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from fraktal_kernel.errors import FraktalError
+
+if TYPE_CHECKING:
+    from fraktal_kernel.core.jobs.model import JobView
+    from fraktal_kernel.core.workbench import Workbench
+
+RATE_PER_S = 10
+PAGE = 50
+LOG_LINES = 400
+TEXT_LENGTH = 200
+THUMBNAIL_PX = (320, 240)
+#: pictures larger than this are listed, not drawn: making them small would take seconds
+PICTURE_MAX_BYTES = 64 * 1024**2
+PICTURES_KEPT = 60
+#: hosts without our server's addresses get a file through the widget, up to this size
+DOWNLOAD_MAX_BYTES = 32 * 1024**2
+PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
+
+_log = logging.getLogger(__name__)
+
+
+def milliseconds(time_: datetime | None) -> int | None:
+    """Give a time as JavaScript counts it, None where there is none."""
+    return None if time_ is None else round(time_.timestamp() * 1000)
+
+
+def short(value: Any) -> Any:
+    """Cut a value down to what fits on a card."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) <= TEXT_LENGTH:
+        return value
+    return text[: TEXT_LENGTH - 1] + "…"
+
+
+def thumbnail(data: bytes) -> str | None:
+    """Make a small picture as a data URL of a few kilobytes; None where it is no picture.
+
+    Examples
+    --------
+    >>> thumbnail(b"this is text") is None
+    True
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.draft("RGB", THUMBNAIL_PX)
+            small = picture.convert("RGBA" if "A" in picture.getbands() else "RGB")
+            small.thumbnail(THUMBNAIL_PX)
+            target = io.BytesIO()
+            small.save(target, "WEBP", quality=80)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    return "data:image/webp;base64," + base64.b64encode(target.getvalue()).decode()
+
+
+class JobFeed:
+    """Some jobs of a workbench, kept current.
+
+    Parameters
+    ----------
+    workbench : whose jobs
+    changed : called on a thread of the feed when something changed, at most ten times a second
+    everything : follow all jobs; False follows only those given to :meth:`watch`
+
+    Nothing happens before :meth:`start`, so that the owner can finish itself first.
+    """
+
+    def __init__(
+        self, workbench: Workbench, changed: Callable[[], None], *, everything: bool = True
+    ) -> None:
+        self.workbench = workbench
+        self.jobs: dict[int, JobView] = {}
+        self.artifacts: dict[int, list[Any]] = {}
+        self.logs: dict[int, list[dict[str, Any]]] = {}
+        self.problems: dict[int, str] = {}
+        self.pictures: dict[str, str] = {}
+        self.trouble = ""
+        self.loading = True
+        self.more = False
+        self._everything = everything
+        self._changed = changed
+        self._open: set[int] = set()
+        self._titles: dict[str, str] = {}
+        self._tried: set[str] = set()
+        self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._dirty = False
+        self._stop = threading.Event()
+        self._after: int | None = None
+        self._threads = [
+            threading.Thread(target=self._work, name="fraktal-jobs-work", daemon=True),
+            threading.Thread(target=self._read, name="fraktal-jobs-events", daemon=True),
+        ]
+
+    # what the owner of the feed calls -----------------------------------------------------
+
+    def start(self) -> None:
+        """Start both threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """End both threads; nothing is told any more."""
+        self._stop.set()
+        self._tasks.put(None)
+
+    def wait_closed(self, timeout_s: float) -> bool:
+        """Wait until both threads have ended."""
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(timeout_s)
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def do(self, task: Callable[[], None]) -> None:
+        """Do something on the feed's thread, then tell that things changed."""
+        self._tasks.put(task)
+
+    def watch(self, job: JobView) -> None:
+        """Keep one more job current."""
+        self.jobs[job.id] = job
+        self.do(lambda: self._refresh(job.id))
+
+    def wish(self, wish: dict[str, Any]) -> None:
+        """Do what the user wished of one job; a refusal stands on the job's card."""
+        self.do(lambda: self._grant(wish))
+
+    def older(self, state: str | None = None) -> None:
+        """Fetch the next page of older jobs, of one state or of all."""
+
+        def fetch() -> None:
+            jobs = [job.id for job in self.jobs.values() if state in (None, job.state)]
+            self._take(self._list(state, before=min(jobs, default=None)))
+
+        self.do(fetch)
+
+    def cards(self) -> list[dict[str, Any]]:
+        """Give all jobs as JSON, the newest first."""
+        return [self.card(job) for job in sorted(self.jobs.values(), key=lambda j: -j.id)]
+
+    def card(self, job: JobView) -> dict[str, Any]:
+        """Give one job as JSON, as ``job_card.js`` shows it."""
+        params = {name: short(value) for name, value in job.params.items()}
+        card: dict[str, Any] = {
+            "id": job.id,
+            "capability": job.capability,
+            "title": self.title(job.capability),
+            "summary": _summary(job.params),
+            "params": params,
+            "state": job.state,
+            "progress": job.progress,
+            "message": job.message,
+            "attempt": job.attempt,
+            "max_attempts": job.max_attempts,
+            "error": job.error,
+            "problem": self.problems.get(job.id, ""),
+            "question": job.question.model_dump() if job.question else None,
+            "result": "" if job.result is None else str(short(json.dumps(job.result))),
+            "created": milliseconds(job.created_at),
+            "started": milliseconds(job.started_at),
+            "ended": milliseconds(job.ended_at),
+            "artifacts": [
+                artifact.model_dump(mode="json") for artifact in self.artifacts.get(job.id, [])
+            ],
+        }
+        if job.id in self._open and job.id in self.logs:
+            card["log"] = self.logs[job.id]
+        return card
+
+    # the thread that works ---------------------------------------------------------------
+
+    def _work(self) -> None:
+        told = 0.0
+        while not self._stop.is_set():
+            pause = told + 1 / RATE_PER_S - time.monotonic() if self._dirty else None
+            if pause is not None and pause <= 0:
+                self._dirty = False
+                self._tell()
+                told = time.monotonic()
+                continue
+            try:
+                task = self._tasks.get(timeout=pause)
+            except queue.Empty:
+                continue
+            if task is None:
+                return
+            try:
+                task()
+                self.trouble = ""
+            except Exception as error:  # the screen lives on and says what is wrong
+                self._note(error)
+            self._dirty = True
+
+    def _tell(self) -> None:
+        try:
+            self._changed()
+        except Exception:
+            if not self._stop.is_set():  # a widget that is just being closed may refuse
+                _log.exception("showing the jobs failed")
+
+    def _note(self, error: Exception) -> None:
+        if not isinstance(error, FraktalError):
+            _log.exception("following the jobs failed", exc_info=error)
+        self.trouble = str(error) or type(error).__name__
+
+    def _grant(self, wish: dict[str, Any]) -> None:
+        what, job_id = str(wish.get("do")), int(wish.get("job", 0))
+        jobs = self.workbench.jobs
+        self.problems.pop(job_id, None)
+        try:
+            if what == "cancel":
+                self.jobs[job_id] = jobs.cancel(job_id)
+            elif what == "retry":
+                self.jobs[job_id] = jobs.retry(job_id)
+            elif what == "answer":
+                self.jobs[job_id] = jobs.answer(job_id, str(wish.get("choice")))
+            elif what == "open":
+                self._open.add(job_id)
+                self.logs[job_id] = _lines(jobs.log(job_id))
+                self._refresh(job_id)
+            elif what == "close":
+                self._open.discard(job_id)
+                self.logs.pop(job_id, None)
+        except FraktalError as error:
+            self.problems[job_id] = str(error)
+
+    def download(self, job_id: int, name: str) -> dict[str, str]:
+        """Give a file as a data URL, for a browser that cannot ask our server for it."""
+        artifact = next(a for a in self.workbench.jobs.artifacts(job_id) if a.name == name)
+        if artifact.size_bytes > DOWNLOAD_MAX_BYTES:
+            self.problems[job_id] = (
+                f"{name} is too large to come through the notebook; write "
+                f"wb.jobs.artifacts({job_id}) and save it from there."
+            )
+            return {}
+        data = base64.b64encode(artifact.read()).decode()
+        return {"name": name, "url": f"data:{artifact.media_type};base64,{data}"}
+
+    def _list(self, state: str | None = None, before: int | None = None) -> list[JobView]:
+        found = self.workbench.jobs.list(state=state, limit=PAGE, before=before)  # type: ignore[arg-type]
+        if state is None:
+            self.more = len(found) == PAGE
+        return found
+
+    def _load(self) -> None:
+        """Read everything anew: at the start, and when the events were cut off for a while."""
+        if self._everything:
+            active = [
+                job for state in ("queued", "running", "waiting") for job in self._list(state)
+            ]
+            self._take([*active, *self._list()])
+        for job_id, job in list(self.jobs.items()):
+            if job.state in ("queued", "running", "waiting") or not self._everything:
+                self._refresh(job_id)
+        self.loading = False
+
+    def _take(self, jobs: Iterable[JobView]) -> None:
+        for job in jobs:
+            self.jobs[job.id] = job
+            self._look_at(job)
+
+    def _refresh(self, job_id: int) -> None:
+        self._take([self.workbench.jobs.get(job_id)])
+
+    def _look_at(self, job: JobView) -> None:
+        """Learn which files a job has, once it may have some."""
+        if job.state == "queued" or (job.ended and job.id in self.artifacts):
+            return
+        self.do(lambda: self._find_artifacts(job.id))
+
+    def _find_artifacts(self, job_id: int) -> None:
+        found = self.workbench.jobs.artifacts(job_id)
+        self.artifacts[job_id] = found
+        for artifact in found[:4]:
+            if artifact.sha256 in self._tried or artifact.media_type not in PICTURE_TYPES:
+                continue
+            if artifact.size_bytes <= PICTURE_MAX_BYTES and len(self._tried) < PICTURES_KEPT:
+                self._tried.add(artifact.sha256)
+                if (url := thumbnail(artifact.read())) is not None:
+                    self.pictures = self.pictures | {artifact.sha256: url}
+
+    def _apply(self, event: Any) -> None:
+        job_id = int(event.subject)
+        known = self.jobs.get(job_id)
+        if known is None and not self._everything:
+            return
+        if event.topic == "jobs.progress" and known is not None:
+            if known.state == "running":
+                self.jobs[job_id] = known.model_copy(update=_of(event, "progress", "message"))
+        elif event.topic == "jobs.log":
+            if job_id in self.logs:
+                line = {"time": milliseconds(event.time), **_of(event, "level", "text")}
+                self.logs[job_id] = [*self.logs[job_id], line][-LOG_LINES:]
+        elif event.topic == "jobs.artifact":
+            self._find_artifacts(job_id)
+        else:
+            if event.payload.get("state") == "queued":  # tried again: its files may change
+                self.artifacts.pop(job_id, None)
+            self._refresh(job_id)
+
+    def title(self, name: str) -> str:
+        """Say what a capability is called on a button; its name where it is not known here."""
+        if name not in self._titles:
+            from fraktal_kernel.core.capability import capabilities
+
+            known = name in capabilities
+            self._titles[name] = capabilities[name].title if known else name
+        return self._titles[name]
+
+    # the thread that reads events --------------------------------------------------------
+
+    def _read(self) -> None:
+        while not self._stop.is_set():
+            try:
+                # The number first, the list after it: what happens between the two is read twice,
+                # and nothing is missed.
+                if self._after is None:
+                    self._after = self.workbench.last_event()
+                self.do(self._load)
+                for event in self.workbench.events("jobs.*", after=self._after, stop=self._stop):
+                    self._after = event.seq
+                    self.do(lambda event=event: self._apply(event))  # type: ignore[misc]
+            except Exception as error:
+                self.do(lambda error=error: self._lost(error))  # type: ignore[misc]
+            self._stop.wait(1.0)
+
+    def _lost(self, error: Exception) -> None:
+        raise FraktalError(f"The jobs cannot be followed right now ({error}); trying again.")
+
+
+def _of(event: Any, *names: str) -> dict[str, Any]:
+    return {name: event.payload[name] for name in names if name in event.payload}
+
+
+def _lines(log: Iterable[Any]) -> list[dict[str, Any]]:
+    lines = [
+        {"time": milliseconds(line.time), "level": line.level, "text": line.text} for line in log
+    ]
+    return lines[-LOG_LINES:]
+
+
+def _summary(params: dict[str, Any]) -> str:
+    """Say in one line what a job was asked for."""
+    parts = []
+    for name, value in params.items():
+        if isinstance(value, str | int | float | bool):
+            text = str(value)
+            parts.append(f"{name.replace('_', ' ')} {text if len(text) <= 40 else text[:39] + '…'}")
+    return " · ".join(parts[:6])
