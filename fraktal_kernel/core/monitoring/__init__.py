@@ -1,0 +1,1 @@
+"""Logs and numbers of a running workbench."""
