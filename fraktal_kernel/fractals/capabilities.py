@@ -1,0 +1,131 @@
+"""What the workbench can do with fractals: the thin skin round `render`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from fraktal_kernel.core.capability import Artifact, Needs, Run, capability
+from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.escape import Grid
+from fraktal_kernel.fractals.palettes import palettes
+from fraktal_kernel.fractals.render import MAX_ANTIALIAS, render
+from fraktal_kernel.fractals.scene import MAX_ITER, Scene
+
+
+class RenderParams(BaseModel):
+    """What to render, and how large."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scene: Scene = Field(
+        default=cast(Scene, "seahorse"),
+        validate_default=True,
+        title="Scene",
+        description="A name, a .png that Fraktal saved, a .json file, or the scene itself.",
+    )
+    width: int = Field(
+        default=1024,
+        ge=1,
+        title="Width",
+        description="Width of the picture.",
+        json_schema_extra={"unit": "px"},
+    )
+    height: int = Field(
+        default=768,
+        ge=1,
+        title="Height",
+        description="Height of the picture.",
+        json_schema_extra={"unit": "px"},
+    )
+    max_iter: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_ITER,
+        title="Iterations",
+        description="A point that has not escaped after so many steps is inside; "
+        "empty for the scene's own number.",
+        json_schema_extra={"unit": "steps"},
+    )
+    palette: str | None = Field(
+        default=None,
+        title="Palette",
+        description="The colours; empty for the scene's own.",
+        json_schema_extra={"enum": [*palettes, None]},
+    )
+    antialias: int = Field(
+        default=1,
+        ge=1,
+        le=MAX_ANTIALIAS,
+        title="Antialiasing",
+        description="Each pixel is the mean of so many by so many samples.",
+        json_schema_extra={"unit": "samples a side"},
+    )
+
+    @field_validator("palette")
+    @classmethod
+    def _known_palette(cls, name: str | None) -> str | None:
+        try:
+            return name if name is None or palettes[name] else None
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _possible(self) -> RenderParams:
+        try:
+            Grid.of(self.scene, self.width, self.height)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        return self
+
+
+class RenderResult(BaseModel):
+    """The picture, and what it took."""
+
+    picture: Artifact
+    width_px: int
+    height_px: int
+    iterations: int
+    seconds: float
+    method: str
+
+
+@capability(
+    "fractal.render",
+    title="Render a fractal picture",
+    needs=Needs(cores=2),
+    examples=[
+        {"scene": "seahorse", "width": 1920, "height": 1080},
+        {"scene": "julia_dragon", "palette": "ember", "antialias": 2},
+    ],
+)
+def render_picture(params: RenderParams, run: Run) -> RenderResult:
+    """Render a scene as a PNG picture that carries the scene, so that it can be made again."""
+    scene = params.scene
+    if params.max_iter is not None:
+        scene = replace(scene, max_iter=params.max_iter)
+    if params.palette is not None:
+        scene = replace(scene, palette=params.palette)
+
+    def cancelled() -> bool:
+        run.check_cancelled()
+        return False
+
+    picture = render(
+        scene,
+        params.width,
+        params.height,
+        antialias=params.antialias,
+        progress=run.progress,
+        cancelled=cancelled,
+    )
+    return RenderResult(
+        picture=run.save("picture.png", picture.png(), "image/png"),
+        width_px=params.width,
+        height_px=params.height,
+        iterations=picture.iterations,
+        seconds=picture.seconds,
+        method=picture.method,
+    )

@@ -1,0 +1,232 @@
+"""Escape times of a whole picture: pixels, threads, progress and cancelling round the kernel."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraktal_kernel.errors import FraktalError, InvalidInput
+from fraktal_kernel.fractals.scene import Scene
+
+MAX_PIXELS = 100_000_000
+SHORTCUTS = ("cardioid", "bulb", "period")
+# A worker looks up after so many blocks of its lanes: some ten milliseconds.
+_BUDGET = 4096
+_SPANS_A_THREAD = 16
+_LOOK_UP_S = 0.01
+
+Progress = Callable[[float, str], object]
+
+
+class Stopped(FraktalError):
+    """The computation was cancelled before it was complete."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """Escape times of a picture.
+
+    Parameters
+    ----------
+    nu : float64 [h, w], continuous count of iterations, ``-1`` inside
+    iterations : steps ``z*z + c`` that the points needed; none for points that a shortcut settled
+        before the first step, and those up to the recognition for points found periodic
+    method : how it was computed, in words
+    """
+
+    nu: NDArray[np.float64]
+    iterations: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The points of a picture: pixel [0, 0] is the upper left, points are pixel centres."""
+
+    re: float
+    im: float
+    pixel: float
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, scene: Scene, width: int, height: int) -> Grid:
+        """Lay the pixels over the view of a scene, and refuse what cannot be."""
+        check_size(width, height)
+        view = scene.view
+        if not view.resolvable(width):
+            raise InvalidInput(
+                f"the view is {float(view.width):.3g} wide, so neighbours of {width} pixels are "
+                "the same number in float64; choose a wider view or fewer pixels."
+            )
+        pixel = float(view.width) / width
+        return cls(float(view.re), float(view.im), pixel, width, height)
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse sizes that are no picture, or more than memory should hold."""
+    for name, value in (("width", width), ("height", height)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise InvalidInput(
+                f"{name} is {value!r:.60}; expected a whole number of pixels above 0."
+            )
+    if int(width) * int(height) > MAX_PIXELS:
+        raise InvalidInput(
+            f"{width} x {height} are {int(width) * int(height)} pixels; at most {MAX_PIXELS} can "
+            "be made in one picture, choose a smaller size."
+        )
+
+
+def escape(
+    scene: Scene,
+    width: int,
+    height: int,
+    *,
+    threads: int | None = None,
+    shortcuts: bool | Collection[str] = True,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Field:
+    """Compute the escape time of every pixel of a scene.
+
+    Parameters
+    ----------
+    scene : what to look at
+    width, height : size in pixels
+    threads : how many to use; by default all that the machine gives
+    shortcuts : which of `SHORTCUTS` may be taken (True: all, False: none); the counts agree
+    progress : called with a fraction and a text such as ``"rows 400/1000"``
+    cancelled : asked every few milliseconds; `Stopped` is raised when it says True
+
+    Examples
+    --------
+    >>> from fraktal_kernel.fractals import scenes
+    >>> escape(scenes["full_set"], 80, 60).nu.shape
+    (60, 80)
+    """
+    grid = Grid.of(scene, width, height)
+    nu = np.full((height, width), np.nan)
+    steps = fill(
+        nu,
+        scene,
+        grid,
+        threads=threads,
+        shortcuts=shortcuts,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    return Field(nu, steps, method_of(shortcuts))
+
+
+def method_of(shortcuts: bool | Collection[str] = True) -> str:
+    """Say in words how the kernel computes."""
+    names = shortcut_names(shortcuts)
+    return f"float64 in lockstep lanes, shortcuts: {', '.join(names) or 'none'}"
+
+
+def shortcut_names(shortcuts: bool | Collection[str]) -> list[str]:
+    """List the shortcuts that are on, in order, and refuse names that there are not."""
+    if isinstance(shortcuts, bool):
+        return list(SHORTCUTS) if shortcuts else []
+    for name in shortcuts:
+        if name not in SHORTCUTS:
+            raise InvalidInput(f"no shortcut named {name!r:.60}; there are {', '.join(SHORTCUTS)}.")
+    return [name for name in SHORTCUTS if name in shortcuts]
+
+
+def fill(
+    nu: NDArray[np.float64],
+    scene: Scene,
+    grid: Grid,
+    *,
+    row: int = 0,
+    extent: tuple[int, int] | None = None,
+    first: int = 0,
+    step: int = 1,
+    threads: int | None = None,
+    shortcuts: bool | Collection[str] = True,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> int:
+    """Compute what is NaN in rows of a picture, and count the steps.
+
+    Parameters
+    ----------
+    nu : float64 [rows, columns], contiguous, filled in place
+    scene, grid : the picture that the rows belong to
+    row : which row of the picture ``nu[0]`` is
+    extent : rows and columns of ``nu`` to do, by default all
+    first, step : every ``step``-th row and column from ``first`` on is done
+    """
+    from fraktal_kernel.fractals import kernel
+
+    rows, columns = extent or nu.shape
+    stride = nu.shape[1]
+    flat = nu.reshape(-1)
+    names = shortcut_names(shortcuts)
+    skip = sum(1 << SHORTCUTS.index(name) for name in names)
+    plane = (grid.re, grid.im, -(grid.width - 1) / 2, (grid.height - 1) / 2 - row, grid.pixel)
+    seed = (float(scene.seed.re), float(scene.seed.im)) if scene.seed else (0.0, 0.0)
+    # So near that no point of this picture can be told apart from one that came back.
+    tolerance2 = min(1e-13, grid.pixel * 1e-3) ** 2
+    workers = _worker_count(threads)
+    todo = max(0, -(-(rows - first) // step))
+    tall = max(1, -(-todo // (workers * _SPANS_A_THREAD))) * step
+    spans = iter(range(first, rows, tall))  # each start goes to one worker only
+    ended: list[int] = []
+    stop = threading.Event()
+
+    def work() -> int:
+        state, lanes, clock = kernel.fresh_lanes()
+        span = (first, first, step, first, columns, stride)  # no points yet
+
+        def run(drain: bool) -> None:
+            # The lock of the interpreter is free inside sweep, which returns every few ms.
+            while not stop.is_set() and not kernel.sweep(
+                *(flat, span, plane, seed, scene.formula == "julia", scene.max_iter, skip),
+                *(tolerance2, state, lanes, clock, drain, _BUDGET),
+            ):
+                pass
+
+        for start in spans:
+            span = (start, min(start + tall, rows), step, first, columns, stride)
+            clock[kernel.CURSOR] = 0
+            run(drain=False)
+            ended.append(start)
+        run(drain=True)
+        return int(clock[kernel.ITERATIONS])
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="fractal") as pool:
+        futures = [pool.submit(work) for _ in range(workers)]
+        try:
+            waiting = set(futures)
+            rows_done = 0
+            while waiting:
+                _, waiting = wait(waiting, timeout=_LOOK_UP_S)
+                if cancelled is not None and cancelled():
+                    raise Stopped("the computation was cancelled before the picture was complete.")
+                done, rows_done = rows_done, min(rows, len(ended) * tall)
+                if progress is not None and rows_done > done:
+                    progress(rows_done / rows, f"rows {rows_done}/{rows}")
+        finally:
+            stop.set()
+        return sum(future.result() for future in futures)
+
+
+def _worker_count(threads: int | None) -> int:
+    """Use what was asked for, or every processor that this process may use."""
+    if threads is None:
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024:
+        raise InvalidInput(f"threads is {threads!r:.60}; expected a whole number from 1 to 1024.")
+    return threads

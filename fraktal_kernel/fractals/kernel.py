@@ -1,0 +1,387 @@
+"""Escape times in float64, many points in lockstep: the one module that needs numba.
+
+The loop ``z -> z**2 + c`` is emitted as LLVM vectors, because a compiler's own vectoriser
+stops where lanes leave at different times. Several independent vectors hide the latency of
+the multiply-adds; a block of `BLOCK` steps runs without any test, then one mask finds the
+lanes that left, and only those replay their last block point by point. A free lane takes the
+next point at once, so that slow and fast neighbours do not wait for each other.
+
+What a point is, which rows to do and how many threads there are is decided in `escape`.
+Everything that numba caches together stands in this file: its cache looks at no other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+BLOCK = 16
+RADIUS = 1e3
+# AVX-512 holds six <8 x double> pairs and their constants in its 32 registers; machines with
+# 16 registers of half the width (AVX2) or 32 of a quarter (NEON) do best with half as many.
+WIDTH = 8 if "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2] else 4
+VECTORS = 6
+LANES = WIDTH * VECTORS
+
+# Rows of the float64 state [8, LANES] of the lanes.
+CR, CI, ZR, ZI, OLD_R, OLD_I, SAVED_R, SAVED_I = range(8)
+# Rows of the int64 state [3, LANES]: pixel (-1: lane is free), block it started, Brent's next.
+PIXEL, BEGUN, SAVE_AT = range(3)
+# The int64 clock [5]: blocks so far, next deadline, next look at Brent, cursor, iterations.
+NOW, DEADLINE, BRENT, CURSOR, ITERATIONS = range(5)
+# What may be skipped, as bits.
+CARDIOID, BULB, PERIOD = 1, 2, 4
+
+_NEVER = 2**62
+_BRENT_EVERY = 4
+
+
+def _emit_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """Emit ``a*b + c``: rounded once where the machine has fma, still fast where it has none."""
+    kind = a.type
+    name = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+    function = ir.FunctionType(kind, [kind] * 3)
+    fma = cgutils.get_or_insert_function(builder.module, function, f"llvm.fmuladd.{name}")
+    return builder.call(fma, [a, b, c])
+
+
+def _emit_step(builder: Any, zr: Any, zi: Any, cr: Any, ci: Any) -> tuple[Any, Any]:
+    """Emit ``z*z + c`` for one point or one vector of points: the body that all formulas share."""
+    real = _emit_fma(builder, builder.fneg(zi), zi, cr)
+    imag = _emit_fma(builder, builder.fadd(zr, zr), zi, ci)
+    return _emit_fma(builder, zr, zr, real), imag
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _step(typingctx: Any, zr: Any, zi: Any, cr: Any, ci: Any) -> Any:
+    """One step of one point, rounded exactly as the vectors are."""
+    pair = types.UniTuple(types.float64, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return cgutils.pack_array(builder, _emit_step(builder, *args))
+
+    return pair(*[types.float64] * 4), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _advance(typingctx: Any, state: Any, blocks: Any, tolerance2: Any) -> Any:
+    """Run up to ``blocks`` blocks, until a lane left the disc or came back to its saved point.
+
+    Returns the blocks done and one bit for each such lane. A negative ``tolerance2`` looks
+    for no return. Rows ``OLD_*`` then hold the points as they were before the last block.
+    """
+    signature = types.UniTuple(types.int64, 2)(state, types.int64, types.float64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
+        blocks, tolerance2 = args[1], args[2]
+        vector = ir.VectorType(ir.DoubleType(), WIDTH)
+        i64, bits = ir.IntType(64), ir.IntType(WIDTH)
+
+        def splat(value: Any) -> Any:
+            one = builder.insert_element(
+                ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+            )
+            lanes = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+            return builder.shuffle_vector(one, one, lanes)
+
+        def place(row: int, index: int) -> Any:
+            at = ir.Constant(i64, row * LANES + index * WIDTH)
+            return builder.bitcast(builder.gep(array.data, [at]), vector.as_pointer())
+
+        def load(row: int) -> list[Any]:
+            return [builder.load(place(row, k), align=8) for k in range(VECTORS)]
+
+        def store(row: int, values: list[Any]) -> None:
+            for k, value in enumerate(values):
+                builder.store(value, place(row, k), align=8)
+
+        def phis(values: list[Any], block: Any) -> list[Any]:
+            out = []
+            for value in values:
+                phi = builder.phi(value.type)
+                phi.add_incoming(value, block)
+                out.append(phi)
+            return out
+
+        def reduce_or(values: list[Any]) -> Any:
+            total = values[0]
+            for value in values[1:]:
+                total = builder.or_(total, value)
+            return total
+
+        limit = splat(ir.Constant(ir.DoubleType(), RADIUS * RADIUS))
+        near = splat(tolerance2)
+        brent = builder.fcmp_ordered(">=", tolerance2, ir.Constant(ir.DoubleType(), 0.0))
+        cr, ci = load(CR), load(CI)
+        start = load(ZR) + load(ZI)
+        entry = builder.block
+        outer = builder.append_basic_block("block")
+        inner = builder.append_basic_block("steps")
+        test = builder.append_basic_block("test")
+        look = builder.append_basic_block("look")
+        decide = builder.append_basic_block("decide")
+        leave = builder.append_basic_block("leave")
+        builder.branch(outer)
+
+        builder.position_at_end(outer)
+        done = builder.phi(i64)
+        done.add_incoming(ir.Constant(i64, 0), entry)
+        z = phis(start, entry)
+        store(OLD_R, z[:VECTORS])
+        store(OLD_I, z[VECTORS:])
+        # No instruction; it keeps LLVM from carrying these twelve on the stack to the end.
+        builder.fence("acq_rel", "singlethread")
+        builder.branch(inner)
+
+        builder.position_at_end(inner)
+        count = builder.phi(i64)
+        count.add_incoming(ir.Constant(i64, 0), outer)
+        w = phis(z, outer)
+        moved = list(w)
+        unrolled = 4
+        for _ in range(unrolled):
+            for k in range(VECTORS):
+                moved[k], moved[VECTORS + k] = _emit_step(
+                    builder, moved[k], moved[VECTORS + k], cr[k], ci[k]
+                )
+        for phi, value in zip(w, moved, strict=True):
+            phi.add_incoming(value, inner)
+        counted = builder.add(count, ir.Constant(i64, unrolled))
+        count.add_incoming(counted, inner)
+        builder.cbranch(builder.icmp_signed("<", counted, ir.Constant(i64, BLOCK)), inner, test)
+
+        builder.position_at_end(test)
+        after = builder.add(done, ir.Constant(i64, 1))
+        out = []
+        for k in range(VECTORS):
+            x, y = moved[k], moved[VECTORS + k]
+            size = _emit_fma(builder, x, x, builder.fmul(y, y))
+            out.append(builder.fcmp_unordered(">", size, limit))  # lanes that are NaN left too
+        builder.cbranch(brent, look, decide)
+
+        builder.position_at_end(look)
+        saved_r, saved_i = load(SAVED_R), load(SAVED_I)
+        back = []
+        for k in range(VECTORS):
+            x = builder.fsub(moved[k], saved_r[k])
+            y = builder.fsub(moved[VECTORS + k], saved_i[k])
+            apart = _emit_fma(builder, x, x, builder.fmul(y, y))
+            back.append(builder.or_(out[k], builder.fcmp_ordered("<=", apart, near)))
+        builder.branch(decide)
+
+        builder.position_at_end(decide)
+        hits = phis(out, test)
+        for phi, value in zip(hits, back, strict=True):
+            phi.add_incoming(value, look)
+        none = builder.icmp_unsigned(
+            "==", builder.bitcast(reduce_or(hits), bits), ir.Constant(bits, 0)
+        )
+        more = builder.and_(none, builder.icmp_signed("<", after, blocks))
+        done.add_incoming(after, decide)
+        for phi, value in zip(z, moved, strict=True):
+            phi.add_incoming(value, decide)
+        builder.cbranch(more, outer, leave)
+
+        builder.position_at_end(leave)
+        store(ZR, moved[:VECTORS])
+        store(ZI, moved[VECTORS:])
+        masks = []
+        for k, hit in enumerate(hits):
+            wide = builder.zext(builder.bitcast(hit, bits), i64)
+            masks.append(builder.shl(wide, ir.Constant(i64, k * WIDTH)))
+        return cgutils.pack_array(builder, [after, reduce_or(masks)])
+
+    return signature, codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _lowest(typingctx: Any, mask: Any) -> Any:
+    """Index of the lowest set bit."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), codegen
+
+
+def fresh_lanes() -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Make the lanes of one thread, all free, and their clock, for `sweep`."""
+    raw = np.zeros(8 * LANES + 8)
+    start = -raw.ctypes.data % 64 // 8  # vectors that lie across two cache lines are slow
+    state = raw[start : start + 8 * LANES].reshape(8, LANES)
+    lanes = np.full((3, LANES), -1, np.int64)
+    clock = np.zeros(5, np.int64)
+    clock[DEADLINE] = _NEVER
+    return state, lanes, clock
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def sweep(
+    out: Any,
+    span: Any,
+    plane: Any,
+    seed: Any,
+    julia: bool,
+    max_iter: int,
+    skip: int,
+    tolerance2: float,
+    state: Any,
+    lanes: Any,
+    clock: Any,
+    drain: bool,
+    budget: int,
+) -> bool:
+    r"""Fill the points of one span with their smooth escape time, as far as a budget goes.
+
+    .. math:: \nu = n + 1 - \log_2 \frac{\ln|z_n|}{\ln 2}
+
+    where *n* is the first index with ``|z_n| > RADIUS``; ``z_0 = 0`` and ``c`` the point for
+    Mandelbrot, ``z_0`` the point and ``c`` the seed for Julia.
+
+    Parameters
+    ----------
+    out : float64, row after row; NaN where still to be done, ``nu >= 0`` outside, ``-1`` inside
+    span : first row, row after the last, step between rows and columns, first column, column
+        after the last, length of a row of ``out``
+    plane : coordinates of the centre, of pixel [0, 0] from there in pixels, size of a pixel
+    seed : real and imaginary part of the seed of a Julia set
+    julia : whether the formula is Julia's
+    max_iter : a point that has not left after so many steps is inside
+    skip : bits of ``CARDIOID | BULB | PERIOD``
+    tolerance2 : square of the distance at which an orbit is said to have come back
+    state, lanes, clock : the lanes, kept between calls
+    drain : whether to finish all lanes; else return as soon as the span has no more points
+    budget : return after so many blocks, finished or not
+
+    Returns
+    -------
+    whether the span (and with ``drain`` every lane) is done
+
+    References
+    ----------
+    Peitgen & Richter, *The Beauty of Fractals* (1986); R. P. Brent, *An improved Monte Carlo
+    factorization algorithm* (1980), for the cycle finder.
+    """
+    first, last, step, left, columns, stride = span
+    across = (columns - left + step - 1) // step
+    points = (last - first + step - 1) // step * across
+    # The last block may run past max_iter; who leaves only then is inside all the same.
+    limit = (max_iter + BLOCK - 1) // BLOCK
+    half_log2 = 0.5 / math.log(2.0)
+    if skip & PERIOD == 0:
+        tolerance2 = -1.0
+    stop_at = clock[NOW] + budget
+    busy = 0
+    for lane in range(LANES):
+        if lanes[PIXEL, lane] >= 0:
+            busy += 1
+    # All lanes are looked at on entry, when some deadline is reached, and when all are new.
+    mask = (1 << LANES) - 1
+    while True:
+        while mask != 0:
+            lane = _lowest(mask)
+            mask &= mask - 1
+            pixel = lanes[PIXEL, lane]
+            if pixel >= 0:
+                zr, zi = state[ZR, lane], state[ZI, lane]
+                size = zr * zr + zi * zi
+                blocks = clock[NOW] - lanes[BEGUN, lane]
+                n = blocks * BLOCK
+                nu = -1.0
+                if blocks > 0 and not size <= RADIUS * RADIUS:
+                    # It left during the last block: replay that, point by point.
+                    n -= BLOCK
+                    cr, ci = state[CR, lane], state[CI, lane]
+                    zr, zi = state[OLD_R, lane], state[OLD_I, lane]
+                    size = zr * zr + zi * zi
+                    while size <= RADIUS * RADIUS:
+                        zr, zi = _step(zr, zi, cr, ci)
+                        size = zr * zr + zi * zi
+                        n += 1
+                    if n <= max_iter:
+                        nu = max(0.0, n + 1 - math.log2(math.log(size) * half_log2))
+                elif blocks < limit and not (
+                    skip & PERIOD
+                    and blocks > 0
+                    and (zr - state[SAVED_R, lane]) ** 2 + (zi - state[SAVED_I, lane]) ** 2
+                    <= tolerance2
+                ):
+                    continue
+                clock[ITERATIONS] += min(n, max_iter)
+                out[pixel] = nu
+                lanes[PIXEL, lane] = -1
+                busy -= 1
+            # The lane is free: give it the next point that needs work.
+            while clock[CURSOR] < points:
+                row = first + clock[CURSOR] // across * step
+                column = left + clock[CURSOR] % across * step
+                clock[CURSOR] += 1
+                target = row * stride + column
+                if not math.isnan(out[target]):
+                    continue
+                x = plane[0] + (plane[2] + column) * plane[4]
+                y = plane[1] + (plane[3] - row) * plane[4]
+                if not julia:
+                    if skip & BULB and (x + 1.0) ** 2 + y * y < 0.0625:
+                        out[target] = -1.0
+                        continue
+                    if skip & CARDIOID:
+                        q = (x - 0.25) ** 2 + y * y
+                        if q * (q + (x - 0.25)) < 0.25 * y * y:
+                            out[target] = -1.0
+                            continue
+                state[CR, lane] = seed[0] if julia else x
+                state[CI, lane] = seed[1] if julia else y
+                state[ZR, lane] = x if julia else 0.0
+                state[ZI, lane] = y if julia else 0.0
+                state[SAVED_R, lane] = np.inf
+                state[SAVED_I, lane] = np.inf
+                lanes[PIXEL, lane] = target
+                lanes[BEGUN, lane] = clock[NOW]
+                lanes[SAVE_AT, lane] = clock[NOW] + _BRENT_EVERY
+                clock[DEADLINE] = min(clock[DEADLINE], clock[NOW] + limit)
+                busy += 1
+                break
+            else:
+                # Nothing is left for it: park it on the fixed point 0.
+                for value in range(8):
+                    state[value, lane] = 0.0
+                state[SAVED_R, lane] = np.inf
+        if busy == 0 or (busy < LANES and not drain):
+            return True
+        if clock[NOW] >= stop_at:
+            return False
+        if clock[NOW] >= clock[DEADLINE]:
+            clock[DEADLINE] = _NEVER
+            for lane in range(LANES):
+                if lanes[PIXEL, lane] >= 0:
+                    deadline = lanes[BEGUN, lane] + limit
+                    if deadline <= clock[NOW]:
+                        mask |= 1 << lane
+                    else:
+                        clock[DEADLINE] = min(clock[DEADLINE], deadline)
+            if mask != 0:
+                continue
+        if clock[NOW] >= clock[BRENT]:
+            clock[BRENT] = clock[NOW] + _BRENT_EVERY
+            if skip & PERIOD:
+                for lane in range(LANES):
+                    if lanes[PIXEL, lane] >= 0 and clock[NOW] >= lanes[SAVE_AT, lane]:
+                        state[SAVED_R, lane] = state[ZR, lane]
+                        state[SAVED_I, lane] = state[ZI, lane]
+                        age = clock[NOW] - lanes[BEGUN, lane]
+                        lanes[SAVE_AT, lane] = clock[NOW] + age
+        blocks = min(stop_at, clock[DEADLINE]) - clock[NOW]
+        if skip & PERIOD:
+            blocks = min(blocks, clock[BRENT] - clock[NOW])
+        done, mask = _advance(state, blocks, tolerance2)
+        clock[NOW] += done

@@ -1,0 +1,123 @@
+"""Pictures: scenes made visible, band by band, so that memory stays bounded."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.colouring import colours_of, indices_of
+from fraktal_kernel.fractals.escape import Grid, Progress, check_size, fill, method_of
+from fraktal_kernel.fractals.gallery import scenes
+from fraktal_kernel.fractals.palettes import linear, palettes, srgb
+from fraktal_kernel.fractals.png import write_png
+from fraktal_kernel.fractals.scene import Scene
+
+MAX_ANTIALIAS = 4
+_BAND_SAMPLES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture, and what it shows.
+
+    Parameters
+    ----------
+    pixels : sRGB, uint8 [h, w, 3]
+    scene : what it shows
+    iterations : steps ``z*z + c`` that were needed
+    seconds : time that it took, on the clock on the wall
+    method : how it was computed, in words
+    """
+
+    pixels: NDArray[np.uint8]
+    scene: Scene
+    iterations: int
+    seconds: float
+    method: str
+
+    def png(self) -> bytes:
+        """Give the picture as a PNG file that carries its scene."""
+        return write_png(self.pixels, self.scene)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture as PNG; the file appears whole or not at all."""
+        target = Path(path)
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(self.png())
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        return target
+
+    def _repr_png_(self) -> bytes:
+        return self.png()
+
+
+def render(
+    scene: Scene | str,
+    width: int = 1024,
+    height: int = 768,
+    *,
+    antialias: int = 1,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Picture:
+    """Make a picture of a scene.
+
+    Parameters
+    ----------
+    scene : a scene, or the name of one of the `scenes`
+    width, height : size in pixels
+    antialias : each pixel is the mean, in linear light, of so many by so many samples
+    threads, progress, cancelled : as `escape` takes them
+
+    Examples
+    --------
+    >>> render("full_set", 80, 60).pixels.shape
+    (60, 80, 3)
+    """
+    began = time.perf_counter()
+    if not isinstance(scene, Scene):
+        scene = scenes[scene]
+    check_size(width, height)
+    n = antialias
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_ANTIALIAS:
+        raise InvalidInput(f"antialias is {n!r:.60}; expected a whole number from 1 to 4.")
+    grid = Grid.of(scene, width * n, height * n)
+    table = colours_of(palettes[scene.palette])
+    light = linear(table).astype(np.float32)
+    pixels = np.empty((height, width, 3), np.uint8)
+    iterations = 0
+    tall = max(1, _BAND_SAMPLES // (width * n * n))
+    for top in range(0, height, tall):
+        rows = min(tall, height - top)
+        nu = np.full((rows * n, width * n), np.nan)
+
+        def report(fraction: float, text: str, top: int = top, rows: int = rows) -> None:
+            if progress is not None:
+                done = top + int(fraction * rows)
+                progress(done / height, f"rows {done}/{height}")
+
+        iterations += fill(
+            nu, scene, grid, row=top * n, threads=threads, progress=report, cancelled=cancelled
+        )
+        index = indices_of(nu, scene)
+        if n == 1:
+            pixels[top : top + rows] = table[index]
+        else:
+            mean = np.zeros((rows, width, 3), np.float32)
+            for y in range(n):
+                for x in range(n):
+                    mean += light[index[y::n, x::n]]
+            pixels[top : top + rows] = srgb(mean / (n * n))
+        report(1.0, "")
+    return Picture(pixels, scene, iterations, time.perf_counter() - began, method_of())
