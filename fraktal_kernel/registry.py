@@ -39,7 +39,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self.kind = kind
         self.group = group
         self._items: dict[str, T] = {}
-        self._loaded = group is None
+        self._loaded = False
 
     def add(self, name: str, item: T) -> None:
         """Add one thing; a name can be taken once."""
@@ -57,7 +57,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return keep
 
     def _load(self) -> None:
-        if self._loaded:
+        if self._loaded or self.group is None:
             return
         self._loaded = True
         from importlib.metadata import entry_points

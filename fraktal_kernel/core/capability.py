@@ -53,7 +53,7 @@ class Capability:
         return " ".join(text.split("\n\n")[0].split())
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of the parameters."""
+        """Make the JSON schema of the parameters."""
         return self.params_type.model_json_schema()
 
     def describe(self) -> dict[str, Any]:

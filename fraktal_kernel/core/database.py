@@ -99,14 +99,26 @@ class Database:
         self._writer: Any = None
         try:
             self.engine = (
-                self._sqlite_engine(parsed)
-                if self.sqlite
-                else create_engine(parsed, pool_size=8, max_overflow=56, pool_pre_ping=True)
+                self._sqlite_engine(parsed) if self.sqlite else self._postgres_engine(parsed)
             )
         except (ModuleNotFoundError, NoSuchModuleError):
             raise MissingExtra(
                 "PostgreSQL needs its driver: pip install 'fraktal[postgres]'."
             ) from None
+
+    @staticmethod
+    def _postgres_engine(url: Any) -> Engine:
+        import psycopg
+
+        # Values are put in by the client: the server cannot guess the type of a value that
+        # one statement uses twice, and we would have to cast each.
+        return create_engine(
+            url,
+            connect_args={"cursor_factory": psycopg.ClientCursor},
+            pool_size=8,
+            max_overflow=56,
+            pool_pre_ping=True,
+        )
 
     @staticmethod
     def _sqlite_engine(url: Any) -> Engine:

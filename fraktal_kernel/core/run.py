@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, PrivateAttr
+from typing_extensions import override
 
 from fraktal_kernel.errors import FraktalError, InvalidInput, NotFound
 
@@ -199,15 +200,18 @@ class DetachedRun(Run):
         self._cancelled = cancelled
         self.artifacts: dict[str, Artifact] = {}
 
-    def progress(self, fraction: float, text: str = "") -> None:  # noqa: D102
+    @override
+    def progress(self, fraction: float, text: str = "") -> None:
         if self._on_progress:
             self._on_progress(min(max(fraction, 0.0), 1.0), text)
 
-    def log(self, text: str, level: str = "info") -> None:  # noqa: D102
+    @override
+    def log(self, text: str, level: str = "info") -> None:
         if self._on_log:
             self._on_log(text, level)
 
-    def save(self, name: str, data: Data, media_type: str | None = None) -> Artifact:  # noqa: D102
+    @override
+    def save(self, name: str, data: Data, media_type: str | None = None) -> Artifact:
         if isinstance(data, Path):
             content = data.read_bytes()
         else:
@@ -221,19 +225,22 @@ class DetachedRun(Run):
         self.artifacts[name] = artifact
         return artifact
 
-    def step(self, name: str, function: Callable[[], T]) -> T:  # noqa: D102
+    @override
+    def step(self, name: str, function: Callable[[], T]) -> T:
         self.check_cancelled()
         value: T = to_json(function())
         return value
 
-    def ask(self, question: str, choices: Sequence[str]) -> str:  # noqa: D102
+    @override
+    def ask(self, question: str, choices: Sequence[str]) -> str:
         if self._ask is None:
             raise InvalidInput(
                 f"nobody is here to answer {question!r}; submit this capability as a job."
             )
         return self._ask(question, choices)
 
-    def call(self, capability: str, /, **params: Any) -> Any:  # noqa: D102
+    @override
+    def call(self, capability: str, /, **params: Any) -> Any:
         from fraktal_kernel.core.capability import capabilities
 
         self.check_cancelled()
@@ -241,5 +248,6 @@ class DetachedRun(Run):
         return to_json(wanted(wanted.validate(params), self))
 
     @property
-    def cancelled(self) -> bool:  # noqa: D102
+    @override
+    def cancelled(self) -> bool:
         return self._cancelled is not None and self._cancelled()

@@ -340,13 +340,14 @@ class Security:
 
     def list_tokens(self, user_id: int) -> list[Token]:
         """List a user's tokens, newest first, the revoked ones too."""
-        with self._database.read() as tx:
-            rows = tx.rows(
-                "SELECT id, name, scopes, created_at, last_used_at, revoked_at"
-                " FROM api_token WHERE owner_id = :owner ORDER BY id DESC",
-                {"owner": user_id},
-            )
-        return [Token(row[0], row[1], tuple(json.loads(row[2])), *row[3:]) for row in rows]
+        return self._tokens("owner_id = :key ORDER BY id DESC", user_id)
+
+    def token(self, secret: str) -> Token:
+        """Tell what is known of the token with this secret."""
+        found = self._tokens("token_hash = :key", digest(secret))
+        if not found:
+            raise NotFound("there is no token with this secret.")
+        return found[0]
 
     def revoke_token(self, token_id: int, user_id: int | None = None) -> None:
         """End a token for good; with ``user_id`` only if it is that user's own."""
@@ -365,6 +366,15 @@ class Security:
         with self._database.read() as tx:
             row = tx.row(f"SELECT id, name, is_admin FROM user_account WHERE {where}", {"key": key})
         return _person(row) if row else None
+
+    def _tokens(self, where: str, key: str | int) -> list[Token]:
+        with self._database.read() as tx:
+            rows = tx.rows(
+                "SELECT id, name, scopes, created_at, last_used_at, revoked_at"
+                f" FROM api_token WHERE {where}",
+                {"key": key},
+            )
+        return [Token(row[0], row[1], tuple(json.loads(row[2])), *row[3:]) for row in rows]
 
     def _hash(self, password: str) -> str:
         if len(password) not in PASSWORD_LENGTH:

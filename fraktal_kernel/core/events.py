@@ -1,0 +1,216 @@
+"""What happened, in one order that everybody sees: an append-only table with a sequence.
+
+An event is written in the transaction of the change it tells of. Readers go by sequence
+number, so one that was away reads on where it stopped and misses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from fraktal_kernel.core.database import Database, Transaction
+from fraktal_kernel.errors import InvalidInput
+
+INSERT = (
+    "INSERT INTO event(time, topic, subject, owner_id, payload) "
+    "VALUES(:time, :topic, :subject, :owner_id, :payload)"
+)
+PAGE = 500
+#: Other servers may write to the same PostgreSQL; nobody wakes us for their events.
+POLL_S = 0.5
+
+
+class EventView(BaseModel):
+    """Something that happened."""
+
+    seq: int
+    time: datetime
+    topic: str
+    subject: str
+    payload: dict[str, Any]
+
+
+def topic_condition(topics: str) -> tuple[str, dict[str, str]]:
+    """Turn a topic, or a pattern such as ``jobs.*``, into an SQL condition and its values."""
+    if not re.fullmatch(r"\*|[a-z][a-z0-9_.]{0,60}(\.\*)?", topics):
+        raise InvalidInput(
+            f"topic: given {topics[:80]!r}, expected a name such as 'jobs.state' "
+            "or a pattern such as 'jobs.*'."
+        )
+    if topics == "*":
+        return "TRUE", {}
+    if topics.endswith(".*"):
+        # A range uses no LIKE, whose wildcards and case rules differ between databases.
+        return "topic > :low AND topic < :high", {"low": topics[:-1], "high": topics[:-2] + "/"}
+    return "topic = :topic", {"topic": topics}
+
+
+class Events:
+    """The table of events, and the news that something was added to it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._news = threading.Condition()
+        self._version = 0
+        self._sleepers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._closed = False
+
+    def append(
+        self, tx: Transaction, topic: str, subject: str, owner_id: int, payload: dict[str, Any]
+    ) -> None:
+        """Add one event in an open transaction; call :meth:`announce` after its commit."""
+        if not tx.sqlite:
+            # Sequence numbers are drawn before the commit; without this lock a later number
+            # could become visible first and a reader would step over the earlier one.
+            tx.execute("SELECT pg_advisory_xact_lock(4729002)")
+        tx.execute(
+            INSERT,
+            {
+                "time": time.time(),
+                "topic": topic,
+                "subject": subject,
+                "owner_id": owner_id,
+                "payload": json.dumps(payload),
+            },
+        )
+
+    def announce(self) -> None:
+        """Wake everybody who waits for events."""
+        with self._news:
+            self._version += 1
+            self._news.notify_all()
+            sleepers = list(self._sleepers)
+        for loop, sleeper in sleepers:
+            try:
+                loop.call_soon_threadsafe(sleeper.set)
+            except RuntimeError:  # that loop is closed, and its reader with it
+                with self._news:
+                    self._sleepers.discard((loop, sleeper))
+
+    def close(self) -> None:
+        """Let every follower end."""
+        self._closed = True
+        self.announce()
+
+    def last(self) -> int:
+        """Return the newest sequence number, 0 before the first event."""
+        with self._database.read() as tx:
+            row = tx.row("SELECT COALESCE(MAX(seq), 0) FROM event")
+        return int(row[0]) if row else 0
+
+    def page(
+        self,
+        after: int = 0,
+        topics: str = "*",
+        owner_id: int | None = None,
+        subject: str | None = None,
+        limit: int = PAGE,
+    ) -> list[EventView]:
+        """Read the events behind a sequence number, oldest first.
+
+        Parameters
+        ----------
+        after : read what has a greater sequence number
+        topics : a topic or a pattern such as ``jobs.*``
+        owner_id : only this owner's, None for all
+        subject : only of this subject, such as a job's number
+        limit : at most so many
+        """
+        condition, values = topic_condition(topics)
+        sql = "SELECT seq, time, topic, subject, payload FROM event WHERE seq > :after AND "
+        sql += condition
+        if owner_id is not None:
+            sql += " AND owner_id = :owner_id"
+        if subject is not None:
+            sql += " AND subject = :subject"
+        with self._database.read() as tx:
+            rows = tx.rows(
+                sql + " ORDER BY seq LIMIT :limit",
+                {
+                    "after": after,
+                    "owner_id": owner_id,
+                    "subject": subject,
+                    "limit": limit,
+                    **values,
+                },
+            )
+        return [
+            EventView(
+                seq=seq,
+                time=datetime.fromtimestamp(at, UTC),
+                topic=topic,
+                subject=about,
+                payload=json.loads(payload),
+            )
+            for seq, at, topic, about, payload in rows
+        ]
+
+    def follow(
+        self,
+        after: int | None = None,
+        topics: str = "*",
+        owner_id: int | None = None,
+        subject: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[EventView]:
+        """Yield events as they happen, beginning behind ``after`` (None: from now on)."""
+        after = self.last() if after is None else after
+        while not (self._closed or (stop and stop.is_set())):
+            version = self._version
+            found = self.page(after, topics, owner_id, subject)
+            for event in found:
+                after = event.seq
+                yield event
+            if not found:
+                with self._news:
+                    if self._version == version:
+                        self._news.wait(POLL_S)
+
+    async def pages(
+        self, after: int | None = None, topics: str = "*", owner_id: int | None = None
+    ) -> AsyncIterator[list[EventView]]:
+        """Yield pages of events as they happen; an empty page every few seconds of silence.
+
+        The empty pages let a server find out that its client is gone.
+        """
+        topic_condition(topics)
+        sleeper = asyncio.Event()
+        entry = (asyncio.get_running_loop(), sleeper)
+        with self._news:
+            self._sleepers.add(entry)
+        silent_s = 0.0
+        try:
+            if after is None:
+                after = await asyncio.to_thread(self.last)
+            while not self._closed:
+                sleeper.clear()
+                found = await asyncio.to_thread(self.page, after, topics, owner_id)
+                if found:
+                    after = found[-1].seq
+                    silent_s = 0.0
+                    yield found
+                    continue
+                try:
+                    await asyncio.wait_for(sleeper.wait(), POLL_S)
+                except TimeoutError:
+                    silent_s += POLL_S
+                    if silent_s >= 5:
+                        silent_s = 0.0
+                        yield []
+        finally:
+            with self._news:
+                self._sleepers.discard(entry)
+
+    def prune(self, before: float) -> int:
+        """Forget events older than a time in seconds since 1970; returns how many."""
+        with self._database.write() as tx:
+            return tx.execute("DELETE FROM event WHERE time < :before", {"before": before})

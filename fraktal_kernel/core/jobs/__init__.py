@@ -1,0 +1,1 @@
+"""Durable jobs: a journal and a queue on the SQL database, and what runs them."""

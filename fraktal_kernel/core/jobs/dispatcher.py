@@ -1,0 +1,203 @@
+"""The loop that brings queued jobs to free workers and looks after the ones that run."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from fraktal_kernel.core.events import Events
+from fraktal_kernel.core.jobs.executors import Executor, LocalExecutor
+from fraktal_kernel.core.jobs.hub import Hub, Running
+from fraktal_kernel.core.jobs.journal import Journal
+from fraktal_kernel.core.monitoring.logs import get_logger
+from fraktal_kernel.core.settings import Settings
+from fraktal_kernel.core.store import Store
+from fraktal_kernel.errors import Unavailable
+
+log = get_logger("jobs")
+BUSY_TICK_S = 0.1
+IDLE_TICK_S = 0.5
+FLUSH_S = 0.05
+PRUNE_S = 3600.0
+
+
+class Dispatcher:
+    """Claims jobs, places them, prolongs leases, stops what was cancelled or takes too long.
+
+    Parameters
+    ----------
+    alone : whether nobody else may run jobs of this database, as on SQLite; then every job
+        that is marked as running when we start was left behind by a server that was killed
+    """
+
+    def __init__(
+        self, settings: Settings, journal: Journal, events: Events, store: Store, alone: bool
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._events = events
+        self._alone = alone
+        self.name = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        self._wake = threading.Condition()
+        self._woken = False
+        self._stopping = False
+        self._next: dict[str, float] = {}
+        self.hub = Hub(
+            journal,
+            store,
+            settings.capability_modules,
+            host=hub_host(settings),
+            changed=self.wake,
+        )
+        self.executor = self._make_executor()
+        self._threads = [
+            threading.Thread(target=self._loop, name="fraktal-dispatcher", daemon=True),
+            threading.Thread(target=self._flush_loop, name="fraktal-notes", daemon=True),
+        ]
+
+    def _make_executor(self) -> Executor:
+        if self._settings.dask_scheduler:
+            from fraktal_kernel.core.jobs.dask import DaskExecutor
+
+            return DaskExecutor(self.hub, self._settings)
+        return LocalExecutor(self.hub, self._settings.workers)
+
+    def start(self) -> None:
+        """Take back what a killed server left, then begin."""
+        if self._alone:
+            self._journal.release()
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Look again now: something was queued, or a worker became free."""
+        with self._wake:
+            self._woken = True
+            self._wake.notify_all()
+
+    def alive(self) -> bool:
+        """Tell whether the loop runs and at least one worker is connected."""
+        return self._threads[0].is_alive() and sum(self.executor.state().values()) > 0
+
+    def stop(self) -> None:
+        """End the processes; their jobs go back into the queue."""
+        self._stopping = True
+        self.hub.closing = True
+        self.wake()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self.executor.close()
+        self.hub.close()
+        try:
+            self._journal.release(self.name)
+        except Unavailable as error:
+            log.error("running jobs stay marked as running", reason=str(error))
+
+    def _loop(self) -> None:
+        while not self._stopping:
+            try:
+                self._tick()
+            except Unavailable as error:
+                log.error("jobs cannot be dispatched", reason=str(error))
+                time.sleep(1)
+            except Exception:
+                log.exception("the dispatcher stumbled")
+                time.sleep(1)
+            with self._wake:
+                if not self._woken:
+                    self._wake.wait(BUSY_TICK_S if self.hub.running else IDLE_TICK_S)
+                self._woken = False
+
+    def _tick(self) -> None:
+        self.executor.tick()
+        while not self._stopping and (free := self.executor.free()) > 0:
+            claimed = self._journal.claim(self.name, self._settings.lease_s, free)
+            for job in claimed:
+                self.hub.running[job.id] = Running(job)
+                if not self.executor.place(job):
+                    self.hub.running.pop(job.id, None)
+                    self._journal.lost(job.id, job.fence, "its worker was gone before it began")
+            if len(claimed) < free:
+                break
+        self._stop_overdue()
+        self._every(self._settings.heartbeat_s, self._extend_leases)
+        self._every(self._settings.lease_s / 2, self._take_back)
+        self._every(PRUNE_S, self._prune)
+
+    def _every(self, seconds: float, act: Callable[[], None]) -> None:
+        now = time.monotonic()
+        if now >= self._next.get(act.__name__, 0):
+            self._next[act.__name__] = now + seconds
+            act()
+
+    def _stop_overdue(self) -> None:
+        if not self.hub.running:
+            return
+        now = time.monotonic()
+        for job_id, fence in self._journal.to_cancel():
+            running = self.hub.running.get(job_id)
+            if running is not None and running.job.fence == fence and running.kill_at is None:
+                self._stop(running)
+        for running in list(self.hub.running.values()):
+            limit = running.job.timeout_s
+            if running.kill_at is not None:
+                if now >= running.kill_at:
+                    self.executor.kill(running.job.id)
+            elif limit is not None and now - running.started > limit:
+                running.verdict = f"stopped after its time limit of {limit:g} s."
+                self._stop(running)
+
+    def _stop(self, running: Running) -> None:
+        running.kill_at = time.monotonic() + self._settings.cancel_grace_s
+        self.hub.cancel(running.job.id)
+
+    def _extend_leases(self) -> None:
+        since = time.monotonic() - self._settings.lease_s
+        alive = [
+            (running.job.id, running.job.fence)
+            for running in list(self.hub.running.values())
+            if running.beat > since
+        ]
+        if alive:
+            self._journal.extend(alive, self._settings.lease_s)
+
+    def _take_back(self) -> None:
+        for job_id, fence in self._journal.expired():
+            self._journal.lost(job_id, fence, "the worker did not answer any more")
+            running = self.hub.running.get(job_id)
+            if running is not None and running.job.fence == fence:
+                self.executor.kill(job_id)
+                self.hub.running.pop(job_id, None)
+
+    def _prune(self) -> None:
+        self._events.prune(time.time() - self._settings.event_days * 86400)
+
+    def _flush_loop(self) -> None:
+        while not self._stopping:
+            time.sleep(FLUSH_S)
+            try:
+                self.hub.flush()
+            except Unavailable:
+                time.sleep(1)
+
+
+def hub_host(settings: Settings) -> str:
+    """Choose the address that workers call: loopback, or the one that faces the scheduler."""
+    if not settings.dask_scheduler:
+        return "127.0.0.1"
+    if settings.hub_host:
+        return settings.hub_host
+    host, _, port = settings.dask_scheduler.rpartition("//")[2].rpartition(":")
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((host.strip("[]") or "127.0.0.1", int(port)))
+            found: str = probe.getsockname()[0]
+    except (OSError, ValueError) as error:
+        raise Unavailable(
+            f"dask_scheduler: {settings.dask_scheduler!r} cannot be reached ({error}); "
+            "expected something like tcp://10.0.0.5:8786."
+        ) from None
+    return found

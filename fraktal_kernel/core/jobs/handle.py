@@ -1,0 +1,111 @@
+"""What one holds after submitting a job: its state, its log, its files, its result."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fraktal_kernel.core.events import EventView
+from fraktal_kernel.core.jobs.model import Jobs, JobView, LogLine, State
+from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.errors import JobFailed, NotFound
+
+Follow = Callable[..., Iterator[EventView]]
+
+
+class JobHandle:
+    """A submitted job, seen from a notebook or a program."""
+
+    def __init__(self, jobs: Jobs, view: JobView, events: Follow) -> None:
+        self._jobs = jobs
+        self._view = view
+        self._events = events
+
+    @property
+    def id(self) -> int:
+        """The job's number."""
+        return self._view.id
+
+    @property
+    def state(self) -> State:
+        """The job's state, asked for now."""
+        return self.refresh().state
+
+    def refresh(self) -> JobView:
+        """Ask for the job as it is now."""
+        if not self._view.ended:
+            self._view = self._jobs.get(self.id)
+        return self._view
+
+    def wait(self, timeout_s: float | None = None) -> Any:
+        """Wait for the end and return the JSON result.
+
+        Raises
+        ------
+        JobFailed
+            it failed or was cancelled
+        TimeoutError
+            it goes on, but our patience ended
+        """
+        stop = threading.Event()
+        timer = threading.Timer(timeout_s, stop.set) if timeout_s is not None else None
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            # From the first event on: what happened before we looked is read at once.
+            events = self._events("jobs.state", after=0, subject=str(self.id), stop=stop)
+            while not self.refresh().ended:
+                if next(events, None) is None and not self.refresh().ended:
+                    if timeout_s is not None and stop.is_set():
+                        raise TimeoutError(
+                            f"job {self.id} is {self._view.state} after {timeout_s:g} s."
+                        )
+                    time.sleep(0.1)
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if self._view.state != "succeeded":
+            why = self._view.error or f"it was {self._view.state}."
+            raise JobFailed(f"job {self.id} ({self._view.capability}): {why}")
+        return self._view.result
+
+    def cancel(self) -> JobView:
+        """Stop the job."""
+        self._view = self._jobs.cancel(self.id)
+        return self._view
+
+    def retry(self) -> JobView:
+        """Queue the job again after it failed or was cancelled."""
+        self._view = self._jobs.retry(self.id)
+        return self._view
+
+    def answer(self, choice: str) -> JobView:
+        """Answer what the job asked."""
+        self._view = self._jobs.answer(self.id, choice)
+        return self._view
+
+    def log(self) -> list[LogLine]:
+        """Return the log, oldest line first."""
+        return self._jobs.log(self.id)
+
+    def artifacts(self) -> list[Artifact]:
+        """List the files that the job made."""
+        return self._jobs.artifacts(self.id)
+
+    def artifact(self, name: str) -> Artifact:
+        """Return one file that the job made."""
+        found = {artifact.name: artifact for artifact in self.artifacts()}
+        if name not in found:
+            there = ", ".join(found) or "none yet"
+            raise NotFound(f"job {self.id} has no artifact {name!r}; there are: {there}.")
+        return found[name]
+
+    def __repr__(self) -> str:
+        view = self.refresh()
+        text = f"job {view.id}: {view.capability} is {view.state}"
+        if view.state == "running":
+            text += f", {view.progress:.0%} {view.message}".rstrip()
+        return f"<{text}>"

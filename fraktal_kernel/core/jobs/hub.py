@@ -1,0 +1,350 @@
+"""The server's end of the lines to the jobs' processes: what they say goes into the journal.
+
+One thread serves one line. A worker's line carries one job after the other; a warden's line
+(see ``dask.py``) carries heartbeats for one job and the order to kill its process.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Listener
+from typing import Any
+
+from fraktal_kernel.core.jobs.channel import Channel, Message
+from fraktal_kernel.core.jobs.journal import Claimed, Fenced, Journal, Outcome, Submission
+from fraktal_kernel.core.monitoring.logs import get_logger, write_record
+from fraktal_kernel.core.monitoring.metrics import observe_job
+from fraktal_kernel.core.store import Store
+from fraktal_kernel.errors import FraktalError, Unavailable
+
+log = get_logger("jobs")
+RETRY_S = 1.0
+
+
+@dataclass
+class Running:
+    """A job that this server holds the lease of."""
+
+    job: Claimed
+    started: float = field(default_factory=time.monotonic)
+    beat: float = field(default_factory=time.monotonic)
+    #: when to kill its process if it has not stopped by itself, None while it may go on
+    kill_at: float | None = None
+    #: what to say of it if we had to stop it, None for a cancellation
+    verdict: str | None = None
+
+
+@dataclass
+class WorkerLine:
+    """One process that can do jobs, and the one it does."""
+
+    id: str
+    pid: int
+    channel: Channel
+    running: Running | None = None
+
+
+class Hub:
+    """Listens for workers and wardens and serves what they ask."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        store: Store,
+        modules: list[str],
+        host: str = "127.0.0.1",
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._journal = journal
+        self._store = store
+        self._modules = modules
+        self._changed = changed
+        self._notes: list[tuple[int, int, int, str, dict[str, Any]]] = []
+        self._notes_lock = threading.Lock()
+        self._arrival = threading.Condition()
+        self._listener = Listener((host, 0), family="AF_INET", backlog=64)
+        self.address: tuple[str, int] = self._listener.address  # type: ignore[assignment]
+        self.key = secrets.token_bytes(32)
+        self.workers: dict[str, WorkerLine] = {}
+        self.wardens: dict[int, Channel] = {}
+        self.running: dict[int, Running] = {}
+        self.closing = False
+        threading.Thread(target=self._accept, name="fraktal-hub", daemon=True).start()
+
+    def _accept(self) -> None:
+        while not self.closing:
+            try:
+                connection = self._listener.accept()
+            except OSError:
+                if self.closing:
+                    return
+                continue
+            channel = Channel(connection)
+            threading.Thread(target=self._serve, args=(channel,), daemon=True).start()
+
+    def _serve(self, channel: Channel) -> None:
+        from multiprocessing import AuthenticationError
+
+        try:
+            channel.authenticate(self.key)
+            message = channel.receive()
+            if message["op"] == "hello":
+                self._serve_worker(WorkerLine(message["worker"], message["pid"], channel))
+            elif message["op"] == "place":
+                self._serve_warden(channel, message)
+        except (AuthenticationError, EOFError, OSError):
+            pass
+        finally:
+            channel.close()
+
+    # ------------------------------------------------------------------ workers
+
+    def _serve_worker(self, worker: WorkerLine) -> None:
+        with self._arrival:
+            self.workers[worker.id] = worker
+            self._arrival.notify_all()
+        self._changed()
+        try:
+            while True:
+                message = worker.channel.receive()
+                if worker.running is not None:
+                    self._hear(worker, worker.running, message)
+        except (EOFError, OSError):
+            pass
+        finally:
+            self.workers.pop(worker.id, None)
+            if worker.running is not None and not self.closing:
+                self._persist(lambda: self._worker_gone(worker))
+            self._changed()
+
+    def _worker_gone(self, worker: WorkerLine) -> None:
+        running = worker.running
+        if running is None:
+            return
+        self.flush()
+        job = running.job
+        self.running.pop(job.id, None)
+        try:
+            if running.verdict is not None:
+                self._journal.fail(job.id, job.fence, running.verdict)
+            else:
+                self._journal.lost(job.id, job.fence, "the worker process died")
+        except Fenced:
+            pass
+        if running.kill_at is None:
+            log.warning("worker died", job=job.id, owner=job.owner_id, pid=worker.pid)
+
+    def _hear(self, worker: WorkerLine, running: Running, message: Message) -> None:
+        job = running.job
+        running.beat = time.monotonic()
+        match message["op"]:
+            case "progress":
+                payload = {key: message[key] for key in ("progress", "message")}
+                self._note(job, "jobs.progress", payload)
+            case "log":
+                payload = {key: message[key] for key in ("level", "text")}
+                self._note(job, "jobs.log", payload)
+                write_record(
+                    {
+                        "event": message["text"],
+                        "level": message["level"],
+                        "logger": "job",
+                        "job": job.id,
+                        "owner": job.owner_id,
+                        "capability": job.capability,
+                    }
+                )
+            case "step":
+                self._reply(
+                    worker,
+                    lambda: self._journal.finish_step(
+                        job.id, job.fence, message["name"], message["value"]
+                    ),
+                )
+            case "ask":
+                self._reply(
+                    worker,
+                    lambda: self._journal.ask(
+                        job.id, job.fence, message["name"], message["text"], message["choices"]
+                    ),
+                )
+            case "call":
+                self._reply(worker, lambda: self._call(job, message))
+            case "save":
+                self._reply(worker, lambda: self._save(worker, job, message))
+            case "succeeded" | "failed" | "cancelled" | "suspended":
+                self._persist(lambda: self._end(running, message))
+                self.running.pop(job.id, None)
+                worker.running = None
+                self._changed()
+
+    def _reply(self, worker: WorkerLine, act: Callable[[], Message | None]) -> None:
+        try:
+            reply = act() or {}
+        except Fenced as error:
+            reply = {"refused": str(error)}
+        except FraktalError as error:
+            reply = {"unavailable": str(error)}
+        worker.channel.send({"op": "reply", **reply})
+
+    def _call(self, job: Claimed, message: Message) -> None:
+        from fraktal_kernel.core.capability import capabilities
+
+        wanted = capabilities[message["capability"]]
+        self._journal.call(
+            job.id,
+            job.fence,
+            Submission(
+                owner_id=job.owner_id,
+                capability=message["capability"],
+                params=message["params"],
+                key=message["key"],
+                timeout_s=wanted.timeout_s,
+                max_attempts=wanted.max_attempts,
+                parent_id=job.id,
+            ),
+        )
+        self._changed()
+
+    def _save(self, worker: WorkerLine, job: Claimed, message: Message) -> Message:
+        name, frames = message["name"], worker.channel.frames()
+        # The fencing number keeps a worker that was given up from touching what its successor
+        # wrote, and a second file of one name from half replacing the first.
+        path = f"jobs/{job.id}/{job.fence}-{secrets.token_hex(4)}/{name}"
+        try:
+            stored = self._store.put(path, frames)
+        except FraktalError:
+            for _ in frames:
+                pass
+            raise
+        artifact = {
+            "name": name,
+            "size_bytes": stored.size_bytes,
+            "sha256": stored.sha256,
+            "media_type": message["media_type"],
+        }
+        try:
+            old = self._journal.keep_artifact(job.id, job.fence, {**artifact, "path": path})
+        except BaseException:
+            self._store.delete(path)
+            raise
+        if old is not None:
+            self._store.delete(old)
+        return {"artifact": artifact}
+
+    def _end(self, running: Running, message: Message) -> None:
+        self.flush()
+        job = running.job
+        try:
+            match message["op"]:
+                case "succeeded":
+                    done = Outcome(job.id, job.fence, "succeeded", result=message["result"])
+                    self._journal.end([done])
+                case "failed":
+                    self._journal.fail(job.id, job.fence, message["error"], message["again"])
+                case "cancelled" if running.verdict is not None:
+                    self._journal.fail(job.id, job.fence, running.verdict)
+                case "cancelled":
+                    self._journal.end([Outcome(job.id, job.fence, "cancelled")])
+        except Fenced:
+            log.warning("late result refused", job=job.id, owner=job.owner_id)
+        if message["op"] != "suspended":
+            observe_job(job.capability, message["op"], time.monotonic() - running.started)
+
+    def _persist(self, act: Callable[[], None]) -> None:
+        """Try until the database takes it: the end of a job is not lost to a full disk."""
+        while not self.closing:
+            try:
+                return act()
+            except Unavailable as error:
+                log.error("the journal cannot be written", reason=str(error))
+                time.sleep(RETRY_S)
+
+    def assign(self, worker: WorkerLine, job: Claimed) -> None:
+        """Send a job to a worker that has none."""
+        running = self.running.setdefault(job.id, Running(job))
+        running.started = time.monotonic()
+        worker.running = running
+        try:
+            worker.channel.send(
+                {
+                    "op": "run",
+                    "job": job.id,
+                    "attempt": job.attempt,
+                    "capability": job.capability,
+                    "params": json.loads(job.params),
+                    "modules": self._modules,
+                    **self._journal.memory(job),
+                }
+            )
+        except OSError:
+            self._persist(lambda: self._worker_gone(worker))
+
+    def cancel(self, job_id: int) -> None:
+        """Ask a job's process to stop by itself."""
+        for worker in list(self.workers.values()):
+            if worker.running is not None and worker.running.job.id == job_id:
+                try:
+                    worker.channel.send({"op": "cancel"})
+                except OSError:
+                    pass
+
+    # ------------------------------------------------------------------ wardens
+
+    def _serve_warden(self, channel: Channel, message: Message) -> None:
+        running = self.running.get(message["job"])
+        if running is None or running.job.fence != message["fence"]:
+            channel.send({"op": "kill"})
+            return
+        worker = self._await_worker(message["worker"])
+        if worker is None:
+            channel.send({"op": "kill"})
+            return
+        self.wardens[running.job.id] = channel
+        try:
+            self.assign(worker, running.job)
+            while worker.running is running:
+                if channel.poll(0.05) and channel.receive()["op"] == "beat":
+                    running.beat = time.monotonic()
+            channel.send({"op": "done"})
+        except (EOFError, OSError):
+            worker.channel.close()
+        finally:
+            self.wardens.pop(running.job.id, None)
+
+    def _await_worker(self, worker_id: str, timeout_s: float = 60.0) -> WorkerLine | None:
+        with self._arrival:
+            self._arrival.wait_for(lambda: worker_id in self.workers, timeout_s)
+            return self.workers.get(worker_id)
+
+    # ------------------------------------------------------------------ notes
+
+    def _note(self, job: Claimed, topic: str, payload: dict[str, Any]) -> None:
+        with self._notes_lock:
+            self._notes.append((job.id, job.fence, job.owner_id, topic, payload))
+
+    def flush(self) -> None:
+        """Write the progress and log lines that have come in."""
+        with self._notes_lock:
+            if not self._notes:
+                return
+            notes, self._notes = self._notes, []
+            try:
+                self._journal.note(notes)
+            except Unavailable:
+                self._notes = notes[-10_000:]
+                raise
+
+    def close(self) -> None:
+        """Hang up on everybody; what they still say is not heard."""
+        self.closing = True
+        self._listener.close()
+        for worker in list(self.workers.values()):
+            worker.channel.close()
+        for channel in list(self.wardens.values()):
+            channel.close()

@@ -1,0 +1,119 @@
+"""What a job looks like from outside, and what one may say when submitting it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO, Literal, Protocol
+
+from pydantic import BaseModel
+
+from fraktal_kernel.core.run import Artifact
+
+State = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
+STATES: tuple[State, ...] = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
+ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How a job is run, beside what it does.
+
+    Parameters
+    ----------
+    key : submitting the same key again gives the job that is there already
+    priority : the highest first; within one priority the oldest first
+    delay_s : seconds to wait before the first try
+    timeout_s : seconds a try may take, None for what the capability says
+    max_attempts : tries before it counts as failed, None for what the capability says
+    """
+
+    key: str | None = None
+    priority: int = 0
+    delay_s: float = 0
+    timeout_s: float | None = None
+    max_attempts: int | None = None
+
+
+class OpenQuestion(BaseModel):
+    """What a waiting job wants to know from a person."""
+
+    text: str
+    choices: list[str]
+
+
+class JobView(BaseModel):
+    """A job as everybody sees it."""
+
+    id: int
+    owner_id: int
+    capability: str
+    params: dict[str, Any]
+    state: State
+    priority: int
+    key: str | None
+    parent_id: int | None
+    attempt: int
+    max_attempts: int
+    timeout_s: float | None
+    progress: float
+    message: str
+    question: OpenQuestion | None
+    result: Any
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.state in ENDED
+
+
+class LogLine(BaseModel):
+    """One line of a job's log."""
+
+    time: datetime
+    level: str
+    text: str
+
+
+class Jobs(Protocol):
+    """One user's jobs, here or on a server.
+
+    All methods raise :class:`~fraktal_kernel.errors.NotFound` for a number that is no job
+    of this user's.
+    """
+
+    def submit(
+        self, capability: str, params: Mapping[str, Any], options: JobOptions = ...
+    ) -> JobView:
+        """Queue a job; raises InvalidInput where the parameters do not fit."""
+
+    def get(self, job_id: int) -> JobView:
+        """Return one job."""
+
+    def list(
+        self, state: State | None = None, limit: int = 50, before: int | None = None
+    ) -> list[JobView]:
+        """List jobs, newest first; ``before`` a job's number gives the next page."""
+
+    def cancel(self, job_id: int) -> JobView:
+        """Stop a job; one that has ended raises Conflict."""
+
+    def retry(self, job_id: int) -> JobView:
+        """Queue a failed or cancelled job again; its finished steps are not done twice."""
+
+    def answer(self, job_id: int, choice: str) -> JobView:
+        """Answer what a waiting job asked."""
+
+    def log(self, job_id: int) -> list[LogLine]:
+        """Return the log, oldest line first."""
+
+    def artifacts(self, job_id: int) -> list[Artifact]:
+        """List the files that a job made; each can be read."""
+
+    def open_artifact(self, job_id: int, name: str) -> BinaryIO:
+        """Open one file that a job made."""

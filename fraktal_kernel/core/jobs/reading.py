@@ -1,0 +1,137 @@
+"""Reading jobs: one, a list, a log, the files that they made."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from fraktal_kernel.core.database import Database, Row
+from fraktal_kernel.core.jobs.model import STATES, JobView, LogLine, OpenQuestion, State
+from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.errors import InvalidInput, NotFound
+
+_COLUMNS = (
+    "id, owner_id, capability, params, state, priority, key, parent_id, attempt, max_attempts,"
+    " timeout_s, progress, message, result, error, created_at, started_at, ended_at"
+)
+_QUESTION = "SELECT job_id, text, choices FROM job_question WHERE answer IS NULL AND job_id = :id"
+MAX_ID = 2**63 - 1
+
+
+class Reader:
+    """Reads jobs of one owner, or of all with ``owner_id`` None."""
+
+    def __init__(self, database: Database, owner_id: int | None = None) -> None:
+        self._database = database
+        self._owner_id = owner_id
+
+    @property
+    def _mine(self) -> str:
+        return "" if self._owner_id is None else " AND owner_id = :owner_id"
+
+    def get(self, job_id: int) -> JobView:
+        """Return one job; somebody else's does not exist."""
+        if not 0 < job_id <= MAX_ID:
+            raise NotFound(f"there is no job {job_id}.")
+        with self._database.read() as tx:
+            row = tx.row(
+                f"SELECT {_COLUMNS} FROM job WHERE id = :id{self._mine}",
+                {"id": job_id, "owner_id": self._owner_id},
+            )
+            if row is None:
+                raise NotFound(f"there is no job {job_id}.")
+            asked = tx.row(_QUESTION, {"id": job_id}) if row[4] == "waiting" else None
+        return _view(row, asked)
+
+    def list(
+        self, state: State | None = None, limit: int = 50, before: int | None = None
+    ) -> list[JobView]:
+        """List jobs, newest first."""
+        if state is not None and state not in STATES:
+            raise InvalidInput(f"state: given {state!r}, expected one of {', '.join(STATES)}.")
+        if not 1 <= limit <= 1000:
+            raise InvalidInput(f"limit: given {limit}, expected 1 to 1000.")
+        sql = f"SELECT {_COLUMNS} FROM job WHERE id < :before{self._mine}"
+        if state is not None:
+            sql += " AND state = :state"
+        with self._database.read() as tx:
+            rows = tx.rows(
+                sql + " ORDER BY id DESC LIMIT :limit",
+                {
+                    "before": MAX_ID if before is None else before,
+                    "owner_id": self._owner_id,
+                    "state": state,
+                    "limit": limit,
+                },
+            )
+            asked = {
+                row[0]: tx.row(_QUESTION, {"id": row[0]}) for row in rows if row[4] == "waiting"
+            }
+        return [_view(row, asked.get(row[0])) for row in rows]
+
+    def log(self, job_id: int) -> list[LogLine]:
+        """Return a job's log, oldest line first."""
+        self.get(job_id)
+        with self._database.read() as tx:
+            rows = tx.rows(
+                "SELECT time, payload FROM event WHERE subject = :subject"
+                " AND topic = 'jobs.log' ORDER BY seq",
+                {"subject": str(job_id)},
+            )
+        return [LogLine(time=_time(at), **json.loads(payload)) for at, payload in rows]
+
+    def artifacts(self, job_id: int) -> list[Artifact]:
+        """List the files that a job made, by name."""
+        self.get(job_id)
+        with self._database.read() as tx:
+            rows = tx.records(
+                "SELECT name, size_bytes, sha256, media_type FROM artifact"
+                " WHERE job_id = :id ORDER BY name",
+                {"id": job_id},
+            )
+        return [Artifact(**row) for row in rows]
+
+    def artifact_path(self, job_id: int, name: str) -> str:
+        """Tell where in the store a job's file lies."""
+        self.get(job_id)
+        with self._database.read() as tx:
+            row = tx.row(
+                "SELECT path FROM artifact WHERE job_id = :id AND name = :name",
+                {"id": job_id, "name": name},
+            )
+        if row is None:
+            raise NotFound(f"job {job_id} has no artifact {name!r}.")
+        return str(row[0])
+
+    def count(self) -> dict[str, int]:
+        """Count jobs by state."""
+        with self._database.read() as tx:
+            rows = tx.rows(
+                f"SELECT state, COUNT(*) FROM job WHERE TRUE{self._mine} GROUP BY state",
+                {"owner_id": self._owner_id},
+            )
+        return {state: int(count) for state, count in rows}
+
+    def oldest_queued(self) -> float | None:
+        """Return when the longest waiting queued job was submitted, in seconds since 1970."""
+        with self._database.read() as tx:
+            row = tx.row(
+                f"SELECT MIN(created_at) FROM job WHERE state = 'queued'{self._mine}",
+                {"owner_id": self._owner_id},
+            )
+        return row[0] if row else None
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _view(row: Row, asked: Row | None) -> JobView:
+    values: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    for name in ("created_at", "started_at", "ended_at"):
+        values[name] = None if values[name] is None else _time(values[name])
+    values["params"] = json.loads(values["params"])
+    values["result"] = None if values["result"] is None else json.loads(values["result"])
+    question = OpenQuestion(text=asked[1], choices=json.loads(asked[2])) if asked else None
+    return JobView(question=question, **values)

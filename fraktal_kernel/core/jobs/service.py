@@ -1,0 +1,143 @@
+"""One user's jobs where the database is at hand: checks at the door, then the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fraktal_kernel.core.capability import capabilities
+from fraktal_kernel.core.jobs.journal import Journal, Submission
+from fraktal_kernel.core.jobs.model import JobOptions, JobView, LogLine, State
+from fraktal_kernel.core.jobs.reading import Reader
+from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.core.store import Store
+from fraktal_kernel.errors import InvalidInput
+
+MAX_PRIORITY = 1000
+MAX_ATTEMPTS = 100
+MAX_SECONDS = 366 * 86400.0
+
+
+class LocalJobs:
+    """One user's jobs in this process's database; see :class:`~.model.Jobs`.
+
+    Parameters
+    ----------
+    user_id : who submits and owns
+    roots : folders inside which parameters may name files, None for any
+    wake : told whenever there may be something to do
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        reader: Reader,
+        store: Store,
+        user_id: int,
+        roots: list[Path] | None,
+        wake: Callable[[], None],
+    ) -> None:
+        self._journal = journal
+        self._reader = reader
+        self._store = store
+        self._user_id = user_id
+        self._roots = roots
+        self._wake = wake
+
+    def submit(
+        self, capability: str, params: Mapping[str, Any], options: JobOptions | None = None
+    ) -> JobView:
+        """Queue a job; the same key again gives the job that is there."""
+        return self.submit_new(capability, params, options)[0]
+
+    def submit_new(
+        self, capability: str, params: Mapping[str, Any], options: JobOptions | None = None
+    ) -> tuple[JobView, bool]:
+        """Queue a job, and tell whether it is new or was known by its key."""
+        options = options or JobOptions()
+        wanted = capabilities[capability]
+        if not capabilities.importable(capability):
+            raise InvalidInput(
+                f"capability {capability!r} was typed into this session, where worker processes "
+                "cannot find it; put it into a module and name that in capability_modules, or "
+                "run it directly."
+            )
+        checked = wanted.validate(params, self._roots)
+        _check_options(options)
+        ((job_id, new),) = self._journal.submit(
+            [
+                Submission(
+                    owner_id=self._user_id,
+                    capability=capability,
+                    params=checked.model_dump_json(),
+                    key=options.key,
+                    priority=options.priority,
+                    delay_s=options.delay_s,
+                    timeout_s=wanted.timeout_s if options.timeout_s is None else options.timeout_s,
+                    max_attempts=options.max_attempts or wanted.max_attempts,
+                )
+            ]
+        )
+        self._wake()
+        return self._reader.get(job_id), new
+
+    def get(self, job_id: int) -> JobView:
+        """Return one job."""
+        return self._reader.get(job_id)
+
+    def list(
+        self, state: State | None = None, limit: int = 50, before: int | None = None
+    ) -> list[JobView]:
+        """List jobs, newest first."""
+        return self._reader.list(state, limit, before)
+
+    def cancel(self, job_id: int) -> JobView:
+        """Stop a job."""
+        self._reader.get(job_id)
+        self._journal.cancel(job_id)
+        self._wake()
+        return self._reader.get(job_id)
+
+    def retry(self, job_id: int) -> JobView:
+        """Queue an ended job again."""
+        self._reader.get(job_id)
+        self._journal.retry(job_id)
+        self._wake()
+        return self._reader.get(job_id)
+
+    def answer(self, job_id: int, choice: str) -> JobView:
+        """Answer what a waiting job asked."""
+        self._reader.get(job_id)
+        self._journal.answer(job_id, choice, self._user_id)
+        self._wake()
+        return self._reader.get(job_id)
+
+    def log(self, job_id: int) -> list[LogLine]:
+        """Return the log, oldest line first."""
+        return self._reader.log(job_id)
+
+    def artifacts(self, job_id: int) -> list[Artifact]:
+        """List the files that a job made."""
+        found = self._reader.artifacts(job_id)
+        return [
+            artifact.opened_by(lambda name=artifact.name: self.open_artifact(job_id, name))
+            for artifact in found
+        ]
+
+    def open_artifact(self, job_id: int, name: str) -> BinaryIO:
+        """Open one file that a job made."""
+        return self._store.open(self._reader.artifact_path(job_id, name))
+
+
+def _check_options(options: JobOptions) -> None:
+    def check(name: str, value: float | None, low: float, high: float) -> None:
+        if value is not None and not low <= value <= high:
+            raise InvalidInput(f"{name}: given {value}, expected {low:g} to {high:g}.")
+
+    check("priority", options.priority, -MAX_PRIORITY, MAX_PRIORITY)
+    check("delay_s", options.delay_s, 0, MAX_SECONDS)
+    check("timeout_s", options.timeout_s, 0.001, MAX_SECONDS)
+    check("max_attempts", options.max_attempts, 1, MAX_ATTEMPTS)
+    if options.key is not None and not 0 < len(options.key) <= 200:
+        raise InvalidInput(f"key: given {len(options.key)} characters, expected 1 to 200.")

@@ -1,0 +1,294 @@
+"""The process that does jobs, one after the other, and tells the server over its line.
+
+Started as ``python -m fraktal_kernel.core.jobs.worker HOST PORT ID`` with the line's key on
+standard input. It opens no database and no store: what it has to say goes to the server,
+which refuses it once the job was taken back. When the line breaks, it ends at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from typing_extensions import override
+
+from fraktal_kernel.core.capability import capabilities
+from fraktal_kernel.core.jobs.channel import Channel, Message
+from fraktal_kernel.core.run import (
+    STEP_MAX_BYTES,
+    Artifact,
+    Cancelled,
+    Data,
+    Run,
+    artifact_name,
+    media_type_of,
+    to_json,
+)
+from fraktal_kernel.errors import FraktalError, InvalidInput, JobFailed, Unavailable
+
+T = TypeVar("T")
+PROGRESS_S = 0.1
+LOG_LINE_CHARS = 4000
+
+
+class Suspended(BaseException):
+    """The job waits for a person or a child; its process turns to the next job.
+
+    Not an Exception, so that a capability's own ``except Exception`` lets it pass.
+    """
+
+
+class Line:
+    """The worker's end: a thread receives, so that a cancellation is heard during the work."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.jobs: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.cancelled = threading.Event()
+        self._replies: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                message = self.channel.receive()
+            except EOFError:
+                os._exit(3)
+            match message["op"]:
+                case "run":
+                    self.cancelled.clear()
+                    self.jobs.put(message)
+                case "cancel":
+                    self.cancelled.set()
+                case "reply":
+                    self._replies.put(message)
+
+    def tell(self, **message: Any) -> None:
+        """Send without waiting."""
+        self.channel.send(message)
+
+    def request(self, **message: Any) -> Message:
+        """Send and wait for the reply; a refusal is raised."""
+        self.channel.send(message)
+        return self.reply()
+
+    def reply(self) -> Message:
+        """Wait for the reply to what was sent."""
+        message = self._replies.get()
+        if "refused" in message:
+            raise Suspended(message["refused"])
+        if "unavailable" in message:
+            raise Unavailable(message["unavailable"])
+        return message
+
+
+class JobRun(Run):
+    """The world as a job sees it."""
+
+    def __init__(self, line: Line, message: Message) -> None:
+        self._line = line
+        self.job_id: int = message["job"]
+        self.attempt = message["attempt"]
+        self._steps: dict[str, Any] = message["steps"]
+        self._answers: dict[str, str] = message["answers"]
+        self._children: dict[str, Any] = message["children"]
+        self._seen: Counter[str] = Counter()
+        self._told_at = 0.0
+        self._untold: tuple[float, str] | None = None
+
+    def _numbered(self, name: str) -> str:
+        """Tell apart what a job does several times under one name: fit, fit#2, fit#3."""
+        self._seen[name] += 1
+        count = self._seen[name]
+        return name if count == 1 else f"{name}#{count}"
+
+    @override
+    def progress(self, fraction: float, text: str = "") -> None:
+        self._untold = (min(max(float(fraction), 0.0), 1.0), str(text)[:500])
+        if time.monotonic() - self._told_at >= PROGRESS_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send the last progress that was held back to keep the line quiet."""
+        if self._untold is not None:
+            self._line.tell(op="progress", progress=self._untold[0], message=self._untold[1])
+            self._untold = None
+            self._told_at = time.monotonic()
+
+    @override
+    def log(self, text: str, level: str = "info") -> None:
+        self._line.tell(op="log", level=level, text=str(text)[:LOG_LINE_CHARS])
+
+    @override
+    def save(self, name: str, data: Data, media_type: str | None = None) -> Artifact:
+        header = {
+            "op": "save",
+            "name": artifact_name(name),
+            "media_type": media_type or media_type_of(name),
+        }
+        if isinstance(data, Path):
+            source: Any = data.open("rb")
+        else:
+            source = io.BytesIO(data) if isinstance(data, bytes) else data
+        with source if isinstance(data, Path) else contextlib.nullcontext():
+            self._line.channel.send_stream(header, source)
+        return Artifact(**self._line.reply()["artifact"])
+
+    @override
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        self.check_cancelled()
+        key = self._numbered(name)
+        if key not in self._steps:
+            value = to_json(function())
+            data = _dump(value)
+            if len(data) > STEP_MAX_BYTES:
+                raise InvalidInput(
+                    f"step {name!r} returned {len(data):,} bytes of JSON, expected at most "
+                    f"{STEP_MAX_BYTES:,}; save large results as artifacts."
+                )
+            self._line.request(op="step", name=key, value=data)
+            self._steps[key] = value
+        done: T = self._steps[key]
+        return done
+
+    @override
+    def ask(self, question: str, choices: Sequence[str]) -> str:
+        self.check_cancelled()
+        if not choices:
+            raise InvalidInput(f"the question {question!r} has no choices; give at least one.")
+        key = self._numbered(question)
+        if key not in self._answers:
+            self.flush()
+            self._line.request(op="ask", name=key, text=question, choices=list(choices))
+            raise Suspended
+        return self._answers[key]
+
+    @override
+    def call(self, capability: str, /, **params: Any) -> Any:
+        self.check_cancelled()
+        wanted = capabilities[capability]
+        checked = wanted.validate(params)
+        key = f"{self.job_id}/{self._numbered(capability)}"
+        if key not in self._children:
+            self.flush()
+            self._line.request(
+                op="call", key=key, capability=capability, params=checked.model_dump_json()
+            )
+            raise Suspended
+        child = self._children[key]
+        if child["state"] != "succeeded":
+            raise JobFailed(
+                f"{capability}, job {child['id']}, {child['state']}"
+                + (f": {child['error']}" if child["error"] else ".")
+            )
+        return child["result"]
+
+    @property
+    @override
+    def cancelled(self) -> bool:
+        return self._line.cancelled.is_set()
+
+
+class LogStream(io.TextIOBase):
+    """What a capability prints becomes lines of its job's log."""
+
+    def __init__(self, run: JobRun, level: str) -> None:
+        self._run = run
+        self._level = level
+        self._rest = ""
+
+    @override
+    def writable(self) -> bool:
+        return True
+
+    @override
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._run.log(line, self._level)
+        return len(text)
+
+    def finish(self) -> None:
+        """Log what stands behind the last line break."""
+        if self._rest.strip():
+            self._run.log(self._rest, self._level)
+        self._rest = ""
+
+
+@contextlib.contextmanager
+def _printing_to(run: JobRun) -> Iterator[None]:
+    out, err = LogStream(run, "info"), LogStream(run, "warning")
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            yield
+    finally:
+        out.finish()
+        err.finish()
+
+
+def _dump(value: Any) -> str:
+    import json
+
+    return json.dumps(value, allow_nan=False)
+
+
+def work(line: Line, message: Message) -> None:
+    """Do one job and tell how it ended."""
+    run = JobRun(line, message)
+    try:
+        with _printing_to(run):
+            capabilities.use_modules(message["modules"])
+            wanted = capabilities[message["capability"]]
+            result = wanted(wanted.validate(message["params"]), run)
+            value = _dump(to_json(result))
+        run.flush()
+        line.tell(op="succeeded", result=value)
+    except Suspended:
+        line.tell(op="suspended")
+    except Cancelled:
+        line.tell(op="cancelled")
+    except FraktalError as error:
+        again = not isinstance(error, InvalidInput)
+        line.tell(op="failed", error=str(error), again=again)
+    except BaseException as error:
+        run.log(traceback.format_exc(), "error")
+        text = str(error).strip() or "no message"
+        line.tell(op="failed", error=f"{type(error).__name__}: {text}"[:2000], again=True)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process with the one that started it."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def main(host: str, port: str, worker_id: str) -> None:
+    """Connect, then do jobs until the line breaks."""
+    import signal
+
+    die_with_parent()
+    # Ctrl-C at the server's terminal reaches its children too; the server decides for them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    key = bytes.fromhex(sys.stdin.readline().strip())
+    line = Line(Channel.connect((host, int(port)), key))
+    line.tell(op="hello", worker=worker_id, pid=os.getpid())
+    while True:
+        work(line, line.jobs.get())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,194 @@
+"""The workbench that owns its database, store and workers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from fraktal_kernel.core.database import Database
+from fraktal_kernel.core.events import Events, EventView
+from fraktal_kernel.core.jobs.dispatcher import Dispatcher
+from fraktal_kernel.core.jobs.journal import Journal
+from fraktal_kernel.core.jobs.reading import Reader
+from fraktal_kernel.core.jobs.service import LocalJobs
+from fraktal_kernel.core.monitoring.logs import configure_logs
+from fraktal_kernel.core.monitoring.metrics import Gauges, register_gauge_source
+from fraktal_kernel.core.security import Principal, Security
+from fraktal_kernel.core.settings import Settings
+from fraktal_kernel.core.store import Store
+from fraktal_kernel.core.workbench import Workbench
+from fraktal_kernel.core.workspace import Hold
+from fraktal_kernel.errors import FraktalError
+
+
+class Engine:
+    """What all users of one workspace share."""
+
+    def __init__(self, settings: Settings, may_run: bool) -> None:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        self.settings = settings
+        self.may_run = may_run
+        self.database = Database(settings.database)
+        self.database.migrate()
+        self.store = Store(settings.store, **settings.store_options)
+        self.events = Events(self.database)
+        self.journal = Journal(self.database, self.events, settings.retry_delay_s)
+        self.security = Security(self.database, settings.session_days)
+        self.dispatcher: Dispatcher | None = None
+        self._hold: Hold | None = None
+        self._lock = threading.Lock()
+        self._forget_gauges = lambda: None
+
+    def start(self) -> None:
+        """Take the workspace and start workers, once."""
+        with self._lock:
+            if self.dispatcher is not None:
+                return
+            self._hold = Hold(self.database.file or self.settings.data / "fraktal")
+            try:
+                configure_logs(self.settings, whole_process=False)
+                self.store.sweep()
+                dispatcher = Dispatcher(
+                    self.settings,
+                    self.journal,
+                    self.events,
+                    self.store,
+                    alone=self.database.sqlite,
+                )
+                dispatcher.start()
+            except BaseException:
+                self._hold.release()
+                self._hold = None
+                raise
+            self.dispatcher = dispatcher
+            self._forget_gauges = register_gauge_source(self._gauges)
+
+    def wake(self) -> None:
+        """Tell the dispatcher that there is something to do; start it if we may."""
+        if self.may_run:
+            self.start()
+        if self.dispatcher is not None:
+            self.dispatcher.wake()
+
+    def health(self) -> dict[str, Any]:
+        """Ask each part whether it works."""
+        report: dict[str, Any] = {"ok": True}
+        for name, check in (
+            ("database", self.database.check),
+            ("store", self.store.check),
+            ("workers", self._check_workers),
+        ):
+            try:
+                check()
+                report[name] = "ok"
+            except FraktalError as error:
+                report[name] = str(error)
+                report["ok"] = False
+        return report
+
+    def _check_workers(self) -> None:
+        if self.dispatcher is None:
+            raise FraktalError("no workers are started here; start the server: fraktal serve.")
+        if not self.dispatcher.alive():
+            raise FraktalError("no worker answers yet; it is starting, or see the log.")
+
+    def _gauges(self) -> Gauges:
+        reader = Reader(self.database)
+        oldest = reader.oldest_queued()
+        health = self.health()
+        return Gauges(
+            jobs_in_state=reader.count(),
+            queue_oldest_age_s=0.0 if oldest is None else time.time() - oldest,
+            workers=self.dispatcher.executor.state() if self.dispatcher else {},
+            database_up=health["database"] == "ok",
+            store_up=health["store"] == "ok",
+        )
+
+    def close(self) -> None:
+        """Stop everything; running jobs go back into the queue."""
+        with self._lock:
+            self._forget_gauges()
+            if self.dispatcher is not None:
+                self.dispatcher.stop()
+                self.dispatcher = None
+            self.events.close()
+            self.database.close()
+            if self._hold is not None:
+                self._hold.release()
+                self._hold = None
+
+
+class LocalWorkbench(Workbench):
+    """One user's view of an engine in this process."""
+
+    remote = False
+
+    def __init__(
+        self,
+        settings: Settings,
+        may_run: bool = True,
+        *,
+        engine: Engine | None = None,
+        user_id: int | None = None,
+        roots: list[Path] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._owns_engine = engine is None
+        self.engine = engine or Engine(settings, may_run)
+        self.security = self.engine.security
+        self.user: Principal = (
+            self.security.local_user() if user_id is None else self.security.user(user_id)
+        )
+        self._reader = Reader(self.engine.database, self.user.user_id)
+        self.jobs: LocalJobs = LocalJobs(
+            self.engine.journal,
+            self._reader,
+            self.engine.store,
+            self.user.user_id,
+            roots,
+            self.engine.wake,
+        )
+
+    def start(self) -> None:
+        """Start the workers now, instead of at the first submitted job."""
+        self.engine.start()
+
+    def as_user(self, user_id: int) -> LocalWorkbench:
+        """Return another user's view of the same engine; their files lie in the workspace."""
+        return LocalWorkbench(
+            self.settings, engine=self.engine, user_id=user_id, roots=[self.settings.data]
+        )
+
+    @property
+    def store(self) -> Store:
+        """Where artifacts lie."""
+        return self.engine.store
+
+    @property
+    def database(self) -> Database:
+        """The SQL database."""
+        return self.engine.database
+
+    @override
+    def events(
+        self,
+        topics: str = "*",
+        after: int | None = None,
+        stop: threading.Event | None = None,
+        subject: str | None = None,
+    ) -> Iterator[EventView]:
+        return self.engine.events.follow(after, topics, self.user.user_id, subject, stop)
+
+    @override
+    def health(self) -> dict[str, Any]:
+        return self.engine.health()
+
+    @override
+    def close(self) -> None:
+        if self._owns_engine:
+            self.engine.close()

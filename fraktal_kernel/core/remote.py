@@ -1,0 +1,226 @@
+"""The workbench whose jobs a server runs, reached over its web interface."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+import httpx
+from typing_extensions import override
+
+from fraktal_kernel.core.capability import capabilities
+from fraktal_kernel.core.events import EventView
+from fraktal_kernel.core.jobs.model import JobOptions, JobView, LogLine, State
+from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.core.settings import Settings
+from fraktal_kernel.core.workbench import Workbench
+from fraktal_kernel.core.workspace import ServerAddress, read_address
+from fraktal_kernel.errors import (
+    Conflict,
+    FraktalError,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    Unavailable,
+)
+
+PROBE_S = 2.0
+REQUEST_S = 30.0
+RECONNECT_S = 1.0
+LISTEN_S = 0.5
+_ERRORS: dict[int, type[FraktalError]] = {
+    401: NotAllowed,
+    403: NotAllowed,
+    404: NotFound,
+    409: Conflict,
+    413: InvalidInput,
+    422: InvalidInput,
+    400: InvalidInput,
+}
+
+
+def find_server(settings: Settings) -> RemoteWorkbench | None:
+    """Return the workbench of the server that runs this workspace, None where none answers."""
+    address = read_address(settings)
+    if address is None:
+        return None
+    try:
+        httpx.get(f"{address.url}/api/health", timeout=PROBE_S, trust_env=False)
+    except httpx.HTTPError:
+        return None
+    return RemoteWorkbench(settings, address)
+
+
+class RemoteJobs:
+    """One user's jobs on a server; see :class:`~fraktal_kernel.core.jobs.model.Jobs`."""
+
+    def __init__(self, address: ServerAddress) -> None:
+        self._http = httpx.Client(
+            base_url=address.url,
+            headers={"Authorization": f"Bearer {address.token}"},
+            timeout=REQUEST_S,
+            trust_env=False,
+        )
+
+    def _ask(self, method: str, path: str, **more: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"the server at {self._http.base_url} does not answer ({error}); "
+                "start it with: fraktal serve."
+            ) from None
+        return self._checked(answer).json()
+
+    @staticmethod
+    def _checked(answer: httpx.Response) -> httpx.Response:
+        if answer.is_success:
+            return answer
+        try:
+            sentence = answer.json()["error"]
+        except (ValueError, KeyError, TypeError):
+            sentence = f"the server answered {answer.status_code} to {answer.request.url.path}."
+        raise _ERRORS.get(answer.status_code, Unavailable)(sentence)
+
+    def submit(
+        self, capability: str, params: Mapping[str, Any], options: JobOptions | None = None
+    ) -> JobView:
+        """Check the parameters here, where their files are, and queue the job there."""
+        options = options or JobOptions()
+        checked = capabilities[capability].validate(params, roots=None)
+        body = {
+            "capability": capability,
+            "params": json.loads(checked.model_dump_json()),
+            "key": options.key,
+            "priority": options.priority,
+            "delay_s": options.delay_s,
+            "timeout_s": options.timeout_s,
+            "max_attempts": options.max_attempts,
+        }
+        return JobView(**self._ask("POST", "/api/jobs", json=body))
+
+    def get(self, job_id: int) -> JobView:
+        """Return one job."""
+        return JobView(**self._ask("GET", f"/api/jobs/{job_id}"))
+
+    def list(
+        self, state: State | None = None, limit: int = 50, before: int | None = None
+    ) -> list[JobView]:
+        """List jobs, newest first."""
+        wanted = {"state": state, "limit": limit, "before": before}
+        query = {key: value for key, value in wanted.items() if value is not None}
+        return [JobView(**job) for job in self._ask("GET", "/api/jobs", params=query)["jobs"]]
+
+    def cancel(self, job_id: int) -> JobView:
+        """Stop a job."""
+        return JobView(**self._ask("DELETE", f"/api/jobs/{job_id}"))
+
+    def retry(self, job_id: int) -> JobView:
+        """Queue an ended job again."""
+        return JobView(**self._ask("POST", f"/api/jobs/{job_id}/retry"))
+
+    def answer(self, job_id: int, choice: str) -> JobView:
+        """Answer what a waiting job asked."""
+        return JobView(**self._ask("POST", f"/api/jobs/{job_id}/answer", json={"choice": choice}))
+
+    def log(self, job_id: int) -> list[LogLine]:
+        """Return the log, oldest line first."""
+        return [LogLine(**line) for line in self._ask("GET", f"/api/jobs/{job_id}/log")["log"]]
+
+    def artifacts(self, job_id: int) -> list[Artifact]:
+        """List the files that a job made."""
+        found = self._ask("GET", f"/api/jobs/{job_id}/artifacts")["artifacts"]
+        return [
+            Artifact(**artifact).opened_by(
+                lambda name=artifact["name"]: self.open_artifact(job_id, name)
+            )
+            for artifact in found
+        ]
+
+    def open_artifact(self, job_id: int, name: str) -> BinaryIO:
+        """Fetch one file that a job made; large ones wait on the disk, not in memory."""
+        target = tempfile.SpooledTemporaryFile(max_size=32 * 1024**2)
+        path = f"/api/jobs/{job_id}/artifacts/{httpx.URL(path=name).path}"
+        try:
+            with self._http.stream("GET", path) as answer:
+                if not answer.is_success:
+                    answer.read()
+                self._checked(answer)
+                for chunk in answer.iter_bytes():
+                    target.write(chunk)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"the server stopped answering ({error}); try again.") from None
+        target.seek(0)
+        return target  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+class RemoteWorkbench(Workbench):
+    """One user's workbench on a server of theirs."""
+
+    remote = True
+
+    def __init__(self, settings: Settings, address: ServerAddress) -> None:
+        self.settings = settings
+        self.address = address
+        self.jobs: RemoteJobs = RemoteJobs(address)
+
+    @override
+    def events(
+        self,
+        topics: str = "*",
+        after: int | None = None,
+        stop: threading.Event | None = None,
+        subject: str | None = None,
+    ) -> Iterator[EventView]:
+        from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+        from websockets.sync.client import connect
+
+        stop = stop or threading.Event()
+        base = self.address.url.replace("http", "ws", 1)
+        headers = {"Authorization": f"Bearer {self.address.token}"}
+        while not stop.is_set():
+            query = httpx.QueryParams(
+                {
+                    key: value
+                    for key, value in (("topic", topics), ("after", after), ("subject", subject))
+                    if value is not None
+                }
+            )
+            try:
+                with connect(
+                    f"{base}/api/events?{query}", additional_headers=headers, proxy=None
+                ) as line:
+                    while not stop.is_set():
+                        try:
+                            event = EventView(**json.loads(line.recv(timeout=LISTEN_S)))
+                        except TimeoutError:
+                            continue
+                        after = event.seq
+                        yield event
+            except InvalidHandshake as error:
+                raise NotAllowed(f"the server refused to tell events ({error}).") from None
+            except (OSError, ConnectionClosed, WebSocketException, TimeoutError):
+                # The server restarts, or the network is gone: go on where we were.
+                if after is None:
+                    after = 0
+                stop.wait(RECONNECT_S)
+
+    @override
+    def health(self) -> dict[str, Any]:
+        try:
+            answer = httpx.get(f"{self.address.url}/api/health", timeout=PROBE_S, trust_env=False)
+            report: dict[str, Any] = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            return {"ok": False, "server": f"does not answer ({error})"}
+        return report
+
+    @override
+    def close(self) -> None:
+        self.jobs.close()

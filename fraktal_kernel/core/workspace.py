@@ -1,0 +1,81 @@
+"""Who holds a workspace: one process may run its jobs, and says where it can be reached."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from fraktal_kernel.core.settings import Settings
+from fraktal_kernel.errors import AlreadyRunning
+
+
+class ServerAddress(BaseModel):
+    """Where this computer's own programs reach the server, and the secret that opens it."""
+
+    url: str
+    token: str
+    pid: int
+
+
+def _address_file(settings: Settings) -> Path:
+    return settings.data / "server.json"
+
+
+def write_address(settings: Settings, address: ServerAddress) -> None:
+    """Tell this user's other programs where the server is; nobody else can read it."""
+    file = _address_file(settings)
+    handle, beside = tempfile.mkstemp(dir=file.parent, prefix=".server.")  # mode 0600
+    with os.fdopen(handle, "w") as stream:
+        stream.write(address.model_dump_json())
+    os.replace(beside, file)
+
+
+def read_address(settings: Settings) -> ServerAddress | None:
+    """Read where the server said it is; it may be gone meanwhile."""
+    try:
+        return ServerAddress(**json.loads(_address_file(settings).read_text()))
+    except (OSError, ValueError, TypeError, ValidationError):
+        return None
+
+
+def remove_address(settings: Settings) -> None:
+    """Take back what this process told."""
+    address = read_address(settings)
+    if address is not None and address.pid == os.getpid():
+        _address_file(settings).unlink(missing_ok=True)
+
+
+class Hold:
+    """The right to run the jobs of one database; the system takes it back when we die.
+
+    Parameters
+    ----------
+    file : the lock lies beside this file, so that two data folders with one database meet
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._path = file.with_name(file.name + ".lock")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.seek(0)
+            pid = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise AlreadyRunning(
+                f"the workspace at {file} is in use by process {pid}; use that one, stop it, or "
+                "choose another workspace with FRAKTAL_DATA."
+            ) from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Give the right back."""
+        self._file.close()

@@ -1,0 +1,132 @@
+"""Capabilities that tests submit as jobs: they count, fail, wait, ask and call on demand."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from fraktal_kernel.core.capability import Run, capability
+from fraktal_kernel.errors import InvalidInput
+
+
+class Text(BaseModel):
+    """One text."""
+
+    text: str = "hello"
+
+
+@capability("test.echo", title="Say it again", examples=[{"text": "hello"}])
+def echo(params: Text, run: Run) -> Text:
+    """Return what was given, with progress, a log line and an artifact on the way."""
+    run.progress(0.5, "half way")
+    run.log(f"heard {params.text}")
+    print("printed", params.text)
+    run.save("echo.txt", params.text.encode())
+    return params
+
+
+class Steps(BaseModel):
+    """How many steps, where to write a line for each, and how long each takes."""
+
+    count: int = Field(3, ge=0)
+    file: Path
+    pause_s: float = 0.0
+
+
+@capability("test.steps", title="Take steps")
+def steps(params: Steps, run: Run) -> int:
+    """Write one line a step into a file, each step journaled."""
+
+    def take(number: int) -> int:
+        time.sleep(params.pause_s)
+        with params.file.open("a") as stream:
+            stream.write(f"{run.job_id} {number}\n")
+        return number
+
+    total = 0
+    for number in range(params.count):
+        total += run.step("take", lambda number=number: take(number))
+        run.progress((number + 1) / params.count, f"step {number + 1} of {params.count}")
+    return total
+
+
+class Nap(BaseModel):
+    """How long to sleep, and whether to listen while asleep."""
+
+    seconds: float = 60.0
+    listens: bool = True
+
+
+@capability("test.sleep", title="Sleep")
+def sleep(params: Nap, run: Run) -> float:
+    """Sleep; a deaf one hears no cancellation."""
+    began = time.monotonic()
+    run.progress(0.01, "asleep")
+    while time.monotonic() - began < params.seconds:
+        if params.listens:
+            run.check_cancelled()
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+class Failure(BaseModel):
+    """How often to fail, and how."""
+
+    times: int = 1
+    kind: str = "error"
+    file: Path
+
+
+@capability("test.fail", title="Fail", max_attempts=3)
+def fail(params: Failure, run: Run) -> int:
+    """Fail the first times and then succeed; or die, or find the input bad."""
+    with params.file.open("a") as stream:
+        stream.write(f"{run.attempt}\n")
+    tries = len(params.file.read_text().splitlines())
+    if tries <= params.times:
+        if params.kind == "die":
+            os._exit(9)
+        if params.kind == "input":
+            raise InvalidInput("given nonsense, expected sense.")
+        raise RuntimeError(f"try {tries} goes wrong")
+    return tries
+
+
+class Order(BaseModel):
+    """What to ask about."""
+
+    what: str = "Deploy?"
+
+
+@capability("test.ask", title="Ask a person")
+def ask(params: Order, run: Run) -> dict[str, str]:
+    """Ask two questions between two steps."""
+    before = run.step("before", lambda: "ready")
+    first = run.ask(params.what, ["yes", "no"])
+    second = run.ask("Sure?", ["yes", "no"])
+    return {"before": before, "first": first, "second": second}
+
+
+@capability("test.parent", title="Call others")
+def parent(params: Text, run: Run) -> list[str]:
+    """Call two children one after the other."""
+    first = run.call("test.echo", text=params.text)
+    second = run.call("test.echo", text=first["text"] + "!")
+    return [first["text"], second["text"]]
+
+
+@capability("test.big", title="Save a large file")
+def big(params: Nap, run: Run) -> int:
+    """Save a file of 8 MiB and one of none."""
+    run.save("zeros.bin", bytes(8 * 1024**2))
+    run.save("empty.bin", b"")
+    return 8 * 1024**2
+
+
+@capability("test.clock", title="Tell the time")
+def clock(params: Text, run: Run) -> float:
+    """Return when the work began."""
+    return time.time()
