@@ -169,7 +169,9 @@ def install(extras: set[str], torch: str) -> None:
         options += torch_options(torch, options)
     what = f".[{','.join(sorted(extras))}]" if extras else "."
     say(f"installing {what}" + (f" with torch for {torch}" if torch else "") + " into .venv")
-    command = (UV, "pip", "install", "--python", PYTHON, "--constraint", LOCK)
+    command = [UV, "pip", "install", "--python", PYTHON, "--constraint", LOCK]
+    if sys.dont_write_bytecode:  # then the first start would not compile, nor any later one
+        command.append("--compile-bytecode")
     run(*command, *options, "--editable", what, **uv_environment(pip))
     stamp.write_text(json.dumps(new))
 
