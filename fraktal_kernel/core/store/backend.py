@@ -28,6 +28,9 @@ class Backend(Protocol):
     def open(self, key: str) -> BinaryIO:
         """Open one object for reading."""
 
+    def read(self, key: str) -> bytes:
+        """Read one object whole, as it was at one moment."""
+
     def size(self, key: str) -> int:
         """Say how many bytes one object has."""
 

@@ -26,7 +26,7 @@ class Folder:
     def _path(self, key: str) -> Path:
         path = self.root / key
         # A link inside the store must not lead out of it.
-        if not path.parent.resolve().is_relative_to(self.root.resolve()):
+        if not path.resolve().is_relative_to(self.root.resolve()):
             raise InvalidInput(f"artifact key {key!r} leads out of the store through a link.")
         return path
 
@@ -45,6 +45,10 @@ class Folder:
     def open(self, key: str) -> BinaryIO:
         """Open one object for reading."""
         return self._path(key).open("rb")
+
+    def read(self, key: str) -> bytes:
+        """Read one object whole, as it was at one moment."""
+        return self._path(key).read_bytes()
 
     def size(self, key: str) -> int:
         """Say how many bytes one object has."""

@@ -39,7 +39,7 @@ def open_remote(url: str, name: str, protocol: str, options: dict[str, Any]) -> 
     except (ValueError, TypeError) as error:
         raise InvalidInput(f"the store URL {name} cannot be opened: {error}") from error
     root = root.rstrip("/")
-    if protocol in ("s3", "s3a") and not root:
+    if protocol in ("s3", "s3a") and not url.partition("://")[2].partition("/")[0]:
         raise InvalidInput(f"the store URL {name} names no bucket; expected s3://bucket/prefix.")
     return Remote(fs, root, protocol in _WHOLE_OR_NOTHING)
 
@@ -66,6 +66,12 @@ class Remote:
         """Open one object for reading."""
         self.size(key)
         return cast(BinaryIO, self.fs.open(self._path(key), "rb", block_size=READ_AHEAD_BYTES))
+
+    def read(self, key: str) -> bytes:
+        """Read one object whole, as it was at one moment."""
+        if not self.direct:
+            self.size(key)  # object stores know no folders; others may read one in odd ways
+        return cast(bytes, self.fs.cat_file(self._path(key)))
 
     def size(self, key: str) -> int:
         """Say how many bytes one object has."""

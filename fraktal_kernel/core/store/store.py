@@ -118,15 +118,20 @@ class Store:
         return Stored(key, size, digest.hexdigest())
 
     def open(self, key: str) -> BinaryIO:
-        """Open one object for reading; it can be sought in, and a later ``put`` does not mix in."""
+        """Open one object for reading; it can be sought in.
+
+        When the object is replaced meanwhile, a folder goes on with the old one and a remote
+        store raises Unavailable; old and new never mix.
+        """
         check_key(key)
         with self._sentences("read", key):
             return self._backend.open(key)
 
     def read(self, key: str) -> bytes:
         """Read one object whole."""
-        with self.open(key) as file, self._sentences("read", key):
-            return file.read()
+        check_key(key)
+        with self._sentences("read", key):
+            return self._backend.read(key)
 
     def stream(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Read the bytes from ``start`` up to, not including, ``end``, in pieces.
@@ -186,8 +191,8 @@ class Store:
         probe = key.encode()
         try:
             self._write(key, probe)
-            with self._sentences("read", key), self._backend.open(key) as file:
-                found = file.read()
+            with self._sentences("read", key):
+                found = self._backend.read(key)
         except NotFound:
             found = b""
         finally:
