@@ -1,0 +1,18 @@
+"""The fractal explorer as a page of its own: ``panel serve apps/explorer.py`` shows it, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+from fraktal_widgets import FractalExplorer
+from fraktal_widgets.bridge import panel_component
+
+
+def page(workbench: Any = None) -> pn.viewable.Viewable:
+    """Build a fresh explorer; pictures are saved as jobs where there is a workbench."""
+    return panel_component(FractalExplorer(workbench=workbench), margin=(12, 16))
+
+
+if pn.state.served:
+    page().servable(title="Fractal explorer")

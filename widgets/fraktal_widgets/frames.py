@@ -1,0 +1,78 @@
+"""Pictures on their way to the browser: one header, and never more than two under way.
+
+A frame is 16 bytes of header, four little-endian uint32 (sequence, level, width, height), and
+then uint16 positions in the palette, row by row. What belongs together travels in one trait,
+because two traits do not arrive together in every host.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+IN_FLIGHT = 2
+LOST_AFTER_S = 3.0
+
+
+def pack(sequence: int, level: int, positions: NDArray[np.uint16]) -> bytes:
+    """Put the header in front of the pixels.
+
+    Examples
+    --------
+    >>> len(pack(1, 0, np.zeros((2, 3), np.uint16)))
+    28
+    """
+    height, width = positions.shape
+    header = np.array([sequence, level, width, height], "<u4").tobytes()
+    return header + np.ascontiguousarray(positions, "<u2").tobytes()
+
+
+class FrameFlow:
+    """Send frames no faster than the browser draws them.
+
+    At most `IN_FLIGHT` frames are sent and not yet drawn. A frame that comes when the
+    way is full waits; a newer one takes its place. Frames are ordered by
+    ``(sequence, -level)``: later views first, then finer levels.
+
+    Parameters
+    ----------
+    send : called with the bytes of a frame, on whatever thread brought the news
+    """
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
+        self._lock = threading.RLock()
+        self._under_way: list[tuple[tuple[int, int], float]] = []
+        self._waiting: tuple[int, int, NDArray[np.uint16]] | None = None
+
+    def offer(self, sequence: int, level: int, positions: NDArray[np.uint16]) -> None:
+        """Send this frame as soon as there is room for it."""
+        with self._lock:
+            self._waiting = (sequence, level, positions)
+            self._flush()
+
+    def drawn(self, sequence: int, level: int) -> None:
+        """Note that the browser has drawn this frame, and so all before it."""
+        with self._lock:
+            mark = (sequence, -level)
+            self._under_way = [item for item in self._under_way if item[0] > mark]
+            self._flush()
+
+    def forget(self) -> None:
+        """Start afresh with a browser that never saw what is under way."""
+        with self._lock:
+            self._under_way = []
+            self._flush()
+
+    def _flush(self) -> None:
+        now = time.monotonic()
+        self._under_way = [item for item in self._under_way if now - item[1] < LOST_AFTER_S]
+        if self._waiting is not None and len(self._under_way) < IN_FLIGHT:
+            sequence, level, positions = self._waiting
+            self._waiting = None
+            self._under_way.append(((sequence, -level), now))
+            self._send(pack(sequence, level, positions))
