@@ -162,6 +162,12 @@ class Security:
             raise NotFound(f"there is no user {user_id}.")
         return user
 
+    def users(self) -> list[Principal]:
+        """List everybody, by name."""
+        with self._database.read() as tx:
+            rows = tx.rows("SELECT id, name, is_admin FROM user_account ORDER BY name")
+        return [_person(row) for row in rows]
+
     def add_user(self, name: str, password: str, is_admin: bool = False) -> Principal:
         """Add somebody who signs in with a password.
 

@@ -1,0 +1,303 @@
+"""The one gate in front of REST, WebSockets and pages alike.
+
+Everything that reaches the application has passed here: the ``Host`` is ours, the ``Origin``
+is not foreign, somebody was recognised, the body is not too large. Panel and Bokeh check none
+of this themselves. What is behind the gate finds a
+:class:`~fraktal_kernel.core.security.Principal` in ``scope["state"]["principal"]`` and never
+sees the credential itself: Bokeh would write cookies and headers into its pages.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import parse_qsl, quote, urlencode
+
+from anyio import CapacityLimiter, to_thread
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fraktal_kernel.core.monitoring.logs import get_logger
+from fraktal_kernel.core.monitoring.metrics import observe_request
+from fraktal_kernel.core.security import Principal, Security, digest, same
+from fraktal_kernel.core.settings import Settings
+from fraktal_kernel.errors import FraktalError
+from fraktal_kernel.server.answers import Answer, is_api, send_error, send_whole, status_of
+from fraktal_kernel.server.body import BodyLimit, answer_too_large
+from fraktal_kernel.server.links import LaunchLinks, session_cookie, split_cookies
+
+T = TypeVar("T")
+Who = Callable[[], Awaitable[Principal | None]]
+log = get_logger("http")
+SIGN_IN_PAGE = Path(__file__).parent / "templates" / "signin.html"
+#: What needs nobody to be signed in: whether we live, and signing in itself.
+OPEN = {("GET", "/api/health"), ("POST", "/api/sessions")}
+#: How long an open WebSocket may go on after its session or token has ended.
+RECHECK_S = 15.0
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?")
+
+
+class Refusal(Exception):
+    """Why somebody was turned away, as a status and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Gate:
+    """ASGI application around another one; see the module's text.
+
+    Parameters
+    ----------
+    app : what is guarded
+    security : who knows users, sessions and tokens
+    settings : for the hosts and origins that are allowed, and the size of bodies
+    links : one-time links that sign a browser in as the local user
+    local_secret : accepted as bearer token with all rights of the local user
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        security: Security,
+        settings: Settings,
+        links: LaunchLinks,
+        local_secret: str | None = None,
+    ) -> None:
+        self._app = app
+        self._security = security
+        self._most_bytes = settings.max_request_bytes
+        self._links = links
+        self._local_digest = digest(local_secret) if local_secret else None
+        self._local_user = security.local_user()
+        self._hosts = {name.lower() for name in (*settings.allowed_hosts, settings.host)}
+        self._origins = {origin.lower().rstrip("/") for origin in settings.allowed_origins}
+        # The database is asked beside the event loop, and beside the threads of the routes.
+        self._threads = CapacityLimiter(8)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let through, or refuse."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    # -- HTTP ----------------------------------------------------------------------------
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        headers = Headers(scope=scope)
+        answer = Answer(send, scope, headers)
+        body = BodyLimit(receive, self._most_bytes)
+        try:
+            await self._pass(scope, headers, body, answer)
+        except Exception as error:
+            if answer.status is not None:
+                log.warning("answer broken off", path=scope["path"], error=repr(error))
+                raise
+            if not body.exceeded:
+                await _answer_error(error, scope, headers, answer)
+        if body.exceeded and answer.status is None:
+            await answer_too_large(body, self._most_bytes, answer)
+        seconds = time.perf_counter() - started
+        status = answer.status or 499  # the client left before there was an answer
+        route = getattr(scope.get("route"), "path", "")
+        observe_request(scope["method"], route, status, seconds)
+        principal = scope["state"].get("principal")
+        log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            ms=round(seconds * 1000, 1),
+            owner=principal.user_id if principal else None,
+        )
+
+    async def _pass(self, scope: Scope, headers: Headers, body: BodyLimit, answer: Answer) -> None:
+        self._check_address(scope, headers)
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length[:20]) > self._most_bytes:
+            body.refuse()
+            return
+        if await self._launch(scope, headers, answer):
+            return
+        await self._recognise(scope, headers)
+
+        async def send(message: Message) -> None:
+            # What the application says of a body that was cut off is not what happened.
+            if not body.exceeded or answer.status is not None:
+                await answer(message)
+
+        await self._app(scope, body, send)
+
+    async def _launch(self, scope: Scope, headers: Headers, send: Send) -> bool:
+        """Turn ``?token=`` into a session and the address without it; False if there is none."""
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        token = next((value for name, value in query if name == "token"), None)
+        if token is None or scope["method"] != "GET" or is_api(scope["path"]):
+            return False
+        answer = MutableHeaders({"content-length": "0", "cache-control": "no-store"})
+        if self._links.redeem(token):
+            user_id = self._local_user.user_id
+            secret = await self._thread(partial(self._security.open_session, user_id))
+            secure = scope["scheme"] == "https"
+            answer["set-cookie"] = session_cookie(secret, self._security.session_s, secure)
+        elif await self._by_cookie(headers) is None:
+            raise Refusal(
+                401, "this link has been used or is too old; type 'fraktal link' for a new one."
+            )
+        # One slash: two at the start would name another host.
+        path = "/" + quote(scope["path"].lstrip("/\\"))
+        rest = urlencode([pair for pair in query if pair[0] != "token"])
+        answer["location"] = path + (f"?{rest}" if rest else "")
+        await send({"type": "http.response.start", "status": 303, "headers": answer.raw})
+        await send({"type": "http.response.body", "body": b""})
+        return True
+
+    # -- WebSockets ----------------------------------------------------------------------
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        try:
+            self._check_address(scope, headers)
+            await self._recognise(scope, headers)
+        except (Refusal, FraktalError) as error:
+            log.info("websocket refused", path=scope["path"], reason=str(error))
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})  # before accept: HTTP 403
+            return
+        log.info("websocket", path=scope["path"], owner=scope["state"]["principal"].user_id)
+        still_allowed = scope["state"]["still_allowed"]
+        checked = time.monotonic()
+
+        async def checked_receive() -> Message:
+            nonlocal checked
+            message = await receive()
+            if message["type"] == "websocket.receive" and time.monotonic() - checked > RECHECK_S:
+                checked = time.monotonic()
+                if not await still_allowed():
+                    await send({"type": "websocket.close", "code": 1008, "reason": "signed out"})
+                    return {"type": "websocket.disconnect", "code": 1008}
+            return message
+
+        await self._app(scope, checked_receive, send)
+
+    # -- who, and from where -------------------------------------------------------------
+
+    def _check_address(self, scope: Scope, headers: Headers) -> None:
+        """Refuse hosts that are not ours (DNS rebinding) and pages of other origins."""
+        scope.setdefault("state", {})
+        host = headers.get("host", "").lower()
+        found = HOST.fullmatch(host)
+        if not found or not self._is_ours(found[1]):
+            raise Refusal(
+                403,
+                f"the host {host[:80]!r} is not this workbench; if it is, add its name to "
+                "allowed_hosts (FRAKTAL_ALLOWED_HOSTS).",
+            )
+        ours = f"{scope['scheme'].replace('ws', 'http')}://{host}"
+        origins = [value.lower() for value in headers.getlist("origin")]
+        for origin in origins:
+            if origin != ours and origin not in self._origins:
+                raise Refusal(
+                    403,
+                    f"pages of {origin[:80]!r} may not call this workbench; if they should, add "
+                    "that origin to allowed_origins (FRAKTAL_ALLOWED_ORIGINS).",
+                )
+        # Browsers send no Origin with an image or a script, but say where its page is from.
+        foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if foreign and not origins and headers.get("sec-fetch-mode") != "navigate":
+            raise Refusal(403, "pages of other origins may not load from this workbench.")
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            raise Refusal(400, "the address holds the character NUL; leave it out.")
+
+    def _is_ours(self, name: str) -> bool:
+        if name == "localhost" or name in self._hosts:
+            return True
+        try:
+            return ipaddress.ip_address(name.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+    async def _recognise(self, scope: Scope, headers: Headers) -> None:
+        """Find the principal, leave it in the scope, and take the credential out."""
+        bearer = headers.get("authorization")
+        who: Who = partial(self._by_cookie, headers)
+        if bearer is not None:
+            who = partial(self._by_bearer, bearer)
+        principal = await who()
+
+        async def still_allowed() -> bool:
+            return await who() == principal
+
+        scope["state"] |= {
+            "principal": principal,
+            "session": None if bearer else split_cookies(headers.get("cookie", ""))[0],
+            "still_allowed": still_allowed,
+        }
+        _strip_credentials(scope)
+        if principal is None and (scope.get("method"), scope["path"]) not in OPEN:
+            raise Refusal(
+                401,
+                "sign in first: open the link that 'fraktal link' prints, or send a token as "
+                "'Authorization: Bearer TOKEN'.",
+            )
+
+    async def _by_bearer(self, header: str) -> Principal | None:
+        kind, _, secret = header.partition(" ")
+        secret = secret.strip()
+        if kind.lower() != "bearer" or not secret:
+            return None
+        if self._local_digest and same(secret, self._local_digest):
+            return self._local_user
+        return await self._thread(partial(self._security.principal_of_token, secret))
+
+    async def _by_cookie(self, headers: Headers) -> Principal | None:
+        secret, _ = split_cookies(headers.get("cookie", ""))
+        if not secret:
+            return None
+        return await self._thread(partial(self._security.principal_of_session, secret))
+
+    async def _thread(self, function: Callable[[], T]) -> T:
+        return await to_thread.run_sync(function, limiter=self._threads)
+
+
+async def _answer_error(error: Exception, scope: Scope, headers: Headers, send: Send) -> None:
+    """Say what went wrong; to a browser that opens a page, with the page to sign in."""
+    if isinstance(error, Refusal):
+        wants_page = "text/html" in headers.get("accept", "") and scope["method"] == "GET"
+        if error.status == 401 and wants_page and not is_api(scope["path"]):
+            await send_whole(send, 401, "text/html; charset=utf-8", SIGN_IN_PAGE.read_bytes())
+        else:
+            await send_error(send, error.status, str(error))
+    elif isinstance(error, FraktalError):
+        await send_error(send, status_of(error), str(error))
+    else:
+        number = f"{time.time_ns() // 1000:x}"
+        log.exception("request failed", number=number, path=scope["path"])
+        await send_error(
+            send,
+            500,
+            f"the workbench made a mistake while answering; its log has more under {number}.",
+        )
+
+
+def _strip_credentials(scope: Scope) -> None:
+    kept = []
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            rest = split_cookies(value.decode("latin-1"))[1].encode("latin-1")
+            if rest:
+                kept.append((name, rest))
+        elif name != b"authorization":
+            kept.append((name, value))
+    scope["headers"] = kept
