@@ -1,0 +1,1 @@
+"""One script for each promise of the README; `make bench` runs them."""
