@@ -165,6 +165,10 @@ def _exception(exc_info: Any) -> Any:
     return transform(exc_info)
 
 
+# What ends a line or moves a cursor, though JSON would let it stand; escaped as JSON does.
+_CONTROLS = {c: f"\\u{c:04x}" for c in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+
+
 class JsonLines(logging.Formatter):
     """One record, one line of JSON."""
 
@@ -172,7 +176,8 @@ class JsonLines(logging.Formatter):
         """Write the record as JSON."""
         import json
 
-        return json.dumps(record_of(record), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(record_of(record), ensure_ascii=False, allow_nan=False)
+        return text.translate(_CONTROLS)
 
 
 class _Console(logging.Formatter):
@@ -196,7 +201,9 @@ class _Console(logging.Formatter):
             frames = one.get("frames") or [{}]
             at = f"{frames[-1].get('filename')}:{frames[-1].get('lineno')}"
             shown["error"] = f"{one.get('exc_type')}: {one.get('exc_value')} ({at})"
-        return str(self._render(None, "", shown))
+        # A text from outside must not move the cursor, nor begin a line of its own.
+        safe = {k: v.translate(_CONTROLS) if isinstance(v, str) else v for k, v in shown.items()}
+        return str(self._render(None, "", safe))
 
 
 class _Writer(RotatingFileHandler):
