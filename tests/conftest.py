@@ -36,8 +36,11 @@ def own_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ[name]
     data = tmp_path_factory.mktemp("workspace")
     os.environ["FRAKTAL_DATA"] = str(data)
+    # Worker processes, on Dask too, find the capabilities of the tests whatever their folder.
+    os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
     yield data
     os.environ.pop("FRAKTAL_DATA", None)
+    os.environ.pop("PYTHONPATH")
     os.environ.update(theirs)
 
 
@@ -177,6 +180,12 @@ def _new_database(server: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def make_postgres_url(postgres_server: str) -> Callable[[], str]:
+    """Give a way to make empty PostgreSQL databases; they go with the server."""
+    return lambda: _new_database(postgres_server)
+
+
+@pytest.fixture(scope="session")
 def postgres_url(postgres_server: str) -> str:
     """Give one PostgreSQL database that the whole session shares."""
     return _new_database(postgres_server)
@@ -213,13 +222,23 @@ def s3_store_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def make_s3_store_url(s3_store_options: dict[str, str]) -> Callable[[], str]:
+    """Give a way to make store URLs in empty buckets; use them with ``s3_store_options``."""
+
+    def make() -> str:
+        bucket = f"bucket-{secrets.token_hex(6)}"
+        url = f"{s3_store_options['endpoint_url']}/{bucket}"
+        urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=10).close()
+        return f"s3://{bucket}/artifacts"
+
+    return make
+
+
 @pytest.fixture
-def s3_store_url(s3_store_options: dict[str, str]) -> str:
+def s3_store_url(make_s3_store_url: Callable[[], str]) -> str:
     """Give a store URL in an empty bucket; use it with ``s3_store_options``."""
-    bucket = f"bucket-{secrets.token_hex(6)}"
-    request = urllib.request.Request(f"{s3_store_options['endpoint_url']}/{bucket}", method="PUT")
-    urllib.request.urlopen(request, timeout=10).close()
-    return f"s3://{bucket}/artifacts"
+    return make_s3_store_url()
 
 
 # --- Dask ---------------------------------------------------------------------------------

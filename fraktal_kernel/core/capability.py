@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import BaseModel, ValidationError
 
 from fraktal_kernel.core.run import Artifact, Cancelled, Run
-from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.errors import InvalidInput, Unavailable
 from fraktal_kernel.registry import unknown_name
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -121,6 +121,8 @@ class Capabilities(Mapping[str, Capability]):
         self._known: dict[str, Capability] = {}
         self._modules: list[str] = []
         self._waiting: dict[str, str] | None = None
+        #: plug-ins that could not be imported, and why
+        self.broken: dict[str, str] = {}
 
     def add(self, item: Capability) -> None:
         """Add one; defining it again in a notebook replaces what the notebook defined before."""
@@ -155,18 +157,26 @@ class Capabilities(Mapping[str, Capability]):
         points = self._points()
         for name in [prefix] if prefix in points else list(points):
             if name is not None and name in points:
-                import_module(points[name])
-                del points[name]
+                try:
+                    import_module(points.pop(name))
+                except Exception as error:
+                    # One plug-in that cannot be imported must not take the others with it.
+                    self.broken[name] = f"{type(error).__name__}: {error}"
 
     def __getitem__(self, name: str) -> Capability:
         if name not in self._known:
             self._load(name.split(".")[0])
         if name not in self._known:
             self._load()
-        try:
+        if name in self._known:
             return self._known[name]
-        except KeyError:
-            raise unknown_name("capability", name, list(self._known)) from None
+        prefix = name.split(".")[0]
+        if prefix in self.broken:
+            raise Unavailable(
+                f"the capabilities of {prefix!r} cannot be loaded ({self.broken[prefix]}); "
+                "mend or reinstall that plug-in."
+            )
+        raise unknown_name("capability", name, list(self._known))
 
     def __contains__(self, name: object) -> bool:
         return name in dict.keys(self._all())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Engine:
         self.dispatcher: Dispatcher | None = None
         self._hold: Hold | None = None
         self._lock = threading.Lock()
-        self._forget_gauges = lambda: None
+        self._forget_gauges: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Take the workspace and start workers, once."""

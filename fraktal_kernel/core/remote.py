@@ -6,6 +6,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, BinaryIO
 
 import httpx
@@ -13,7 +14,15 @@ from typing_extensions import override
 
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.events import EventView
-from fraktal_kernel.core.jobs.model import JobOptions, JobView, LogLine, State
+from fraktal_kernel.core.jobs.model import (
+    Artifacts,
+    JobOptions,
+    JobView,
+    JobViews,
+    LogLine,
+    LogLines,
+    State,
+)
 from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.workbench import Workbench
@@ -108,7 +117,7 @@ class RemoteJobs:
 
     def list(
         self, state: State | None = None, limit: int = 50, before: int | None = None
-    ) -> list[JobView]:
+    ) -> JobViews:
         """List jobs, newest first."""
         wanted = {"state": state, "limit": limit, "before": before}
         query = {key: value for key, value in wanted.items() if value is not None}
@@ -126,17 +135,15 @@ class RemoteJobs:
         """Answer what a waiting job asked."""
         return JobView(**self._ask("POST", f"/api/jobs/{job_id}/answer", json={"choice": choice}))
 
-    def log(self, job_id: int) -> list[LogLine]:
+    def log(self, job_id: int) -> LogLines:
         """Return the log, oldest line first."""
         return [LogLine(**line) for line in self._ask("GET", f"/api/jobs/{job_id}/log")["log"]]
 
-    def artifacts(self, job_id: int) -> list[Artifact]:
+    def artifacts(self, job_id: int) -> Artifacts:
         """List the files that a job made."""
         found = self._ask("GET", f"/api/jobs/{job_id}/artifacts")["artifacts"]
         return [
-            Artifact(**artifact).opened_by(
-                lambda name=artifact["name"]: self.open_artifact(job_id, name)
-            )
+            Artifact(**artifact).opened_by(partial(self.open_artifact, job_id, artifact["name"]))
             for artifact in found
         ]
 

@@ -68,7 +68,7 @@ class Hub:
         self._notes_lock = threading.Lock()
         self._arrival = threading.Condition()
         self._listener = Listener((host, 0), family="AF_INET", backlog=64)
-        self.address: tuple[str, int] = self._listener.address  # type: ignore[assignment]
+        self.address: tuple[str, int] = self._listener.address
         self.key = secrets.token_bytes(32)
         self.workers: dict[str, WorkerLine] = {}
         self.wardens: dict[int, Channel] = {}

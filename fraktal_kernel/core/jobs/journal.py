@@ -37,11 +37,13 @@ _SUBMIT = (
     " 1, :max_attempts, 0, 0, :not_before, :timeout_s, FALSE, 0, '', :created_at)"
     " ON CONFLICT (owner_id, key) WHERE key IS NOT NULL DO NOTHING RETURNING id"
 )
+# Materialised, or PostgreSQL may run the inner query again for each row and claim too many.
 _CLAIM = (
-    "UPDATE job SET state = 'running', fence = fence + 1, worker = :worker,"
+    "WITH next AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued'"
+    " AND not_before <= :now ORDER BY priority DESC, id LIMIT :count{lock})"
+    " UPDATE job SET state = 'running', fence = fence + 1, worker = :worker,"
     " lease_until = :lease_until, started_at = COALESCE(started_at, :now)"
-    " WHERE id IN (SELECT id FROM job WHERE state = 'queued' AND not_before <= :now"
-    " ORDER BY priority DESC, id LIMIT :count{lock}) AND state = 'queued'"
+    " WHERE id IN (SELECT id FROM next)"
     " RETURNING id, owner_id, fence, capability, params, attempt, timeout_s, priority"
 )
 _END = (

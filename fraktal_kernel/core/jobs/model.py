@@ -80,6 +80,12 @@ class LogLine(BaseModel):
     text: str
 
 
+#: Names for lists, because a class with a method ``list`` cannot spell the type inside.
+JobViews = list[JobView]
+LogLines = list[LogLine]
+Artifacts = list[Artifact]
+
+
 class Jobs(Protocol):
     """One user's jobs, here or on a server.
 
@@ -97,7 +103,7 @@ class Jobs(Protocol):
 
     def list(
         self, state: State | None = None, limit: int = 50, before: int | None = None
-    ) -> list[JobView]:
+    ) -> JobViews:
         """List jobs, newest first; ``before`` a job's number gives the next page."""
 
     def cancel(self, job_id: int) -> JobView:
@@ -109,10 +115,10 @@ class Jobs(Protocol):
     def answer(self, job_id: int, choice: str) -> JobView:
         """Answer what a waiting job asked."""
 
-    def log(self, job_id: int) -> list[LogLine]:
+    def log(self, job_id: int) -> LogLines:
         """Return the log, oldest line first."""
 
-    def artifacts(self, job_id: int) -> list[Artifact]:
+    def artifacts(self, job_id: int) -> Artifacts:
         """List the files that a job made; each can be read."""
 
     def open_artifact(self, job_id: int, name: str) -> BinaryIO:

@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fraktal_kernel.core.database import Database, Row
-from fraktal_kernel.core.jobs.model import STATES, JobView, LogLine, OpenQuestion, State
+from fraktal_kernel.core.jobs.model import (
+    STATES,
+    Artifacts,
+    JobView,
+    JobViews,
+    LogLine,
+    LogLines,
+    OpenQuestion,
+    State,
+)
 from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.errors import InvalidInput, NotFound
 
@@ -46,7 +55,7 @@ class Reader:
 
     def list(
         self, state: State | None = None, limit: int = 50, before: int | None = None
-    ) -> list[JobView]:
+    ) -> JobViews:
         """List jobs, newest first."""
         if state is not None and state not in STATES:
             raise InvalidInput(f"state: given {state!r}, expected one of {', '.join(STATES)}.")
@@ -70,7 +79,7 @@ class Reader:
             }
         return [_view(row, asked.get(row[0])) for row in rows]
 
-    def log(self, job_id: int) -> list[LogLine]:
+    def log(self, job_id: int) -> LogLines:
         """Return a job's log, oldest line first."""
         self.get(job_id)
         with self._database.read() as tx:
@@ -81,7 +90,7 @@ class Reader:
             )
         return [LogLine(time=_time(at), **json.loads(payload)) for at, payload in rows]
 
-    def artifacts(self, job_id: int) -> list[Artifact]:
+    def artifacts(self, job_id: int) -> Artifacts:
         """List the files that a job made, by name."""
         self.get(job_id)
         with self._database.read() as tx:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.jobs.journal import Journal, Submission
-from fraktal_kernel.core.jobs.model import JobOptions, JobView, LogLine, State
+from fraktal_kernel.core.jobs.model import (
+    Artifacts,
+    JobOptions,
+    JobView,
+    JobViews,
+    LogLines,
+    State,
+)
 from fraktal_kernel.core.jobs.reading import Reader
-from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.core.store import Store
 from fraktal_kernel.errors import InvalidInput
 
@@ -88,7 +95,7 @@ class LocalJobs:
 
     def list(
         self, state: State | None = None, limit: int = 50, before: int | None = None
-    ) -> list[JobView]:
+    ) -> JobViews:
         """List jobs, newest first."""
         return self._reader.list(state, limit, before)
 
@@ -113,15 +120,15 @@ class LocalJobs:
         self._wake()
         return self._reader.get(job_id)
 
-    def log(self, job_id: int) -> list[LogLine]:
+    def log(self, job_id: int) -> LogLines:
         """Return the log, oldest line first."""
         return self._reader.log(job_id)
 
-    def artifacts(self, job_id: int) -> list[Artifact]:
+    def artifacts(self, job_id: int) -> Artifacts:
         """List the files that a job made."""
         found = self._reader.artifacts(job_id)
         return [
-            artifact.opened_by(lambda name=artifact.name: self.open_artifact(job_id, name))
+            artifact.opened_by(partial(self.open_artifact, job_id, artifact.name))
             for artifact in found
         ]
 
