@@ -28,7 +28,12 @@ def main() -> None:
 def _run(request: dict[str, Any], report: TextIO) -> None:
     import logging
 
+    # jsonschema would build a grammar of URIs for seconds, which no notebook's schema asks for.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
     import nbformat
+    from nbformat.v4 import upgrade
+    from nbformat.validator import normalize
     from papermill import execute_notebook
     from papermill.engines import NBClientEngine, papermill_engines
     from papermill.exceptions import PapermillExecutionError
@@ -57,8 +62,9 @@ def _run(request: dict[str, Any], report: TextIO) -> None:
     papermill_engines.register("reporting", Reporting)
     teach_papermill()
     try:
+        notebook = normalize(upgrade(nbformat.from_dict(request["notebook"])))[1]
         execute_notebook(
-            nbformat.from_dict(request["notebook"]),
+            notebook,
             request["output"],
             request["parameters"],
             engine_name="reporting",

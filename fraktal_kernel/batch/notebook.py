@@ -82,43 +82,53 @@ class Notebook:
 
 
 def _parse(place: str, data: bytes) -> dict[str, Any]:
-    from nbformat.v4 import upgrade
-    from nbformat.validator import normalize
-
     try:
         content = json.loads(data)
         if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
             raise ValueError("it has no list of cells")
         if content.get("nbformat") != 4:
             raise ValueError(f"its format is {content.get('nbformat')}, expected 4")
-        for cell in content["cells"]:
+        for number, cell in enumerate(content["cells"], 1):
+            if not _is_cell(cell):
+                raise ValueError(f"cell {number} is not a cell")
             cell["source"] = "".join(cell["source"])
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         raise InvalidInput(f"{place} is not a notebook that can be read: {error}.") from None
-    import nbformat
+    return content
 
-    node = upgrade(nbformat.from_dict(content))
-    plain: dict[str, Any] = json.loads(json.dumps(normalize(node)[1]))
-    return plain
+
+def _is_cell(cell: Any) -> bool:
+    if not isinstance(cell, dict) or not isinstance(cell.get("cell_type"), str):
+        return False
+    metadata, source = cell.setdefault("metadata", {}), cell.get("source")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("tags", []), list):
+        return False
+    lines = source if isinstance(source, list) else [source]
+    return all(isinstance(line, str) for line in [*lines, *metadata.get("tags", [])])
+
+
+def _kernel(content: dict[str, Any]) -> dict[str, Any]:
+    metadata = content.get("metadata")
+    kernel = metadata.get("kernelspec") if isinstance(metadata, dict) else None
+    return kernel if isinstance(kernel, dict) else {}
 
 
 def _hash(content: dict[str, Any]) -> str:
     cells = [
-        [cell["cell_type"], cell["source"], sorted(cell.get("metadata", {}).get("tags", []))]
+        [cell["cell_type"], cell["source"], sorted(cell["metadata"].get("tags", []))]
         for cell in content["cells"]
     ]
-    kernel = content.get("metadata", {}).get("kernelspec", {}).get("name", "")
-    return hashlib.sha256(json.dumps([kernel, cells]).encode()).hexdigest()
+    name = _kernel(content).get("name", "")
+    return hashlib.sha256(json.dumps([name, cells]).encode()).hexdigest()
 
 
 def _parameters(content: dict[str, Any]) -> dict[str, Parameter]:
     for cell in content["cells"]:
-        if "parameters" in cell.get("metadata", {}).get("tags", []):
+        if "parameters" in cell["metadata"].get("tags", []):
             break
     else:
         return {}
-    language = content.get("metadata", {}).get("kernelspec", {}).get("language", "python")
-    if language == "python":
+    if _kernel(content).get("language", "python") == "python":
         return read_cell(cell["source"])
     return _other_language(content)
 

@@ -1,0 +1,54 @@
+"""Work that Ctrl-C ends within a second, whether it listens or not."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from fraktal_kernel.cli.exits import INTERRUPTED
+
+T = TypeVar("T")
+
+
+def interruptible(work: Callable[[], T], stop: threading.Event, grace_s: float = 0.8) -> T:
+    """Do work in a thread and wait for it, so that the main thread can hear Ctrl-C.
+
+    Parameters
+    ----------
+    work : what to do
+    stop : set at the first Ctrl-C; the work is expected to look at it
+    grace_s : seconds that the work has to end by itself; then the process ends without it
+
+    Raises
+    ------
+    KeyboardInterrupt
+        it was stopped
+    """
+    ended: list[T] = []
+    raised: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            ended.append(work())
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+    except KeyboardInterrupt:
+        stop.set()
+        thread.join(grace_s)
+        if thread.is_alive():
+            # Compiled code may hold the interpreter's exit up; files appear whole or not at all.
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
+    if raised:
+        raise raised[0]
+    return ended[0]

@@ -1,0 +1,196 @@
+"""``fraktal run``: a capability here and now, with a progress bar, its picture in a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fraktal_kernel.cli.capabilities import find, show
+from fraktal_kernel.cli.interrupt import interruptible
+from fraktal_kernel.cli.parameters import parse
+from fraktal_kernel.cli.screen import bar, print_json, say, seconds, size
+from fraktal_kernel.errors import FraktalError, InvalidInput
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from fraktal_kernel.core.capability import Capability
+    from fraktal_kernel.core.run import Artifact, DetachedRun
+
+#: Typer leaves alone what it does not know: those words are the capability's parameters.
+OPEN = {
+    "context_settings": {
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    }
+}
+
+
+class RunFailed(FraktalError):
+    """A capability raised an error that it did not foresee."""
+
+
+def read_params(name: str, words: Sequence[str]) -> tuple[Capability, BaseModel] | None:
+    """Find a capability and check the parameters typed behind it; None after ``--help``."""
+    if name in ("--help", "-h"):
+        raise InvalidInput("expected the name of a capability; fraktal capabilities lists them.")
+    found = find(name)
+    if "--help" in words:
+        show(found)
+        return None
+    given = parse(words, found.schema(), f"parameter of {name}")
+    return found, found.validate(given, roots=None)
+
+
+def run(
+    context: typer.Context,
+    capability: Annotated[str, typer.Argument(help="Which one, such as fractal.render.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write what it makes to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Run a capability here and now, with its parameters as options."""
+    checked = _checked(context, capability, "fraktal run NAME [--PARAMETER VALUE ...] [--out FILE]")
+    if checked is None:
+        return
+    found, params = checked
+    if out is not None:
+        check_out(out)
+    start = time.monotonic()
+    result, artifacts = _with_bar(found, params)
+    if out is not None:
+        _write(found, result, artifacts, out)
+    if as_json:
+        print_json(
+            {
+                "capability": found.name,
+                "result": result,
+                "artifacts": [artifact.model_dump() for artifact in artifacts],
+                "out": str(out) if out else None,
+                "seconds": round(time.monotonic() - start, 3),
+            }
+        )
+    elif out is not None:
+        print(f"{out}: {size(out.stat().st_size)} in {seconds(time.monotonic() - start)}")
+    else:
+        print_json(result)
+        for artifact in artifacts:
+            say(f"{artifact.name} ({size(artifact.size_bytes)}) is not kept; --out FILE keeps it.")
+
+
+run.command_options = OPEN  # type: ignore[attr-defined]
+
+
+def _checked(context: typer.Context, name: str, usage: str) -> tuple[Capability, BaseModel] | None:
+    if not name or name in ("--help", "-h"):
+        print(f"Usage: {usage}\n\n{(context.command.help or '').strip()}\n")
+        for parameter in context.command.params:
+            if parameter.param_type_name == "option":
+                print(f"  {'/'.join(parameter.opts):<18}{getattr(parameter, 'help', '') or ''}")
+        print(f"\n{context.command_path} NAME --help tells the parameters of one capability.")
+        return None
+    return read_params(name, context.args)
+
+
+def check_out(out: Path) -> None:
+    """Refuse a file that could not be written, before any work is done."""
+    folder = out.parent
+    if out.is_dir():
+        raise InvalidInput(f"--out {out} is a folder; name a file in it.")
+    if not folder.is_dir():
+        raise InvalidInput(f"--out {out}: there is no folder {folder}; make it first.")
+    try:
+        # Asking the system beforehand tells root and read-only mounts wrong; trying does not.
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InvalidInput(
+            f"--out {out}: nothing can be written in {folder} ({error.strerror})."
+        ) from None
+
+
+def _run(found: Capability, params: BaseModel, detached: DetachedRun) -> tuple[Any, list[Artifact]]:
+    from fraktal_kernel.core.run import to_json
+
+    try:
+        return to_json(found(params, detached)), list(detached.artifacts.values())
+    except FraktalError:
+        raise
+    except Exception as error:
+        if os.environ.get("FRAKTAL_LOG_LEVEL", "").lower() == "debug":
+            import traceback
+
+            traceback.print_exc()
+        raise RunFailed(
+            f"{found.name} failed with {type(error).__name__}: {error} "
+            "(FRAKTAL_LOG_LEVEL=debug shows where)."
+        ) from error
+
+
+def _with_bar(found: Capability, params: BaseModel) -> tuple[Any, list[Artifact]]:
+    """Do the work beside a progress bar."""
+    from fraktal_kernel.core.run import Run
+
+    stop = threading.Event()
+    progress = bar()
+    task = progress.add_task(found.title, total=1.0)
+
+    def on_progress(fraction: float, text: str) -> None:
+        progress.update(task, completed=fraction, description=text or found.title)
+
+    def on_log(text: str, level: str) -> None:
+        progress.console.print(text if level == "info" else f"{level}: {text}", markup=False)
+
+    def ask(question: str, choices: Sequence[str]) -> str:
+        progress.stop()
+        try:
+            return _ask(question, choices)
+        finally:
+            progress.start()
+
+    detached = Run.detached(on_progress=on_progress, on_log=on_log, ask=ask, cancelled=stop.is_set)
+    with progress:
+        value = interruptible(lambda: _run(found, params, detached), stop)
+        progress.update(task, completed=1.0, description=found.title)
+    return value
+
+
+def _ask(question: str, choices: Sequence[str]) -> str:
+    if not sys.stdin.isatty():
+        raise InvalidInput(
+            f"it asks {question!r} and nobody is at the terminal; submit it as a job and answer "
+            "with fraktal jobs answer ID CHOICE."
+        )
+    while True:
+        say(f"{question} [{'/'.join(choices)}]")
+        answer = input().strip()
+        if answer in choices:
+            return answer
+
+
+def _write(found: Capability, result: Any, artifacts: list[Artifact], out: Path) -> None:
+    """Write the main artifact: the one of the file's kind, else the first; JSON without any."""
+    same = [artifact for artifact in artifacts if Path(artifact.name).suffix == out.suffix]
+    chosen = [*same, *artifacts]
+    if chosen:
+        chosen[0].save(out)
+        return
+    import io
+    import json
+
+    from fraktal_kernel.core.run import Run
+
+    if out.suffix != ".json":
+        raise RunFailed(
+            f"{found.name} made no file, so {out} was not written; its result can be kept with "
+            "--out result.json."
+        )
+    data = io.BytesIO((json.dumps(result, indent=2) + "\n").encode())
+    Run.detached().save(out.name, data).save(out)
