@@ -12,6 +12,7 @@ import base64
 import io
 import json
 import logging
+import math
 import queue
 import threading
 import time
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fraktal_kernel.core.workbench import Workbench
 
 RATE_PER_S = 10
+SETTLE_S = 1.5
 PAGE = 50
 LOG_LINES = 400
 TEXT_LENGTH = 200
@@ -106,6 +108,7 @@ class JobFeed:
         self._tried: set[str] = set()
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._dirty = False
+        self._reload_at = math.inf
         self._stop = threading.Event()
         self._after: int | None = None
         self._threads = [
@@ -140,6 +143,11 @@ class JobFeed:
         """Keep one more job current."""
         self.jobs[job.id] = job
         self.do(lambda: self._refresh(job.id))
+
+    def forget(self, job_id: int) -> None:
+        """Follow a job no longer."""
+        for kept in (self.jobs, self.artifacts, self.logs, self.problems):
+            kept.pop(job_id, None)
 
     def wish(self, wish: dict[str, Any]) -> None:
         """Do what the user wished of one job; a refusal stands on the job's card."""
@@ -192,14 +200,19 @@ class JobFeed:
     def _work(self) -> None:
         told = 0.0
         while not self._stop.is_set():
-            pause = told + 1 / RATE_PER_S - time.monotonic() if self._dirty else None
-            if pause is not None and pause <= 0:
+            now = time.monotonic()
+            if now >= self._reload_at:
+                self._reload_at = math.inf
+                self.do(self._load)
+            tell_at = told + 1 / RATE_PER_S if self._dirty else math.inf
+            if now >= tell_at:
                 self._dirty = False
                 self._tell()
                 told = time.monotonic()
                 continue
             try:
-                task = self._tasks.get(timeout=pause)
+                # a nap has an end, for the reload that the other thread may have set meanwhile
+                task = self._tasks.get(timeout=min(tell_at - now, SETTLE_S))
             except queue.Empty:
                 continue
             if task is None:
@@ -219,7 +232,7 @@ class JobFeed:
                 _log.exception("showing the jobs failed")
 
     def _note(self, error: Exception) -> None:
-        if not isinstance(error, FraktalError):
+        if not isinstance(error, FraktalError) and not self.trouble:
             _log.exception("following the jobs failed", exc_info=error)
         self.trouble = str(error) or type(error).__name__
 
@@ -332,11 +345,10 @@ class JobFeed:
     def _read(self) -> None:
         while not self._stop.is_set():
             try:
-                # The number first, the list after it: what happens between the two is read twice,
-                # and nothing is missed.
-                if self._after is None:
-                    self._after = self.workbench.last_event()
                 self.do(self._load)
+                # Reading begins "from now on", a moment after the list was read; what fell
+                # between the two is in the list that is read once more when it runs.
+                self._reload_at = time.monotonic() + SETTLE_S
                 for event in self.workbench.events("jobs.*", after=self._after, stop=self._stop):
                     self._after = event.seq
                     self.do(lambda event=event: self._apply(event))  # type: ignore[misc]

@@ -1,0 +1,245 @@
+"""A form made from a capability's schema, in notebooks and pages alike.
+
+The form checks what it can in the browser; what the library refuses stands beside the field
+that it is about. What was typed is never lost by an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from fraktal_kernel.errors import FraktalError, InvalidInput
+from fraktal_widgets.assets import joined
+from fraktal_widgets.job_feed import JobFeed
+
+if TYPE_CHECKING:
+    from fraktal_kernel.core.capability import Capability
+    from fraktal_kernel.core.workbench import Workbench
+
+FILES_LISTED = 300
+FOLDERS_SKIPPED = frozenset({"store", "logs", "__pycache__"})
+JOBS_KEPT = 3
+
+
+class CapabilityForm(anywidget.AnyWidget):
+    """Fill in a capability's parameters, run it as a job, watch it and see what it made.
+
+    Parameters
+    ----------
+    name : which capability; None shows the list of all, each opening its form
+    workbench : where the jobs run; None opens the default workbench
+    api : where this page's own server answers REST, such as ``"/api"``; empty in notebooks
+
+    Examples
+    --------
+    >>> from fraktal_kernel.core.capability import capabilities
+    >>> snippets(capabilities["fractal.render"], {"scene": "seahorse", "width": 1920})["command"]
+    'fraktal submit fractal.render --scene seahorse --width 1920'
+    """
+
+    _esm = joined("dom.js", "job_card.js", "schema_form.js", "capability_form.js")
+    _css = joined("tokens.css", "controls.css", "job_card.css", "capability_form.css")
+
+    capability = traitlets.Unicode().tag(sync=True)  # which form stands open; empty for the list
+    catalog = traitlets.List().tag(sync=True)  # Python -> browser: all capabilities in short
+    spec = traitlets.Dict().tag(sync=True)  # Python -> browser: the open one in full
+    single = traitlets.Bool().tag(sync=True)  # whether this form is of one capability alone
+    wish = traitlets.Dict().tag(sync=True)  # browser -> Python: what the user did
+    reply = traitlets.Dict().tag(sync=True)  # Python -> browser: what came of it
+    board = traitlets.Dict().tag(sync=True)  # Python -> browser: the jobs of this form
+    pictures = traitlets.Dict().tag(sync=True)  # Python -> browser: sha256 -> data URL
+    download = traitlets.Dict().tag(sync=True)  # Python -> browser: one file that was asked for
+    api = traitlets.Unicode().tag(sync=True)
+
+    def __init__(
+        self, name: str | None = None, workbench: Workbench | None = None, *, api: str = ""
+    ) -> None:
+        if workbench is None:
+            from fraktal_kernel.core.workbench import Workbench
+
+            workbench = Workbench.open()
+        self._known = workbench.capabilities
+        if name is not None:
+            self._known[name]  # an unknown name is refused here, with the nearest known one
+        self.feed = JobFeed(workbench, self._show, everything=False)
+        super().__init__(api=api, single=name is not None, catalog=catalog(self._known))
+        self.observe(self._on_capability, "capability")
+        self.observe(self._on_wish, "wish")
+        self.capability = name or ""
+        self.feed.start()
+
+    def open(self, name: str, params: Mapping[str, Any] | None = None) -> None:
+        """Show the form of one capability, filled in with some parameters."""
+        self.spec = self._spec(name, params)
+        self.capability = name
+
+    def close(self) -> None:
+        """End the widget and its threads."""
+        if hasattr(self, "feed"):
+            self.feed.close()
+        super().close()
+
+    def _spec(self, name: str, fill: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        known = self._known[name]
+        described = {**known.describe(), "examples": list(known.examples)}
+        return described | {"files": self._files(described["schema"]), "fill": dict(fill or {})}
+
+    def _files(self, schema: dict[str, Any]) -> list[str]:
+        """List files of the workspace, where the form has a field for one."""
+        if '-path"' not in json.dumps(schema) and '"path"' not in json.dumps(schema):
+            return []
+        return workspace_files(self.feed.workbench.settings.data)
+
+    def _on_capability(self, change: dict[str, Any]) -> None:
+        name = str(change["new"])
+        if not name or self.spec.get("name") == name:
+            return
+        if name in self._known:
+            self.spec = self._spec(name)
+        else:  # an old link, or a plug-in that is gone
+            self.capability = ""
+
+    def _on_wish(self, change: dict[str, Any]) -> None:
+        wish = dict(change["new"])
+        what = wish.get("do")
+        if what == "run":
+            self.feed.do(lambda: self._run(wish))
+        elif what == "copy":
+            params = dict(wish.get("params") or {})
+            made = snippets(self._known[self.capability], params, str(wish.get("origin") or ""))
+            self._answer(wish, text=made.get(str(wish.get("kind")), ""))
+        elif what == "download":
+            self.feed.do(lambda: self._download(wish))
+        else:
+            self.feed.wish(wish)
+
+    def _run(self, wish: dict[str, Any]) -> None:
+        name, params = self.capability, dict(wish.get("params") or {})
+        try:
+            job = self.feed.workbench.jobs.submit(name, params)
+        except InvalidInput as error:
+            self._answer(wish, error=str(error), faults=faults(str(error), self.spec["schema"]))
+        except FraktalError as error:
+            self._answer(wish, error=str(error))
+        else:
+            self._answer(wish, job=job.id)
+            for old in sorted(self.feed.jobs)[: -JOBS_KEPT + 1 or None]:
+                if self.feed.jobs[old].ended and len(self.feed.jobs) >= JOBS_KEPT:
+                    self.feed.forget(old)
+            self.feed.watch(job)
+
+    def _answer(self, wish: dict[str, Any], **news: Any) -> None:
+        empty = {"error": "", "faults": {}, "text": "", "job": None}
+        self.reply = empty | {"seq": wish.get("seq"), "visit": wish.get("visit")} | news
+
+    def _download(self, wish: dict[str, Any]) -> None:
+        found = self.feed.download(int(wish["job"]), str(wish["name"]))
+        if found:
+            self.download = found | {"seq": wish.get("seq")}
+
+    def _show(self) -> None:
+        if self.feed.pictures != self.pictures:
+            self.pictures = self.feed.pictures
+        self.board = {"jobs": self.feed.cards(), "now": round(time.time() * 1000)}
+
+
+def catalog(known: Mapping[str, Capability]) -> list[dict[str, str]]:
+    """List capabilities in short, as the list and the palette show them."""
+    return [
+        {
+            "name": name,
+            "title": known[name].title,
+            "description": known[name].description,
+            "domain": name.split(".")[0],
+        }
+        for name in known
+    ]
+
+
+def faults(sentence: str, schema: dict[str, Any]) -> dict[str, str]:
+    """Take a refusal apart: which field each part is about, "" for what is about none.
+
+    Examples
+    --------
+    >>> schema = {"properties": {"width": {}, "view": {}}}
+    >>> faults("width: given 0, expected at least 1; view.re: missing, and needed.", schema)
+    {'width': 'given 0, expected at least 1', 'view.re': 'missing, and needed'}
+    >>> faults("the picture would be too large; make it smaller.", schema)
+    {'': 'the picture would be too large; make it smaller'}
+    """
+    known = schema.get("properties", {})
+    found: dict[str, str] = {}
+    place = ""
+    for part in sentence.rstrip(".").split("; "):
+        match = re.match(r"([A-Za-z_]\w*)((?:\.[^:\s]+)?): (.+)", part, re.DOTALL)
+        if match and match[1] in known:
+            place = match[1] + match[2]
+            found[place] = match[3]
+        else:  # a semicolon within a sentence
+            found[place] = f"{found[place]}; {part}" if place in found else part
+    return found
+
+
+def snippets(
+    known: Capability, params: Mapping[str, Any], origin: str = ""
+) -> dict[str, str]:
+    """Write a call of a capability as a command, as Python and as a REST request.
+
+    Parameters that are equal to their defaults are left out.
+    """
+    fields = known.params_type.model_fields
+    given = {
+        name: value
+        for name, value in params.items()
+        if name not in fields or fields[name].is_required() or fields[name].default != value
+    }
+    words = ["fraktal", "submit", known.name]
+    for name, value in given.items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        words += [f"--{name.replace('_', '-')}", text]
+    arguments = "".join(f", {name}={value!r}" for name, value in given.items())
+    body = json.dumps({"capability": known.name, "params": given})
+    return {
+        "command": shlex.join(words),
+        "python": (
+            "from fraktal_kernel import Workbench\n\n"
+            "wb = Workbench.open()\n"
+            f"job = wb.submit({known.name!r}{arguments})\n"
+            "job.wait()"
+        ),
+        "rest": (
+            f"curl {origin or 'http://127.0.0.1:8081'}/api/jobs \\\n"
+            '  -H "Authorization: Bearer $FRAKTAL_TOKEN" \\\n'
+            "  -H 'Content-Type: application/json' \\\n"
+            f"  -d {shlex.quote(body)}"
+        ),
+    }
+
+
+def workspace_files(root: Path) -> list[str]:
+    """List the workspace's own files, nearest first, without what the workbench keeps there."""
+    found: list[str] = []
+    folders = [root]
+    while folders and len(found) < FILES_LISTED:
+        folder = folders.pop(0)
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name in FOLDERS_SKIPPED:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                folders.append(entry)
+            elif entry.is_file() and not entry.name.startswith("fraktal.db"):
+                found.append(str(entry.relative_to(root)))
+    return found[:FILES_LISTED]
