@@ -154,7 +154,9 @@ def record_of(record: logging.LogRecord) -> dict[str, Any]:
     # A field cannot take the place of what every line has, but for job and owner.
     named = {**_bound.get(), **fields}
     whole |= {f"{k}_" if k in FIRST[:4] else k: v for k, v in named.items()}
-    return cast("dict[str, Any]", clean(whole))
+    made = cast("dict[str, Any]", clean(whole))
+    record.fraktal_record = made  # file and terminal ask for the same one
+    return made
 
 
 def _exception(exc_info: Any) -> Any:
@@ -176,8 +178,12 @@ class JsonLines(logging.Formatter):
         """Write the record as JSON."""
         import json
 
-        text = json.dumps(record_of(record), ensure_ascii=False, allow_nan=False)
-        return text.translate(_CONTROLS)
+        # The standard library formats twice: to see whether the file is full, and to write.
+        line = getattr(record, "fraktal_line", None)
+        if line is None:
+            text = json.dumps(record_of(record), ensure_ascii=False, allow_nan=False)
+            line = record.fraktal_line = text.translate(_CONTROLS)
+        return cast(str, line)
 
 
 class _Console(logging.Formatter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 MASK = "***"
@@ -34,7 +35,15 @@ def masked(text: str) -> str:
     >>> masked("postgresql://me:hunter2@db/fraktal")
     'postgresql://me:***@db/fraktal'
     """
+    if text.isalnum():  # most texts in a log are one word, and a search costs more than that
+        return text
     return _SECRET_TEXT.sub(lambda found: (found[found.lastgroup or 0] or "") + MASK, text)
+
+
+@lru_cache(maxsize=1024)
+def is_secret(name: str) -> bool:
+    """Say whether a field called ``name`` holds a secret."""
+    return _SECRET_NAME.match(name) is not None
 
 
 def clean(value: Any, depth: int = 0) -> Any:
@@ -51,7 +60,7 @@ def clean(value: Any, depth: int = 0) -> Any:
         if isinstance(value, Mapping):
             return {
                 str(name): MASK
-                if inner is not None and _SECRET_NAME.match(str(name))
+                if inner is not None and is_secret(str(name))
                 else clean(inner, depth + 1)
                 for name, inner in value.items()
             }
