@@ -1,4 +1,4 @@
-"""How ``make docs`` builds these pages: Markdown in, plain files out, nothing fetched by readers."""
+"""How ``make docs`` builds these pages: Markdown in, plain files out, nothing fetched."""
 
 project = "Fraktal"
 author = "The Fraktal authors"
