@@ -10,7 +10,8 @@ import ast
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Union
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -62,9 +63,7 @@ class Parameter:
     @property
     def expected(self) -> str:
         """What a value must be, in words."""
-        if self.type in _WORDS:
-            return _WORDS[self.type]
-        return str(self.type).replace("typing.", "") if self.type is not Any else "any value"
+        return _in_words(self.type)
 
     def parse(self, text: str) -> Any:
         """Read a value that was typed at a terminal.
@@ -176,6 +175,20 @@ def read_cell(source: str) -> dict[str, Parameter]:
             help=_comment(lines[(statement.end_lineno or 1) - 1], statement.end_col_offset),
         )
     return found
+
+
+def _in_words(kind: Any) -> str:
+    if kind is Any:
+        return "any value"
+    if kind is type(None):
+        return "none"
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_in_words(part) for part in get_args(kind))
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(str(value) for value in get_args(kind))
+    if get_origin(kind) is list:
+        return f"a list, each {_in_words(get_args(kind)[0])}"
+    return _WORDS.get(get_origin(kind) or kind, str(kind))
 
 
 def _type_of(default: Any) -> Any:

@@ -130,9 +130,7 @@ def run_notebook(
         ended = _execute(plan, work, output, on_cell or (lambda *_: None), cancelled)
         if ended["event"] != "done":
             raise _keep_failed(plan, output, ended)
-        return _keep(
-            plan, work, output, started_at.isoformat(), time.monotonic() - start, ended["cells"]
-        )
+        return _keep(plan, work, output, started_at.isoformat(), time.monotonic() - start)
 
 
 def _execute(
@@ -164,7 +162,7 @@ def _execute(
         try:
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
-            ended = _follow(child, plan.notebook, on_cell)
+            ended = _follow(child, plan, on_cell)
         except BrokenPipeError:
             ended = {"event": "died"}
         finally:
@@ -226,26 +224,35 @@ def _stop(child: subprocess.Popen[str]) -> None:
             pass
 
 
-def _follow(child: subprocess.Popen[str], notebook: Notebook, on_cell: OnCell) -> dict[str, Any]:
+def _follow(child: subprocess.Popen[str], plan: Plan, on_cell: OnCell) -> dict[str, Any]:
     """Pass on what the child tells until it ends."""
     assert child.stdout
-    last: dict[str, Any] = {"cell": None, "cells": len(notebook.content["cells"])}
+    count = len(plan.notebook.content["cells"])
+    last: dict[str, Any] = {"cell": None}
     for line in child.stdout:
         told = json.loads(line)
         if told["event"] == "start":
             last = told
-            on_cell(told["cell"], told["cells"], f"cell {told['cell'] + 1} of {told['cells']}")
+            index = _own_index(plan, told["cell"])
+            on_cell(index, count, f"cell {index + 1} of {count}")
         elif told["event"] in ("done", "failed"):
             if told["event"] == "done":
-                on_cell(last["cells"], last["cells"], f"{last['cells']} cells done")
+                on_cell(count, count, f"{count} cells done")
             cell = last["cell"] if told.get("cell") is None else told["cell"]
-            return {**told, "cell": cell, "cells": last["cells"]}
-    return {"event": "died", "cell": last["cell"], "cells": last["cells"]}
+            return {**told, "cell": cell}
+    return {"event": "died", "cell": last["cell"]}
 
 
-def _keep(
-    plan: Plan, work: Path, output: Path, started_at: str, duration_s: float, cells: int
-) -> Finished:
+def _own_index(plan: Plan, index: int) -> int:
+    """Count as the reader of the notebook does, without the cell that Papermill puts in."""
+    if not plan.parameters:
+        return index
+    cells = plan.notebook.content["cells"]
+    tagged = next(i for i, c in enumerate(cells) if "parameters" in c["metadata"].get("tags", []))
+    return index - (index > tagged)
+
+
+def _keep(plan: Plan, work: Path, output: Path, started_at: str, duration_s: float) -> Finished:
     store = store_at(plan.folder)
     result = _own_result(plan, work, output)
     made = [file.relative_to(work) for file in sorted(work.rglob("*")) if file.is_file()]
@@ -267,7 +274,7 @@ def _keep(
         output=plan.output,
         started_at=started_at,
         duration_s=round(duration_s, 3),
-        cells=cells,
+        cells=len(plan.notebook.content["cells"]),
         files=files,
         result=result,
     )
@@ -302,21 +309,16 @@ def _keep_failed(plan: Plan, output: Path, ended: dict[str, Any]) -> NotebookFai
     else:
         place, kept = "", ""
     where, cell = _blame(plan, ended)
-    return NotebookFailed(
-        f"{plan.notebook.file}: {where}: {ended['error']}{kept}.", cell=cell, output=place
-    )
+    error = ended["error"].strip().rstrip(".")
+    return NotebookFailed(f"{plan.notebook.file}: {where}: {error}{kept}.", cell, place)
 
 
 def _blame(plan: Plan, ended: dict[str, Any]) -> tuple[str, int | None]:
-    """Name the cell as the reader of the notebook counts, without the one Papermill put in."""
-    if ended.get("cell") is None:
+    """Name the cell that failed, with the first line of its code."""
+    if ended["cell"] is None:
         return "no cell is to blame", None
     cells = plan.notebook.content["cells"]
-    tagged = [i for i, c in enumerate(cells) if "parameters" in c["metadata"].get("tags", [])]
-    inserted = bool(plan.parameters) and bool(tagged) and ended["cell"] > tagged[0]
-    index = ended["cell"] - inserted if tagged else ended["cell"] - bool(plan.parameters)
-    if not 0 <= index < len(cells):
-        return f"cell {ended['cell'] + 1} failed", None
+    index = _own_index(plan, ended["cell"])
     code = [line for line in cells[index]["source"].splitlines() if line.strip()]
     first = f" ({code[0].strip()[:60]})" if code else ""
     return f"cell {index + 1} of {len(cells)}{first} failed", index + 1
