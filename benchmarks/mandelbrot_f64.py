@@ -11,7 +11,6 @@ import ctypes
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,22 +24,23 @@ WIDTH, HEIGHT, MAX_ITER = 480, 300, 5000
 SCENE = Scene(view=View("-0.25", "0", "1.6"), max_iter=MAX_ITER)
 ROUNDS = 9
 
-# 48 points in arrays, tested after every step: what a C programmer writes who trusts -O3.
+# Points in arrays, tested after every step: what a C programmer writes who trusts the compiler.
+# Whole numbers count, because gcc then keeps the counting in the vectors too.
 PLAIN_C = r"""
-#define LANES 48
 void rows(double left, double top, double pixel, int width, int height, int limit, int *out) {
     for (int y = 0; y < height; y++)
         for (int x0 = 0; x0 < width; x0 += LANES) {
-            double cr[LANES], zr[LANES], zi[LANES], n[LANES], ci = top - y * pixel;
+            double cr[LANES], zr[LANES], zi[LANES], ci = top - y * pixel;
+            long n[LANES];
             for (int k = 0; k < LANES; k++) {
                 cr[k] = left + (x0 + k) * pixel;
                 zr[k] = zi[k] = n[k] = 0;
             }
             for (int step = 0; step < limit; step++) {
-                double alive = 0;
+                long alive = 0;
                 for (int k = 0; k < LANES; k++) {
                     double r = zr[k] * zr[k], i = zi[k] * zi[k];
-                    double in = r + i <= 1e6 ? 1.0 : 0.0;
+                    long in = r + i <= 1e6;
                     zi[k] = 2 * zr[k] * zi[k] + ci;
                     zr[k] = r - i + cr[k];
                     n[k] += in;
@@ -115,14 +115,14 @@ void rows(double left, double top, double pixel, int width, int height, int limi
 """
 
 
-def compiled(source: str, folder: Path, name: str) -> Callable[[], int] | None:
+def compiled(source: str, folder: Path, name: str, *options: str) -> Callable[[], int] | None:
     """Compile C and return a function that runs it once and counts, or None without a compiler."""
     if shutil.which("gcc") is None:
         return None
     path = folder / f"{name}.c"
     path.write_text(source)
     library = folder / f"{name}.so"
-    command = ["gcc", "-O3", "-march=native", "-shared", "-fPIC", "-ffp-contract=fast"]
+    command = ["gcc", "-O3", "-march=native", "-shared", "-fPIC", *options]
     subprocess.run([*command, "-o", library, path], check=True)
     rows = ctypes.CDLL(str(library)).rows
     rows.argtypes = [ctypes.c_double] * 3 + [ctypes.c_int] * 3 + [ctypes.c_void_p]
@@ -149,15 +149,22 @@ def ours() -> int:
     return escape(SCENE, WIDTH, HEIGHT, threads=1, shortcuts=False).iterations
 
 
+PLAIN = "gcc -O3 -march=native, {} lanes, left to the vectoriser"
+WIDE = "gcc -O3 -march=native -mprefer-vector-width=512, 48 lanes, left to the vectoriser"
+HAND = "gcc -O3, AVX-512 intrinsics, 48 lanes, blocks of 16 unchecked steps"
+
+
 def main() -> None:
-    plain = "gcc -O3 -march=native, 48 lanes, left to the vectoriser"
-    hand = "gcc, AVX-512 intrinsics, 48 lanes, blocks of 16 unchecked steps"
-    with tempfile.TemporaryDirectory() as folder:
-        runners: dict[str, Callable[[], int] | None] = {
-            "fraktal": ours,
-            plain: compiled(PLAIN_C, Path(folder), "plain"),
-            hand: compiled(AVX512_C, Path(folder), "hand") if has_avx512() else None,
-        }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        runners: dict[str, Callable[[], int] | None] = {"fraktal": ours}
+        for lanes in (32, 48):
+            option = f"-DLANES={lanes}"
+            runners[PLAIN.format(lanes)] = compiled(PLAIN_C, folder, f"plain{lanes}", option)
+        if has_avx512():
+            wide = ("-DLANES=48", "-mprefer-vector-width=512")
+            runners[WIDE] = compiled(PLAIN_C, folder, "wide", *wide)
+            runners[HAND] = compiled(AVX512_C, folder, "hand")
         best: dict[str, float] = {}
         for _ in range(ROUNDS):  # in turn, so that a busy machine is busy for all
             for name, run in runners.items():
@@ -167,13 +174,13 @@ def main() -> None:
                     rate = iterations / (time.perf_counter() - began)
                     best[name] = max(rate, best.get(name, 0.0))
     for name, rate in best.items():
-        print(f"{name:68} {rate / 1e9:6.2f}e9 iterations/s", file=sys.stdout)
-    for peer in (plain, hand):
-        figure = "mandelbrot_f64" if peer == plain else "mandelbrot_f64_by_hand"
-        line: dict[str, object] = {"figure": figure, "value": best["fraktal"]}
-        line |= {"unit": "iterations/s", "peer": peer}
-        line["ratio"] = best["fraktal"] / best[peer] if peer in best else None
-        print(json.dumps(line))
+        print(f"{name:84} {rate / 1e9:5.2f}e9 iterations/s")
+    # The promise is kept against the lane count that suits gcc best.
+    plain = max((PLAIN.format(lanes) for lanes in (32, 48)), key=lambda peer: best.get(peer, 0.0))
+    peers = {"mandelbrot_f64": plain, "mandelbrot_f64_wide": WIDE, "mandelbrot_f64_by_hand": HAND}
+    for figure, peer in peers.items():
+        line = {"figure": figure, "value": best["fraktal"], "unit": "iterations/s", "peer": peer}
+        print(json.dumps(line | {"ratio": best["fraktal"] / best[peer] if peer in best else None}))
 
 
 if __name__ == "__main__":

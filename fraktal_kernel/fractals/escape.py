@@ -17,7 +17,7 @@ from fraktal_kernel.fractals.scene import Scene
 MAX_PIXELS = 100_000_000
 SHORTCUTS = ("cardioid", "bulb", "period")
 # A worker looks up after so many blocks of its lanes: some ten milliseconds.
-_BUDGET = 4096
+_BUDGET = 16_384
 _SPANS_A_THREAD = 16
 _LOOK_UP_S = 0.01
 

@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
-from fraktal_kernel.fractals.scene import Scene, Seed
+from fraktal_kernel.fractals.scene import HOME_VIEW, Scene, Seed
 from fraktal_kernel.fractals.view import View
 from fraktal_kernel.registry import Registry
 
 scenes: Registry[Scene] = Registry("scene", group="fraktal.scenes")
-HOME = "full_set"
 
-scenes.add("full_set", Scene(view=View("-0.65", "0", "3.3"), max_iter=1000))
-scenes.add(
-    "seahorse",
-    Scene(view=View("-0.746223962861", "-0.0959468433527", "0.00745"), max_iter=5000),
+
+def _mandelbrot(
+    name: str, re: str, im: str, width: str, max_iter: int, palette: str, offset: float = 0.0
+) -> None:
+    view = View(re, im, width)
+    scenes.add(name, Scene(view=view, max_iter=max_iter, palette=palette, offset=offset))
+
+
+def _julia(name: str, re: str, im: str, width: str, palette: str, offset: float = 0.0) -> None:
+    view, seed = View("0", "0", width), Seed(re, im)
+    scene = Scene("julia", view, seed, max_iter=2000, palette=palette, offset=offset)
+    scenes.add(name, scene)
+
+
+scenes.add("full_set", Scene(view=HOME_VIEW))
+_mandelbrot("seahorse", "-0.7453", "0.1127", "0.0065", 5000, "aurora", 0.4)
+_mandelbrot(
+    "seahorse_valley", "-0.746223962861", "-0.0959468433527", "0.00745", 5000, "aurora", 0.4
 )
-scenes.add("elephant", Scene(view=View("0.2925", "0.0149", "0.03"), max_iter=3000, palette="ember"))
-scenes.add(
-    "triple_spiral",
-    Scene(view=View("-0.0885", "0.6545", "0.012"), max_iter=3000, palette="glacier"),
-)
-scenes.add(
-    "minibrot",
-    Scene(view=View("-1.7548776662466927", "0", "0.05"), max_iter=5000, palette="classic"),
-)
-scenes.add(
-    "seahorse_tail",
-    Scene(view=View("-0.7435669", "0.1314023", "0.0022878"), max_iter=5000, palette="classic"),
-)
-scenes.add(
-    "starfish",
-    Scene(view=View("-0.374004139", "0.659792175", "0.0060"), max_iter=3000, palette="cividis"),
-)
-scenes.add(
-    "lightning",
-    Scene(view=View("-1.25066", "0.02012", "0.00034"), max_iter=5000, palette="glacier"),
-)
-scenes.add(
-    "julia_dragon",
-    Scene(
-        formula="julia",
-        view=View("0", "0", "3.2"),
-        seed=Seed("-0.8", "0.156"),
-        max_iter=2000,
-        palette="porcelain",
-    ),
-)
-scenes.add(
-    "julia_rabbit",
-    Scene(
-        formula="julia",
-        view=View("0", "0", "3.0"),
-        seed=Seed("-0.123", "0.745"),
-        max_iter=1000,
-        palette="aurora",
-    ),
-)
+_mandelbrot("seahorse_tail", "-0.7435669", "0.1314023", "0.0022878", 5000, "classic")
+_mandelbrot("elephant", "0.286931868895", "0.0142866939041", "0.00035", 3000, "ember", 0.1)
+_mandelbrot("minibrot", "-1.7548776662466927", "0", "0.05", 5000, "classic")
+_mandelbrot("satellite", "-0.743643887037151", "0.13182590420533", "0.000051299", 8000, "glacier")
+_mandelbrot("crossroads", "0.3245046418497685", "0.048551011292808", "0.0006", 3000, "ember", 0.3)
+_mandelbrot("starfish", "-0.374004139", "0.659792175", "0.006", 3000, "cividis")
+_mandelbrot("lightning", "-1.25066", "0.02012", "0.00034", 5000, "glacier")
+_julia("julia_dragon", "-0.8", "0.156", "3.2", "porcelain")
+_julia("julia_galaxies", "-0.4", "0.6", "3", "classic")
+_julia("julia_pearls", "0.285", "0.01", "2.6", "ember", 0.4)
+_julia("julia_rabbit", "-0.123", "0.745", "3.3", "aurora")

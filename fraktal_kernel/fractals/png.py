@@ -77,7 +77,7 @@ def _scene_text(file: BinaryIO, name: str) -> bytes:
         length, kind = struct.unpack(">I4s", head)
         if length > 2**31 - 1 or (count == 0) != (kind == b"IHDR"):
             raise broken
-        if kind in (b"tEXt", b"iTXt") and length <= MAX_TEXT_BYTES:
+        if kind in (b"tEXt", b"iTXt", b"IEND") and length <= MAX_TEXT_BYTES:
             body = file.read(length)
             if file.read(4) != struct.pack(">I", zlib.crc32(body, zlib.crc32(kind))):
                 raise broken

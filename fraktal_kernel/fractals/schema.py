@@ -26,9 +26,7 @@ def scene_core_schema() -> core_schema.CoreSchema:
     """Validate by `resolve_scene`, and write as the plain data of the scene."""
     return core_schema.with_info_plain_validator_function(
         _read,
-        serialization=core_schema.plain_serializer_function_ser_schema(
-            Scene.to_dict, when_used="json"
-        ),
+        serialization=core_schema.plain_serializer_function_ser_schema(Scene.to_dict),
     )
 
 

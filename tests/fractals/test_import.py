@@ -1,0 +1,94 @@
+"""Fractals as a library of its own: what it needs, and what it compiles once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run(program: str, **environment: str) -> str:
+    """Run a program in a fresh process and give what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+BLOCKED = """
+import sys
+
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        allowed = {"numpy", "numba", "llvmlite", "fraktal_kernel", *sys.stdlib_module_names}
+        if top not in allowed or name.startswith("fraktal_kernel.core"):
+            raise ImportError(f"{name} is blocked", name=name)
+
+sys.meta_path.insert(0, Block())
+"""
+
+
+def test_numpy_and_numba_suffice() -> None:
+    """With every other package blocked, pictures are computed and coloured; saving needs Pillow."""
+    program = BLOCKED + (
+        "from fraktal_kernel import errors, fractals\n"
+        "picture = fractals.render('seahorse', 40, 30)\n"
+        "assert picture.pixels.shape == (30, 40, 3)\n"
+        "try:\n"
+        "    picture.png()\n"
+        "except errors.MissingExtra as error:\n"
+        "    print(error)\n"
+    )
+    assert "Pillow" in run(program)
+
+
+def test_importing_is_light() -> None:
+    """Neither numba nor pydantic nor Pillow is imported before something needs it."""
+    program = (
+        "import sys\n"
+        "import fraktal_kernel.fractals\n"
+        "print([m for m in ('numba', 'llvmlite', 'pydantic', 'PIL') if m in sys.modules])\n"
+    )
+    assert run(program).strip() == "[]"
+
+
+def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
+    """The kernel with its vector intrinsic is taken from numba's cache."""
+    program = (
+        "from fraktal_kernel import fractals\n"
+        "fractals.render('full_set', 16, 12)\n"
+        "fractals.render('julia_rabbit', 16, 12)\n"
+        "from fraktal_kernel.fractals import kernel\n"
+        "stats = kernel.sweep.stats\n"
+        "print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))\n"
+    )
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    assert run(program, **cache).split() == ["0", "1"]
+    assert run(program, **cache).split() == ["1", "0"]
+
+
+def test_the_same_code_runs_without_avx512(tmp_path: Path) -> None:
+    """Compiled for an older processor, the kernel gives the same picture to the last bit."""
+    program = (
+        "import hashlib\n"
+        "from fraktal_kernel import fractals\n"
+        "field = fractals.escape(fractals.scenes['seahorse'], 60, 40)\n"
+        "from fraktal_kernel.fractals import kernel\n"
+        "print(kernel.LANES, hashlib.sha256(field.nu.tobytes()).hexdigest())\n"
+    )
+    older = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+bmi2"}
+    if sys.platform != "linux" or "avx2" not in Path("/proc/cpuinfo").read_text():
+        import pytest
+
+        pytest.skip("this processor has no AVX2 to compile for")
+    here = run(program, NUMBA_CACHE_DIR=str(tmp_path)).split()
+    there = run(program, NUMBA_CACHE_DIR=str(tmp_path), **older).split()
+    assert there[0] == "24"
+    assert there[1] == here[1]

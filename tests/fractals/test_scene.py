@@ -1,0 +1,137 @@
+"""Scenes: strict at the border, the same everywhere."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from fraktal_kernel.errors import InvalidInput, UnknownName
+from fraktal_kernel.fractals import Scene, Seed, View, palettes, scenes
+
+
+@pytest.mark.parametrize("name", list(scenes))
+def test_every_scene_survives_plain_data(name: str) -> None:
+    """To a dict, through JSON and back is the same scene with the same digest."""
+    scene = scenes[name]
+    again = Scene.from_dict(json.loads(json.dumps(scene.to_dict())))
+    assert again == scene
+    assert again.digest() == scene.digest()
+
+
+def test_the_digest_is_stable() -> None:
+    """The digest of the home scene is the same in every version of this code."""
+    scene = Scene(view=View("-0.75", "0", "3.5"), max_iter=100, palette="ember")
+    assert scene.digest() == Scene.from_dict(dict(reversed(scene.to_dict().items()))).digest()
+    expected = "efb1ff99c8bcf4c894015d20257a9cd2d296babb668fe451457ee6e6bf34ee04"
+    assert scene.digest() == expected
+
+
+def test_different_scenes_have_different_digests() -> None:
+    """Nothing of what decides a picture is left out of the digest."""
+    digests = {scene.digest() for scene in scenes.values()}
+    assert len(digests) == len(scenes)
+
+
+def test_there_is_enough_to_look_at() -> None:
+    """The names that others rely on are there."""
+    assert {"full_set", "seahorse"} <= set(scenes)
+    assert len(scenes) >= 8
+    assert sum(scene.formula == "julia" for scene in scenes.values()) >= 2
+    assert len(palettes) >= 6
+
+
+VIEW = {"re": "0", "im": "0", "width": "1"}
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"formula": "mandelbort"}, "mandelbrot"),
+        ({"formula": 3}, "formula"),
+        ({"formula": "julia"}, "seed"),
+        ({"seed": {"re": "0", "im": "0"}}, "seed"),
+        ({"formula": "julia", "seed": {"re": "9", "im": "0"}}, "seed"),
+        ({"formula": "julia", "seed": {"re": "0"}}, "im"),
+        ({"max_itr": 5}, "max_iter"),
+        ({"max_iter": 0}, "max_iter"),
+        ({"max_iter": True}, "max_iter"),
+        ({"max_iter": 1.5}, "max_iter"),
+        ({"max_iter": "100"}, "max_iter"),
+        ({"max_iter": 10**9}, "max_iter"),
+        ({"view": VIEW | {"zoom": 1}}, "zoom"),
+        ({"view": {"re": "0"}}, "im, width"),
+        ({"view": "home"}, "view"),
+        ({"view": VIEW | {"re": float("nan")}}, "re"),
+        ({"view": VIEW | {"re": True}}, "re"),
+        ({"view": VIEW | {"re": 10**400}}, "re"),
+        ({"palette": "embers"}, "ember"),
+        ({"palette": ["ember"]}, "palette"),
+        ({"density": float("nan")}, "density"),
+        ({"density": 0}, "density"),
+        ({"density": True}, "density"),
+        ({"offset": 2}, "offset"),
+        ({"offset": "0"}, "offset"),
+        ({"version": 2}, "version"),
+        ({"version": True}, "version"),
+        ({1: 2}, "1"),
+        ([], "scene"),
+        ("x", "scene"),
+    ],
+)
+def test_bad_scenes_are_refused_with_a_sentence(data: Any, says: str) -> None:
+    """Each fault is named."""
+    with pytest.raises(InvalidInput, match=says):
+        Scene.from_dict(data)
+
+
+def test_numbers_are_taken_for_coordinates() -> None:
+    """Whoever writes JSON by hand may leave the quotes away."""
+    view = Scene.from_dict({"view": {"re": -0.75, "im": 0, "width": 3.5}}).view
+    assert view == View("-0.75", "0", "3.5")
+
+
+class Model(BaseModel):
+    """A model with a scene in it."""
+
+    scene: Scene
+
+
+def test_pydantic_reads_and_writes_scenes() -> None:
+    """Names and plain data come in, plain data goes out, and comes in again."""
+    model = Model.model_validate({"scene": "seahorse"})
+    assert model.scene == scenes["seahorse"]
+    data = model.model_dump(mode="json")
+    assert data["scene"] == scenes["seahorse"].to_dict()
+    assert Model.model_validate_json(json.dumps(data)) == model
+    assert model.model_dump() == data
+
+
+@pytest.mark.parametrize("bad", ["seahrose", "", 5, None, {"max_iter": 0}, "{", "./x.png"])
+def test_pydantic_refuses_bad_scenes(bad: object) -> None:
+    """Our sentences arrive as pydantic's errors."""
+    with pytest.raises(ValidationError, match="scene"):
+        Model.model_validate({"scene": bad})
+
+
+def test_the_schema_suits_a_form() -> None:
+    """Names are offered, and the parts of a scene are described."""
+    schema = Model.model_json_schema()["properties"]["scene"]
+    assert schema["examples"] == list(scenes)
+    parts = schema["anyOf"][1]["properties"]
+    assert set(parts) == set(Scene.__dataclass_fields__)
+    assert parts["palette"]["enum"] == list(palettes)
+
+
+def test_unknown_names_suggest_near_ones() -> None:
+    """A slip of the finger is answered with what was meant."""
+    with pytest.raises(UnknownName, match="did you mean 'seahorse'"):
+        scenes["seehorse"]
+
+
+def test_a_seed_is_checked() -> None:
+    """Seeds are finite and within reach."""
+    with pytest.raises(InvalidInput):
+        Seed("NaN", "0")
