@@ -77,7 +77,7 @@ class CapabilityForm(anywidget.AnyWidget):
         self.capability = name or ""
         self.feed.start()
 
-    def open(self, name: str, params: Mapping[str, Any] | None = None) -> None:
+    def show(self, name: str, params: Mapping[str, Any] | None = None) -> None:
         """Show the form of one capability, filled in with some parameters."""
         self.spec = self._spec(name, params)
         self.capability = name

@@ -86,7 +86,7 @@ class CommandPalette(anywidget.AnyWidget):
         elif wish.get("do") == "choose":
             kind, name = str(wish.get("kind")), str(wish.get("name"))
             if kind == "capability" and self.form is not None:
-                self.form.open(name)
+                self.form.show(name)
             self.chosen = {"kind": kind, "name": name}
 
     def _list_jobs(self, request: None, superseded: Any) -> None:

@@ -3,7 +3,7 @@
 const FILTERS = [
   ["all", "All", () => true],
   ["active", "Running", (job) => job.state === "running" || job.state === "queued"],
-  ["waiting", "Waiting for you", (job) => job.state === "waiting"],
+  ["waiting", "Waiting", (job) => job.state === "waiting"],
   ["succeeded", "Succeeded", (job) => job.state === "succeeded"],
   ["failed", "Failed", (job) => job.state === "failed" || job.state === "cancelled"],
 ];
@@ -99,7 +99,7 @@ function render({ model, el }) {
       empty.replaceChildren(
         h("p", { class: "fk-empty-title" }, "No jobs yet"),
         h("p", {}, "What you run as a job stands here with its progress, its log and its files, also after a restart."),
-        start ? h("button", { type: "button", class: "fk-button fk-primary", onclick: () => send({ do: "start" }) }, `Run the first one: ${start}`) : "");
+        start ? h("button", { type: "button", class: "fk-button fk-primary fk-button-long", onclick: () => send({ do: "start" }) }, `Run the first one: ${start}`) : "");
     }
   }
 

@@ -1,0 +1,102 @@
+"""The frame of every page: top bar, rail, one sentence, and the content in named places.
+
+An app under ``apps/`` builds its widgets and names them; the HTML is
+``fraktal_kernel/server/templates/page.html``. What only the server knows, such as where
+JupyterLab is, it adds itself when it serves the page.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anywidget
+import fraktal_kernel.server
+import panel as pn
+import traitlets
+
+from fraktal_widgets.assets import joined
+from fraktal_widgets.bridge import panel_component
+from fraktal_widgets.capability_form import CapabilityForm
+from fraktal_widgets.command_palette import CommandPalette
+from fraktal_widgets.jobs_panel import JobsPanel
+from fraktal_widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from fraktal_kernel.core.workbench import Workbench
+
+SERVER = Path(fraktal_kernel.server.__path__[0])
+PAGES = {"/": "Home", "/explorer": "Fractal explorer", "/docs": "Web API"}
+#: domains that have a page of their own; the others lead to their capabilities
+DOMAIN_PAGES = {"fractal": "/explorer"}
+DOMAIN_NAMES = {"fractal": "Fractals", "notebook": "Notebooks"}
+LINKS = {
+    "capability": "/#run-{name}",
+    "scene": "/explorer?scene={name}",
+    "job": "/#job-{name}",
+}
+
+
+def framed(
+    workbench: Workbench,
+    *,
+    title: str,
+    here: str,
+    sentence: str,
+    form: CapabilityForm | None = None,
+    jobs: JobsPanel | None = None,
+    **places: anywidget.AnyWidget | pn.viewable.Viewable,
+) -> pn.template.Template:
+    """Put widgets into the frame of a page.
+
+    Parameters
+    ----------
+    workbench : the visitor's
+    title : what the page is called
+    here : the page's address, marked in the rail
+    sentence : what the page is for
+    form, jobs : where the page shows capabilities and jobs itself; the palette and the top bar
+        work with them
+    places : everything else that stands on the page, by the name of its place; ``content`` takes
+        the whole page
+    """
+    jobs = jobs or JobsPanel(workbench, api="/api")
+    on_page = {"form": form} if form is not None else {}
+    bar = TopBar(user=getattr(getattr(workbench, "user", None), "name", ""))
+    traitlets.dlink((jobs, "counts"), (bar, "counts"))
+    palette = CommandPalette(workbench, form=form, links=LINKS, pages=PAGES)
+    template = pn.template.Template(_template())
+    shown = {"palette": palette, "bar": bar, "jobs": jobs, **on_page, **places}
+    for name, widget in shown.items():
+        is_widget = isinstance(widget, anywidget.AnyWidget)
+        template.add_panel(name, panel_component(widget) if is_widget else widget)
+    facts = {
+        "page_title": title,
+        "here": here,
+        "sentence": sentence,
+        "places": list(shown),
+        "domains": _domains(workbench),
+        "style": joined("tokens.css", "controls.css") + (SERVER / "static/page.css").read_text(),
+    }
+    for name, fact in facts.items():
+        template.add_variable(name, fact)
+    return template
+
+
+@cache
+def _template() -> str:
+    return (SERVER / "templates" / "page.html").read_text(encoding="utf-8")
+
+
+def _domains(workbench: Workbench) -> list[dict[str, str]]:
+    names = dict.fromkeys(name.split(".")[0] for name in workbench.capabilities)
+    return [
+        {
+            "name": name,
+            "title": escape(DOMAIN_NAMES.get(name, name.replace("_", " ").capitalize())),
+            "href": DOMAIN_PAGES.get(name, f"/#domain-{name}"),
+        }
+        for name in names
+    ]
