@@ -1,7 +1,7 @@
 """Run the benchmarks: all, or those whose script or figure is named.
 
 Each script prints its figures as JSON lines, ``{"figure": ..., "value": ..., "unit": ...}`` with
-``peer`` and ``ratio`` where it measured something beside us. The lines are passed on to the standard
+``peer`` and ``ratio`` where it measured something beside us. The lines go on to the standard
 output, whatever else a script says to the standard error, and a table of all figures ends the run.
 """
 

@@ -23,6 +23,7 @@ from fraktal_kernel.core.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RESTARTS = 3  # in a minute; more means that it cannot run here
+CONFIG = CHECKOUT / "deploy" / "jupyter" / "jupyter_server_config.py"
 START_PAGE = "notebooks/00_start_here.ipynb"
 
 
@@ -100,14 +101,14 @@ class Lab:
             "LabApp.default_url": page,
         }
         words = [f"--{name}={value}" for name, value in options.items()]
+        if CONFIG.exists():
+            words.append(f"--config={CONFIG}")
         return [sys.executable, "-m", __name__, str(os.getpid()), *words]
 
     def _environment(self) -> dict[str, str]:
-        path = [str(CHECKOUT / "deploy" / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
         return {
             **os.environ,
             "JUPYTER_TOKEN": self._token,  # not an argument: those are open to all users
-            "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, path)),
             "FRAKTAL_DATA": str(self._settings.data),
         }
 
