@@ -173,7 +173,7 @@ def faults(sentence: str, schema: dict[str, Any]) -> dict[str, str]:
     >>> schema = {"properties": {"width": {}, "view": {}}}
     >>> faults("width: given 0, expected at least 1; view.re: missing, and needed.", schema)
     {'width': 'given 0, expected at least 1', 'view.re': 'missing, and needed'}
-    >>> faults("the picture would be too large; make it smaller.", schema)
+    >>> faults("value: the picture would be too large; make it smaller.", schema)
     {'': 'the picture would be too large; make it smaller'}
     """
     known = schema.get("properties", {})
@@ -184,8 +184,10 @@ def faults(sentence: str, schema: dict[str, Any]) -> dict[str, str]:
         if match and match[1] in known:
             place = match[1] + match[2]
             found[place] = match[3]
+        elif not found:  # about the whole, or about nothing that has a field
+            found[""] = part.removeprefix("value: ")
         else:  # a semicolon within a sentence
-            found[place] = f"{found[place]}; {part}" if place in found else part
+            found[place] = f"{found[place]}; {part}"
     return found
 
 

@@ -138,12 +138,10 @@ function jobCard(send, context) {
       const logBox = more.querySelector(".fk-log");
       const atEnd = !logBox || logBox.scrollTop + logBox.clientHeight >= logBox.scrollHeight - 8;
       const from = logBox ? logBox.scrollTop : 0;
-      const facts = [
-        ...Object.entries(job.params).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
-      ];
+      const facts = (title, lines) => (lines.length ? h("dl", { class: "fk-facts", "aria-label": title },
+        lines.map(([name, value]) => [h("dt", {}, name || title), h("dd", {}, value)]).flat()) : "");
       more.replaceChildren(
-        facts.length ? h("dl", { class: "fk-facts" }, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]).flat()) : null ?? "",
-        job.result ? h("dl", { class: "fk-facts" }, h("dt", {}, "result"), h("dd", {}, job.result)) : "",
+        facts("Parameters", job.params), facts("Result", job.result),
         (job.artifacts || []).length ? h("ul", { class: "fk-files", "aria-label": `Files of job ${job.id}` }, job.artifacts.map((artifact) =>
           h("li", {}, artifactLink(artifact, shape("download"), h("span", { class: "fk-file-name" }, artifact.name)),
             h("span", { class: "fk-muted" }, `${size(artifact.size_bytes)}, ${artifact.media_type}`)))) : "",

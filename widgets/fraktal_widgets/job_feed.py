@@ -31,6 +31,7 @@ SETTLE_S = 1.5
 PAGE = 50
 LOG_LINES = 400
 TEXT_LENGTH = 200
+FACTS = 40
 THUMBNAIL_PX = (320, 240)
 #: pictures larger than this are listed, not drawn: making them small would take seconds
 PICTURE_MAX_BYTES = 64 * 1024**2
@@ -47,12 +48,31 @@ def milliseconds(time_: datetime | None) -> int | None:
     return None if time_ is None else round(time_.timestamp() * 1000)
 
 
-def short(value: Any) -> Any:
-    """Cut a value down to what fits on a card."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if len(text) <= TEXT_LENGTH:
-        return value
-    return text[: TEXT_LENGTH - 1] + "…"
+def facts(values: dict[str, Any]) -> list[list[str]]:
+    """Write nested values as lines of name and text, without what is empty, cut to fit a card.
+
+    Examples
+    --------
+    >>> facts({"view": {"re": "-0.75", "width": 3}, "palette": None, "sizes": [1, 2]})
+    [['view re', '-0.75'], ['view width', '3'], ['sizes', '1, 2']]
+    """
+    lines: list[list[str]] = []
+    for name, value in values.items():
+        words = str(name).replace("_", " ")
+        if value is None or name == "sha256":
+            continue
+        if isinstance(value, dict):
+            lines += [[f"{words} {inner}".strip(), text] for inner, text in facts(value)]
+        elif isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
+            lines.append([words, short(", ".join(map(str, value)))])
+        else:
+            lines.append([words, short(value if isinstance(value, str) else json.dumps(value))])
+    return lines[:FACTS]
+
+
+def short(text: str) -> str:
+    """Cut a text down to what fits on a card."""
+    return text if len(text) <= TEXT_LENGTH else text[: TEXT_LENGTH - 1] + "…"
 
 
 def thumbnail(data: bytes) -> str | None:
@@ -168,13 +188,12 @@ class JobFeed:
 
     def card(self, job: JobView) -> dict[str, Any]:
         """Give one job as JSON, as ``job_card.js`` shows it."""
-        params = {name: short(value) for name, value in job.params.items()}
         card: dict[str, Any] = {
             "id": job.id,
             "capability": job.capability,
             "title": self.title(job.capability),
-            "summary": _summary(job.params),
-            "params": params,
+            "summary": self._summary(job),
+            "params": facts(job.params),
             "state": job.state,
             "progress": job.progress,
             "message": job.message,
@@ -183,7 +202,7 @@ class JobFeed:
             "error": job.error,
             "problem": self.problems.get(job.id, ""),
             "question": job.question.model_dump() if job.question else None,
-            "result": "" if job.result is None else str(short(json.dumps(job.result))),
+            "result": facts(job.result) if isinstance(job.result, dict) else facts({"": job.result}),
             "created": milliseconds(job.created_at),
             "started": milliseconds(job.started_at),
             "ended": milliseconds(job.ended_at),
@@ -331,13 +350,23 @@ class JobFeed:
                 self.artifacts.pop(job_id, None)
             self._refresh(job_id)
 
+    def _summary(self, job: JobView) -> str:
+        """Say in one line what a job was asked for, beyond what is so by default."""
+        usual: dict[str, Any] = {}
+        if job.capability in self.workbench.capabilities:
+            fields = self.workbench.capabilities[job.capability].params_type.model_fields
+            usual = {name: field.default for name, field in fields.items()}
+        parts = []
+        for name, value in job.params.items():
+            if isinstance(value, str | int | float) and usual.get(name) != value:
+                parts.append(f"{name.replace('_', ' ')} {str(value)[:60]}")
+        return " · ".join(parts[:6])
+
     def title(self, name: str) -> str:
         """Say what a capability is called on a button; its name where it is not known here."""
         if name not in self._titles:
-            from fraktal_kernel.core.capability import capabilities
-
-            known = name in capabilities
-            self._titles[name] = capabilities[name].title if known else name
+            known = self.workbench.capabilities
+            self._titles[name] = known[name].title if name in known else name
         return self._titles[name]
 
     # the thread that reads events --------------------------------------------------------
@@ -369,13 +398,3 @@ def _lines(log: Iterable[Any]) -> list[dict[str, Any]]:
         {"time": milliseconds(line.time), "level": line.level, "text": line.text} for line in log
     ]
     return lines[-LOG_LINES:]
-
-
-def _summary(params: dict[str, Any]) -> str:
-    """Say in one line what a job was asked for."""
-    parts = []
-    for name, value in params.items():
-        if isinstance(value, str | int | float | bool):
-            text = str(value)
-            parts.append(f"{name.replace('_', ' ')} {text if len(text) <= 40 else text[:39] + '…'}")
-    return " · ".join(parts[:6])

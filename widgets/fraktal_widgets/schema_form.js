@@ -166,7 +166,7 @@ function numberField(name, schema, { required, nullable }) {
   const hint = rangeOf(schema);
   const made = frame(name, schema, control, {
     required: required && !nullable, unit: unitOf(name, schema),
-    hint: [hint && `${hint}.`.replace(/^./, (letter) => letter.toUpperCase()), nullable && "Empty for none."].filter(Boolean).join(" "),
+    hint: [hint && `${hint}.`.replace(/^./, (letter) => letter.toUpperCase()), nullable && !/empty/i.test(schema.description ?? "") && "Empty for none."].filter(Boolean).join(" "),
   });
   const examples = examplesOf(schema, write);
   if (examples) made.element.append(examples);
@@ -214,7 +214,7 @@ function textField(name, schema, { required, nullable, files }) {
   }
   const made = frame(name, schema, control, {
     required: required && !nullable, kind: long || isFile ? "wide" : "short", extra, unit: schema.unit ?? "",
-    hint: [isFile && "A file inside the workspace.", nullable && "Empty for none."].filter(Boolean).join(" "),
+    hint: [isFile && "A file inside the workspace.", nullable && !/empty/i.test(schema.description ?? "") && "Empty for none."].filter(Boolean).join(" "),
   });
   const examples = examplesOf(schema, write);
   if (examples) made.element.append(examples);
@@ -528,7 +528,7 @@ function unionField(name, schema, options) {
   let field = null;
   function choose(index, value) {
     select.value = String(index);
-    field = makeField("", kinds[index], { ...options, nullable: false, required });
+    field = makeField("", { ...kinds[index], title: undefined }, { ...options, nullable: false, required });
     field.write(value ?? kinds[index].default);
     field.element.querySelector("input, select, textarea")?.setAttribute("aria-label", `${labelOf(name || "value", schema)}, ${nameOf(kinds[index], index)}`);
     body.replaceChildren(field.element);
