@@ -60,12 +60,14 @@ class Opened:
             text=True,
             env={**os.environ, "FRAKTAL_DATA": str(data), "FRAKTAL_WORKERS": "1"},
         )
-        Thread(target=self._read, daemon=True).start()
+        self._reader = Thread(target=self._read)
+        self._reader.start()
         try:
             self.line = self.lines.get(timeout=START_S)
         except Empty:
-            self.process.kill()
-            pytest.fail(f"fraktal up printed nothing:\n{self.errors()}")
+            errors = self.errors()
+            self.end()
+            pytest.fail(f"fraktal up printed nothing:\n{errors}")
         self.link = LINK.search(self.line)[0] if LINK.search(self.line) else ""  # type: ignore[index]
         self.url, _, self.token = self.link.partition("/?token=")
 
@@ -74,8 +76,17 @@ class Opened:
         for line in self.process.stdout:
             self.lines.put(line)
 
+    def end(self) -> None:
+        """End it at once and close what we read from it."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.said.close()
+
     def errors(self) -> str:
-        """What was said on the standard error."""
+        """Read what was said on the standard error."""
         self.said.seek(0)
         return self.said.read()
 
@@ -103,6 +114,14 @@ def wait_until(true: object, within_s: float) -> bool:
     return False
 
 
+def runs(process: psutil.Process) -> bool:
+    """Say whether a process still does anything."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def answers(url: str) -> bool:
     """Say whether a server answers."""
     try:
@@ -117,12 +136,9 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
     workbench = Opened(tmp_path / "data")
     family = psutil.Process(workbench.process.pid).children(recursive=True)
     yield workbench
-    workbench.process.kill()
-    workbench.process.wait()
-    workbench.said.close()
-    for process in family:
-        if process.is_running():
-            process.kill()
+    for process in filter(runs, family):
+        process.kill()
+    workbench.end()
 
 
 def test_up_opens_both_and_ctrl_c_ends_both(opened: Opened) -> None:
@@ -145,7 +161,7 @@ def test_up_opens_both_and_ctrl_c_ends_both(opened: Opened) -> None:
     opened.process.send_signal(signal.SIGINT)
     assert opened.process.wait(30) == 0, opened.errors()
     assert opened.lines.empty()  # one line, no more
-    assert wait_until(lambda: not any(child.is_running() for child in family), 10)
+    assert wait_until(lambda: not any(map(runs, family)), 10)
     assert not (opened.data / "server.json").exists()
 
 
@@ -176,7 +192,7 @@ def test_nothing_outlives_a_killed_workbench(opened: Opened) -> None:
     assert family
     opened.process.kill()
     opened.process.wait()
-    assert wait_until(lambda: not any(child.is_running() for child in family), 20)
+    assert wait_until(lambda: not any(map(runs, family)), 20)
 
 
 @pytest.mark.parametrize("option", ["--port", "--lab-port"])
