@@ -55,12 +55,9 @@ def create_app(
     for part in (jobs, artifacts, capabilities, events, accounts, health):
         app.include_router(part.router)
     add_docs(app)
-    from importlib.util import find_spec
+    from fraktal_kernel.server.pages import mount_pages  # Panel takes a second to import
 
-    if find_spec("fraktal_kernel.server.pages"):
-        from fraktal_kernel.server.pages import mount_pages
-
-        mount_pages(app, workbench, lab_url=lab_url)
+    mount_pages(app, workbench, lab_url=lab_url)
     app.add_exception_handler(FraktalError, _known_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
