@@ -32,7 +32,7 @@ _mandelbrot("elephant", "0.286931868895", "0.0142866939041", "0.00035", 3000, "e
 _mandelbrot("minibrot", "-1.7548776662466927", "0", "0.05", 5000, "classic")
 _mandelbrot("satellite", "-0.743643887037151", "0.13182590420533", "0.000051299", 8000, "glacier")
 _mandelbrot("crossroads", "0.3245046418497685", "0.048551011292808", "0.0006", 3000, "ember", 0.3)
-_mandelbrot("starfish", "-0.374004139", "0.659792175", "0.006", 3000, "cividis")
+_mandelbrot("starfish", "-0.374004139", "0.659792175", "0.006", 3000, "beacon")
 _mandelbrot("lightning", "-1.25066", "0.02012", "0.00034", 5000, "glacier")
 _julia("julia_dragon", "-0.8", "0.156", "3.2", "porcelain")
 _julia("julia_galaxies", "-0.4", "0.6", "3", "classic")

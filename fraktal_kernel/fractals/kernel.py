@@ -147,7 +147,7 @@ def _advance(typingctx: Any, state: Any, blocks: Any, tolerance2: Any) -> Any:
         count.add_incoming(ir.Constant(i64, 0), outer)
         w = phis(z, outer)
         moved = list(w)
-        unrolled = 4
+        unrolled = 2
         for _ in range(unrolled):
             for k in range(VECTORS):
                 moved[k], moved[VECTORS + k] = _emit_step(

@@ -150,17 +150,16 @@ palettes.add(
     ),
 )
 palettes.add(
-    "cividis",
+    "beacon",
     _ring(
-        "Cividis, for every eye",
-        "#00224e",
-        "#35456c",
-        "#666970",
-        "#948e77",
-        "#c8b866",
+        "Beacon, for every eye",
+        "#00204d",
+        "#31518a",
+        "#8aa0bd",
+        "#f5f0dc",
         "#fee838",
-        "#a69c75",
-        "#575d6d",
+        "#a8912a",
+        "#3b3a3c",
     ),
 )
 palettes.add(

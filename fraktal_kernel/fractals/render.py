@@ -94,7 +94,7 @@ def render(
         raise InvalidInput(f"antialias is {n!r:.60}; expected a whole number from 1 to 4.")
     grid = Grid.of(scene, width * n, height * n)
     table = colours_of(palettes[scene.palette])
-    light = linear(table).astype(np.float32)
+    light = linear(table).astype(np.float32) if n > 1 else None
     pixels = np.empty((height, width, 3), np.uint8)
     iterations = 0
     tall = max(1, _BAND_SAMPLES // (width * n * n))
@@ -111,7 +111,7 @@ def render(
             nu, scene, grid, row=top * n, threads=threads, progress=report, cancelled=cancelled
         )
         index = indices_of(nu, scene)
-        if n == 1:
+        if light is None:
             pixels[top : top + rows] = table[index]
         else:
             mean = np.zeros((rows, width, 3), np.float32)

@@ -51,9 +51,9 @@ def test_every_palette_uses_dark_and_light(name: str) -> None:
     assert lightness.max() - lightness.min() > 0.5
 
 
-def test_cividis_can_be_told_apart_without_red_and_green() -> None:
+def test_beacon_can_be_told_apart_without_red_and_green() -> None:
     """Seen by a deuteranope, colours that differ in lightness order keep that order."""
-    light = linear(palettes["cividis"].table(64))
+    light = linear(palettes["beacon"].table(64))
     # Viénot, Brettel & Mollon (1999), deuteranopia in linear RGB.
     seen = (
         light @ np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]).T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from fraktal_kernel.errors import InvalidInput, UnknownName
 from fraktal_kernel.fractals import Scene, Seed, View, palettes, scenes
+from fraktal_kernel.fractals.scene import FORMULAS
 
 
 @pytest.mark.parametrize("name", list(scenes))
@@ -135,3 +137,10 @@ def test_a_seed_is_checked() -> None:
     """Seeds are finite and within reach."""
     with pytest.raises(InvalidInput):
         Seed("NaN", "0")
+
+
+def test_the_docs_name_everything() -> None:
+    """Every scene, palette, formula and part of a scene stands in the docs."""
+    text = (Path(__file__).parents[2] / "docs" / "fractals.md").read_text()
+    for name in [*scenes, *palettes, *FORMULAS, *Scene.__dataclass_fields__]:
+        assert f"`{name}`" in text or f'"{name}"' in text, name
