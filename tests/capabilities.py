@@ -38,12 +38,12 @@ class Steps(BaseModel):
 
 @capability("test.steps", title="Take steps")
 def steps(params: Steps, run: Run) -> int:
-    """Write one line a step into a file, each step journaled."""
+    """Write one line a step into a file, with the time; each step journaled."""
 
     def take(number: int) -> int:
         time.sleep(params.pause_s)
         with params.file.open("a") as stream:
-            stream.write(f"{run.job_id} {number}\n")
+            stream.write(f"{run.job_id} {number} {time.time()!r}\n")
         return number
 
     total = 0

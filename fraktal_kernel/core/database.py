@@ -97,6 +97,7 @@ class Database:
             parsed = parsed.set(drivername="postgresql+psycopg")
         self._lock = threading.Lock()
         self._writer: Any = None
+        self._full_sync = True
         try:
             self.engine = (
                 self._sqlite_engine(parsed) if self.sqlite else self._postgres_engine(parsed)
@@ -189,8 +190,11 @@ class Database:
     def _write_sqlite(self, full_sync: bool) -> Iterator[Transaction]:
         if self._writer is None:
             self._writer = self.engine.raw_connection()
+            self._full_sync = True
         cursor = self._writer.cursor()
-        cursor.execute(f"PRAGMA synchronous = {'FULL' if full_sync else 'NORMAL'}")
+        if full_sync is not self._full_sync:
+            cursor.execute(f"PRAGMA synchronous = {'FULL' if full_sync else 'NORMAL'}")
+            self._full_sync = full_sync
         cursor.execute("BEGIN IMMEDIATE")
         try:
             yield Transaction(cursor, True)

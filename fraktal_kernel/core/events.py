@@ -211,6 +211,12 @@ class Events:
                 self._sleepers.discard(entry)
 
     def prune(self, before: float) -> int:
-        """Forget events older than a time in seconds since 1970; returns how many."""
+        """Forget events older than a time in seconds since 1970; returns how many.
+
+        The newest always stays, so that no sequence number is ever given twice.
+        """
         with self._database.write() as tx:
-            return tx.execute("DELETE FROM event WHERE time < :before", {"before": before})
+            return tx.execute(
+                "DELETE FROM event WHERE time < :before AND seq < (SELECT MAX(seq) FROM event)",
+                {"before": before},
+            )

@@ -81,7 +81,6 @@ class Job(SQLModel, table=True):
             postgresql_where=text("key IS NOT NULL"),
         ),
         Index("job_owner", "owner_id", "id"),
-        {"sqlite_autoincrement": True},
     )
     id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True))
     owner_id: int = Field(foreign_key="user_account.id")
@@ -162,8 +161,13 @@ class Event(SQLModel, table=True):
 
     __tablename__ = "event"
     __table_args__ = (
-        Index("event_subject", "subject", "seq"),
-        {"sqlite_autoincrement": True},
+        Index(
+            "event_log",
+            "subject",
+            "seq",
+            sqlite_where=text("topic = 'jobs.log'"),
+            postgresql_where=text("topic = 'jobs.log'"),
+        ),
     )
     seq: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True))
     time: float = Field(sa_type=Seconds)

@@ -85,7 +85,7 @@ class Workbench(ABC):
 
     def job(self, job_id: int) -> JobHandle:
         """Return the handle of a job by its number."""
-        return JobHandle(self.jobs, self.jobs.get(job_id), self.events)
+        return JobHandle(self.jobs, self.jobs.get(job_id))
 
     @abstractmethod
     def events(

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from fraktal_kernel.core.events import EventView
 from fraktal_kernel.core.jobs.model import Jobs, JobView, LogLine, State
 from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.errors import JobFailed, NotFound
-
-Follow = Callable[..., Iterator[EventView]]
 
 
 class JobHandle:
     """A submitted job, seen from a notebook or a program."""
 
-    def __init__(self, jobs: Jobs, view: JobView, events: Follow) -> None:
+    def __init__(self, jobs: Jobs, view: JobView) -> None:
         self._jobs = jobs
         self._view = view
-        self._events = events
 
     @property
     def id(self) -> int:
@@ -49,24 +43,13 @@ class JobHandle:
         TimeoutError
             it goes on, but our patience ended
         """
-        stop = threading.Event()
-        timer = threading.Timer(timeout_s, stop.set) if timeout_s is not None else None
-        if timer is not None:
-            timer.daemon = True
-            timer.start()
-        try:
-            # From the first event on: what happened before we looked is read at once.
-            events = self._events("jobs.state", after=0, subject=str(self.id), stop=stop)
-            while not self.refresh().ended:
-                if next(events, None) is None and not self.refresh().ended:
-                    if timeout_s is not None and stop.is_set():
-                        raise TimeoutError(
-                            f"job {self.id} is {self._view.state} after {timeout_s:g} s."
-                        )
-                    time.sleep(0.1)
-        finally:
-            if timer is not None:
-                timer.cancel()
+        began = time.monotonic()
+        while not self.refresh().ended:
+            waited_s = time.monotonic() - began
+            if timeout_s is not None and waited_s >= timeout_s:
+                raise TimeoutError(f"job {self.id} is {self._view.state} after {timeout_s:g} s.")
+            # Short jobs are noticed at once, long ones asked after a few times a second.
+            time.sleep(min(max(waited_s / 10, 0.002), 0.25))
         if self._view.state != "succeeded":
             why = self._view.error or f"it was {self._view.state}."
             raise JobFailed(f"job {self.id} ({self._view.capability}): {why}")

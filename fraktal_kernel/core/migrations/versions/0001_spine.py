@@ -71,9 +71,15 @@ def upgrade() -> None:
             ["user_account.id"],
         ),
         sa.PrimaryKeyConstraint("seq"),
-        sqlite_autoincrement=True,
     )
-    op.create_index("event_subject", "event", ["subject", "seq"], unique=False)
+    op.create_index(
+        "event_log",
+        "event",
+        ["subject", "seq"],
+        unique=False,
+        sqlite_where=sa.text("topic = 'jobs.log'"),
+        postgresql_where=sa.text("topic = 'jobs.log'"),
+    )
     op.create_table(
         "job",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -109,7 +115,6 @@ def upgrade() -> None:
             ["job.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sqlite_autoincrement=True,
     )
     op.create_index(
         "job_key",
