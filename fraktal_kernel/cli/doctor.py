@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +26,7 @@ import typer
 from packaging.requirements import Requirement
 
 from fraktal_kernel.core.settings import Settings, load_settings
+from fraktal_kernel.core.workspace import read_address
 from fraktal_kernel.errors import FraktalError
 
 OK, OFF, BROKEN = "ok", "off", "broken"  # off: not in use, which is fine
@@ -60,12 +62,23 @@ def masked(value: object) -> str:
     "{'endpoint_url': 'http://127.0.0.1:9000', 'secret': '***'}"
     """
     if isinstance(value, dict):
-        shown = {
-            key: "***" if SECRET.search(str(key)) and item else item for key, item in value.items()
-        }
-        return re.sub(r"(://[^:/@\s']*):[^@/\s']+@", r"\1:***@", str(shown))
-    text = re.sub(r"(://[^:/@\s]*):[^@\s]+@", r"\1:***@", str(value))
-    return re.sub(r"(?i)([?&][^=&]*(?:secret|token|password|key)[^=&]*=)[^&]+", r"\1***", text)
+        return str(_without_secrets(value))
+    text = re.sub(r"(://[^:/@\s]*):\S+@", r"\1:***@", str(value))
+    return re.sub(
+        r"(?i)([?&][^=&\s]*(?:secret|token|password|key)[^=&\s]*=)[^&\s]+", r"\1***", text
+    )
+
+
+def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, dict):
+            shown[name] = _without_secrets(value)
+        elif isinstance(value, str):
+            shown[name] = "***" if SECRET.search(name) and value else masked(value)
+        else:
+            shown[name] = value
+    return shown
 
 
 # ------------------------------------------------------------------ what is installed
@@ -123,17 +136,14 @@ def _database(settings: Settings) -> Finding:
     from fraktal_kernel.core.database import Database
 
     shown = masked(settings.database)
-    database = Database(settings.database)
-    if database.file is not None and not database.file.exists():
-        return Finding("database", OK, f"{shown}; not there yet, the first start makes it")
-    with database.read() as transaction:
-        if database.sqlite:
-            row = transaction.row("select sqlite_version()")
-            kind = f"SQLite {row[0]}" if row else "SQLite"
-        else:
-            row = transaction.row("show server_version")
-            kind = f"PostgreSQL {row[0]}" if row else "PostgreSQL"
-    return Finding("database", OK, f"{shown}; {kind} answers")
+    with closing(Database(settings.database)) as database:
+        if database.file is not None and not database.file.exists():
+            return Finding("database", OK, f"{shown}; not there yet, the first start makes it")
+        query = "select sqlite_version()" if database.sqlite else "show server_version"
+        with database.read() as transaction:
+            row = transaction.row(query)
+    kind = "SQLite" if database.sqlite else "PostgreSQL"
+    return Finding("database", OK, f"{shown}; {kind} {row[0] if row else ''} answers")
 
 
 def _store(settings: Settings) -> Finding:
@@ -173,33 +183,36 @@ def _machine(settings: Settings) -> Finding:
 
 def _server(settings: Settings) -> list[Finding]:
     """Look for the server of this workspace, and through it at its workers."""
-    card = settings.data / "server.json"
-    if not card.exists():
+    address = read_address(settings)
+    if address is None:
         return [
             Finding("server", OFF, "none serves this workspace", "fraktal up"),
-            Finding("workers", OFF, "start with the server or with the first job", ""),
+            Finding("workers", OFF, "they start with the server or with the first job"),
         ]
-    found = json.loads(card.read_text())
-    url = str(found["url"])
     try:
-        answer = httpx.get(f"{url}/api/health", timeout=5, trust_env=False)
-        health = answer.json()
+        health = httpx.get(
+            f"{address.url}/api/health",
+            headers={"Authorization": f"Bearer {address.token}"},
+            timeout=10,
+            trust_env=False,
+        ).json()
     except (httpx.HTTPError, ValueError):
-        if not psutil.pid_exists(int(found.get("pid", 0))):
-            text = f"{url} was not shut down properly; the next start cleans up"
-            return [Finding("server", OFF, text, "fraktal up")]
-        text = f"{url} does not answer although process {found['pid']} is there"
-        return [Finding("server", BROKEN, text, "stop it and run: fraktal up")]
-    parts = {name: state for name, state in health.items() if name != "ok"}
-    findings = [Finding("server", OK if health.get("ok") else BROKEN, f"{url} answers")]
-    if not health.get("ok"):
-        findings[0] = Finding(
-            "server", BROKEN, f"{url} says: {masked(json.dumps(parts))}", "see the log in logs/"
-        )
-    workers = parts.get("workers", "unknown")
-    state = OK if health.get("ok") or workers in ("ok", True) else BROKEN
-    findings.append(Finding("workers", state, masked(workers)))
-    return findings
+        if psutil.pid_exists(address.pid):
+            text = f"{address.url} does not answer, although process {address.pid} is there"
+            return [Finding("server", BROKEN, text, "stop it, then: fraktal up")]
+        text = f"{address.url} ended without a word; the next start cleans up"
+        return [Finding("server", OFF, text, "fraktal up")]
+    workers = str(health.pop("workers", "unknown"))
+    troubles = [f"{part}: {said}" for part, said in health.items() if said not in (True, "ok")]
+    troubles = [text for text in troubles if not text.startswith("ok:")]
+    return [
+        Finding("server", BROKEN, masked("; ".join(troubles)), "see logs/ in the workspace")
+        if troubles
+        else Finding("server", OK, f"{address.url} answers"),
+        Finding("workers", OK, "answer")
+        if workers == "ok"
+        else Finding("workers", BROKEN, masked(workers), "see logs/ in the workspace"),
+    ]
 
 
 def _lab(settings: Settings) -> Finding:
