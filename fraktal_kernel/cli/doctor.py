@@ -1,6 +1,6 @@
 """``fraktal doctor``: what is installed, what is reachable, what to do about the rest.
 
-It only looks: nothing is started, installed or written, so it is safe beside a running server.
+It only looks: nothing is started or installed, so it is safe beside a running server.
 """
 
 from __future__ import annotations
