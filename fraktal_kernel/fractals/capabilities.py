@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from fraktal_kernel.core.capability import Artifact, Needs, Run, capability
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.escape import Grid
+from fraktal_kernel.fractals.escape import Grid, check_size
 from fraktal_kernel.fractals.palettes import palettes
 from fraktal_kernel.fractals.render import MAX_ANTIALIAS, render
 from fraktal_kernel.fractals.scene import MAX_ITER, Scene
@@ -75,7 +75,8 @@ class RenderParams(BaseModel):
     @model_validator(mode="after")
     def _possible(self) -> RenderParams:
         try:
-            Grid.of(self.scene, self.width, self.height)
+            check_size(self.width, self.height)
+            Grid.of(self.scene, self.width * self.antialias, self.height * self.antialias)
         except InvalidInput as error:
             raise ValueError(str(error)) from None
         return self

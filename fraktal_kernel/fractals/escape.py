@@ -57,8 +57,7 @@ class Grid:
 
     @classmethod
     def of(cls, scene: Scene, width: int, height: int) -> Grid:
-        """Lay the pixels over the view of a scene, and refuse what cannot be."""
-        check_size(width, height)
+        """Lay the pixels over the view of a scene; refused where float64 cannot tell them apart."""
         view = scene.view
         if not view.resolvable(width):
             raise InvalidInput(
@@ -110,6 +109,7 @@ def escape(
     >>> escape(scenes["full_set"], 80, 60).nu.shape
     (60, 80)
     """
+    check_size(width, height)
     grid = Grid.of(scene, width, height)
     nu = np.full((height, width), np.nan)
     steps = fill(

@@ -284,7 +284,7 @@ def sweep(
     for lane in range(LANES):
         if lanes[PIXEL, lane] >= 0:
             busy += 1
-    # All lanes are looked at on entry, when some deadline is reached, and when all are new.
+    # All lanes are looked at on entry; later, those that left, came back or reached max_iter.
     mask = (1 << LANES) - 1
     while True:
         while mask != 0:

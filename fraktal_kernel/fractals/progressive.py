@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.colouring import indices_of
-from fraktal_kernel.fractals.escape import Grid, Stopped, fill
+from fraktal_kernel.fractals.escape import Grid, Stopped, check_size, fill
 from fraktal_kernel.fractals.scene import Scene
 
 LEVELS = (9, 3, 1)
@@ -25,6 +25,7 @@ def progressive(
     coarse samples are centres of fine ones, and no sample is computed twice. It ends early, with
     no error, as soon as ``superseded()`` says that nobody waits for it any more.
     """
+    check_size(width, height)
     grid = Grid.of(scene, width, height)
     coarsest = LEVELS[0]
     wide, tall = (-(-size // coarsest) * coarsest for size in (width, height))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Picture:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture as PNG; the file appears whole or not at all."""
         target = Path(path)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
             part.write_bytes(self.png())
             part.replace(target)
@@ -119,5 +120,4 @@ def render(
                 for x in range(n):
                     mean += light[index[y::n, x::n]]
             pixels[top : top + rows] = srgb(mean / (n * n))
-        report(1.0, "")
     return Picture(pixels, scene, iterations, time.perf_counter() - began, method_of())

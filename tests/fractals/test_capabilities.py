@@ -77,6 +77,11 @@ def test_bad_parameters_are_refused_with_a_sentence(params: dict[str, Any], says
         RENDER.validate(params)
 
 
+def test_samples_are_no_pixels() -> None:
+    """The bound on the size is one of the picture; samples pass by in bands."""
+    assert RENDER.validate({"width": 10_000, "height": 9_000, "antialias": 4})
+
+
 def test_progress_and_cancelling_reach_the_kernel() -> None:
     """A run that is cancelled ends with Cancelled, and saves nothing."""
     told: list[str] = []
