@@ -29,8 +29,15 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 APPS = HERE.parents[1] / "apps"
-#: address -> (file under apps/, title)
-PAGES = {"/": ("home", "Home"), "/explorer": ("explorer", "Fractal explorer")}
+#: address -> file under apps/, title, what the page is for
+PAGES = {
+    "/": ("home", "Workbench", ""),
+    "/explorer": (
+        "explorer",
+        "Fractal explorer",
+        "Zoom with the wheel, move by dragging; any view can be kept as a picture.",
+    ),
+}
 #: A page that nobody is connected to any more is forgotten after so long.
 FORGET_AFTER_MS = 15_000
 LOOK_EVERY_MS = 5_000
@@ -54,13 +61,13 @@ def mount_pages(app: FastAPI, workbench: Workbench, lab_url: str | None = None) 
 
     before = len(app.router.routes)
     sessions = {
-        address: _visit(load_app(name), workbench, title, address, lab_url)
-        for address, (name, title) in PAGES.items()
+        address: _visit(load_app(PAGES[address][0]), workbench, address, lab_url)
+        for address in PAGES
     }
     add_applications(
         sessions,
         app=app,
-        title={address: title for address, (_, title) in PAGES.items()},
+        title={address: title for address, (_, title, _) in PAGES.items()},
         # Session numbers are ours alone to give: a signed one cannot be made up.
         secret_key=secrets.token_bytes(32),
         sign_sessions=True,
@@ -89,7 +96,7 @@ def load_app(name: str) -> Callable[[Any], Any]:
 
 
 def _visit(
-    page: Callable[[Any], Any], workbench: Workbench, title: str, address: str, lab_url: str | None
+    page: Callable[[Any], Any], workbench: Workbench, address: str, lab_url: str | None
 ) -> Callable[[], BaseTemplate]:
     """Make the function that Panel calls when a browser opens an address."""
     assert isinstance(workbench, LocalWorkbench)
@@ -103,7 +110,8 @@ def _visit(
         view = workbench if own else workbench.as_user(visitor.user_id)
         made = page(view)
         if not isinstance(made, BaseTemplate):
-            made = framed(view, title=title, here=address, sentence="", content=made)
+            _, title, sentence = PAGES[address]
+            made = framed(view, title=title, here=address, sentence=sentence, content=made)
         made.add_variable("lab_url", lab_url if own else None)
         made.add_variable(
             "lab_hint", "" if own else "JupyterLab belongs to the person who started the server."

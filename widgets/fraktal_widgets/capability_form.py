@@ -91,7 +91,9 @@ class CapabilityForm(anywidget.AnyWidget):
     def _spec(self, name: str, fill: Mapping[str, Any] | None = None) -> dict[str, Any]:
         known = self._known[name]
         described = {**known.describe(), "examples": list(known.examples)}
-        return described | {"files": self._files(described["schema"]), "fill": dict(fill or {})}
+        files = self._files(described["schema"])
+        spec: dict[str, Any] = safe(described | {"files": files, "fill": dict(fill or {})})
+        return spec
 
     def _files(self, schema: dict[str, Any]) -> list[str]:
         """List files of the workspace, where the form has a field for one."""
@@ -165,6 +167,23 @@ def catalog(known: Mapping[str, Capability]) -> list[dict[str, str]]:
     ]
 
 
+def safe(value: Any) -> Any:
+    """Turn whole numbers that JavaScript would round into text, wherever they stand.
+
+    Examples
+    --------
+    >>> safe({"default": 2**53 + 1, "sizes": [1, 2]})
+    {'default': '9007199254740993', 'sizes': [1, 2]}
+    """
+    if isinstance(value, dict):
+        return {name: safe(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [safe(inner) for inner in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53 - 1:
+        return str(value)
+    return value
+
+
 def faults(sentence: str, schema: dict[str, Any]) -> dict[str, str]:
     """Take a refusal apart: which field each part is about, "" for what is about none.
 
@@ -191,9 +210,7 @@ def faults(sentence: str, schema: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def snippets(
-    known: Capability, params: Mapping[str, Any], origin: str = ""
-) -> dict[str, str]:
+def snippets(known: Capability, params: Mapping[str, Any], origin: str = "") -> dict[str, str]:
     """Write a call of a capability as a command, as Python and as a REST request.
 
     Parameters that are equal to their defaults are left out.

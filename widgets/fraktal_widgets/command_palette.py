@@ -94,12 +94,12 @@ class CommandPalette(anywidget.AnyWidget):
             jobs = self.workbench.jobs.list(limit=JOBS_LISTED)
         except FraktalError:
             return  # the rest can still be found
-        known = self.workbench.capabilities
+        titles = {one["name"]: one["title"] for one in catalog(self.workbench.capabilities)}
         self._jobs = [
             self._entry(
                 "job",
                 str(job.id),
-                f"#{job.id} {known[job.capability].title if job.capability in known else job.capability}",
+                f"#{job.id} {titles.get(job.capability, job.capability)}",
                 job.state,
                 state=job.state,
             )
@@ -124,7 +124,9 @@ class CommandPalette(anywidget.AnyWidget):
         ]
         return found + self._jobs
 
-    def _entry(self, kind: str, name: str, title: str, hint: str, state: str = "") -> dict[str, str]:
+    def _entry(
+        self, kind: str, name: str, title: str, hint: str, state: str = ""
+    ) -> dict[str, str]:
         href = self._links[kind].format(name=name) if kind in self._links else ""
         return {
             "kind": kind,

@@ -65,6 +65,7 @@ function shape(name) {
 /** Say a length of time as a person would: 0.4 s, 12 s, 3 min 05 s, 2 h 10 min, 4 days. */
 function duration(ms) {
   const s = Math.max(0, ms) / 1000;
+  if (s < 0.05) return "under 0.1 s";
   if (s < 10) return `${s.toFixed(1)} s`;
   if (s < 60) return `${Math.floor(s)} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min ${String(Math.floor(s % 60)).padStart(2, "0")} s`;

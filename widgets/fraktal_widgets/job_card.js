@@ -126,7 +126,7 @@ function jobCard(send, context) {
     pictures.hidden = shown.length === 0;
     part("pictures", [shown.map((artifact) => artifact.sha256), open], () => {
       pictures.replaceChildren(...shown.slice(0, open ? 12 : 4).map((artifact) => artifactLink(artifact,
-        h("img", { src: context.pictures()[artifact.sha256], alt: artifact.name, class: "fk-picture", loading: "lazy" }))));
+        h("img", { src: context.pictures()[artifact.sha256], alt: artifact.name, class: "fk-picture" }))));
     });
   }
 
@@ -164,7 +164,7 @@ function jobCard(send, context) {
     const tried = job.attempt > 1 ? `, try ${job.attempt} of ${job.max_attempts}` : "";
     let text;
     let exact = job.created;
-    if (job.state === "queued") text = `since ${duration(now - job.created)}${tried}`;
+    if (job.state === "queued") text = `for ${duration(now - job.created)}${tried}`;
     else if (job.state === "running") text = `${duration(now - job.started)}${left === null ? "" : `, about ${duration(left)} left`}${tried}`;
     else if (job.state === "waiting") text = `asked ${ago(job.started ?? job.created, now)}`;
     else {

@@ -32,6 +32,7 @@ PAGE = 50
 LOG_LINES = 400
 TEXT_LENGTH = 200
 FACTS = 40
+UNITS = {"s": "s", "px": "px", "bytes": "bytes", "w": "W", "wh": "Wh", "hz": "Hz", "m": "m"}
 THUMBNAIL_PX = (320, 240)
 #: pictures larger than this are listed, not drawn: making them small would take seconds
 PICTURE_MAX_BYTES = 64 * 1024**2
@@ -58,16 +59,32 @@ def facts(values: dict[str, Any]) -> list[list[str]]:
     """
     lines: list[list[str]] = []
     for name, value in values.items():
-        words = str(name).replace("_", " ")
+        words = str(name).replace("_", " ").strip()
         if value is None or name == "sha256":
             continue
         if isinstance(value, dict):
             lines += [[f"{words} {inner}".strip(), text] for inner, text in facts(value)]
         elif isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
             lines.append([words, short(", ".join(map(str, value)))])
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            lines.append(list(with_unit(str(name), str(value))))
         else:
             lines.append([words, short(value if isinstance(value, str) else json.dumps(value))])
     return lines[:FACTS]
+
+
+def with_unit(name: str, text: str) -> tuple[str, str]:
+    """Move the unit that a name ends with behind its number.
+
+    Examples
+    --------
+    >>> with_unit("timeout_s", "30"), with_unit("max_iter", "1000")
+    (('timeout', '30 s'), ('max iter', '1000'))
+    """
+    stem, _, unit = name.rpartition("_")
+    if stem and unit in UNITS:
+        return stem.replace("_", " "), f"{text} {UNITS[unit]}"
+    return name.replace("_", " "), text
 
 
 def short(text: str) -> str:
@@ -202,7 +219,9 @@ class JobFeed:
             "error": job.error,
             "problem": self.problems.get(job.id, ""),
             "question": job.question.model_dump() if job.question else None,
-            "result": facts(job.result) if isinstance(job.result, dict) else facts({"": job.result}),
+            "result": facts(job.result)
+            if isinstance(job.result, dict)
+            else facts({"": job.result}),
             "created": milliseconds(job.created_at),
             "started": milliseconds(job.started_at),
             "ended": milliseconds(job.ended_at),
@@ -359,7 +378,8 @@ class JobFeed:
         parts = []
         for name, value in job.params.items():
             if isinstance(value, str | int | float) and usual.get(name) != value:
-                parts.append(f"{name.replace('_', ' ')} {str(value)[:60]}")
+                words, text = with_unit(name, str(value)[:60])
+                parts.append(f"{words} {text}")
         return " · ".join(parts[:6])
 
     def title(self, name: str) -> str:

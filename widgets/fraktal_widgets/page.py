@@ -10,13 +10,13 @@ from __future__ import annotations
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anywidget
-import fraktal_kernel.server
 import panel as pn
 import traitlets
 
+import fraktal_kernel.server
 from fraktal_widgets.assets import joined
 from fraktal_widgets.bridge import panel_component
 from fraktal_widgets.capability_form import CapabilityForm
@@ -66,7 +66,11 @@ def framed(
     on_page = {"form": form} if form is not None else {}
     bar = TopBar(user=getattr(getattr(workbench, "user", None), "name", ""))
     traitlets.dlink((jobs, "counts"), (bar, "counts"))
-    palette = CommandPalette(workbench, form=form, links=LINKS, pages=PAGES)
+    explorer = places.get("explorer")
+    links = {kind: link for kind, link in LINKS.items() if kind != "scene" or explorer is None}
+    palette = CommandPalette(workbench, form=form, links=links, pages=PAGES)
+    if explorer is not None:  # a scene opens where one is
+        palette.observe(lambda change: _show_scene(explorer, change["new"]), "chosen")
     template = pn.template.Template(_template())
     shown = {"palette": palette, "bar": bar, "jobs": jobs, **on_page, **places}
     for name, widget in shown.items():
@@ -83,6 +87,17 @@ def framed(
     for name, fact in facts.items():
         template.add_variable(name, fact)
     return template
+
+
+def asked(name: str) -> str | None:
+    """Read what the address of this visit says after ``?``; None where it does not."""
+    values = pn.state.session_args.get(name) or [b""]
+    return values[0].decode("utf-8", "replace") or None
+
+
+def _show_scene(explorer: Any, chosen: dict[str, str]) -> None:
+    if chosen["kind"] == "scene":
+        explorer.scene = chosen["name"]
 
 
 @cache

@@ -17,7 +17,9 @@ function resolve(schema, root) {
       for (const part of $ref.replace(/^#\/?/, "").split("/").filter(Boolean)) {
         target = target?.[part.replace(/~1/g, "/").replace(/~0/g, "~")];
       }
-      found = { ...(target ?? {}), ...beside };
+      // the title of a model is the name of a kind, not of the property that is of that kind
+      const { title, ...rest } = target ?? {};
+      found = { ...rest, kindTitle: title, ...beside };
     } else if (found.allOf?.length) {
       const { allOf, ...beside } = found;
       found = Object.assign({}, ...allOf.map((one) => resolve(one, root)), beside);
@@ -258,7 +260,7 @@ function numberOrTextField(name, schema, options) {
 }
 
 function choiceField(name, schema, { required, nullable }) {
-  const choices = schema.const !== undefined ? [schema.const] : schema.enum.filter((value) => value !== null);
+  const choices = schema.enum.filter((value) => value !== null);
   const mayBeEmpty = nullable || schema.enum?.includes(null) || (schema.default === undefined && choices.length > 1);
   const control = h("select", { class: "fk-input" },
     mayBeEmpty ? h("option", { value: "" }, nullable || !required ? "(none)" : "Choose") : "",
@@ -278,6 +280,11 @@ function choiceField(name, schema, { required, nullable }) {
       return undefined;
     },
   };
+}
+
+/** The one value that is possible: nothing to fill in. */
+function constField(schema) {
+  return { element: h("span", { hidden: true }), write() {}, read: () => schema.const, fault: () => false, focus() {} };
 }
 
 function booleanField(name, schema, { required, nullable }) {
@@ -414,7 +421,7 @@ function listField(name, schema, options, named = false) {
   const inner = resolve(named ? schema.additionalProperties : schema.items, root);
   const rows = [];
   const body = h("div", { class: "fk-rows" });
-  const add = h("button", { type: "button", class: "fk-button fk-button-small", onclick: () => { addRow(undefined, "").field.focus(); changed(); } }, `Add ${inner.title && inner.properties ? inner.title.toLowerCase() : "one"}`);
+  const add = h("button", { type: "button", class: "fk-button fk-button-small", onclick: () => { addRow(undefined, "").field.focus(); changed(); } }, `Add ${inner.kindTitle && inner.properties ? inner.kindTitle.toLowerCase() : "one"}`);
   const made = group(name, schema, [body, h("div", { class: "fk-row" }, add)], "fk-list");
   function changed() {
     announceInput(add);
@@ -497,7 +504,7 @@ function tupleField(name, schema, options) {
     const inner = resolve(one, options.root);
     return [makeField(labels(inner, index), { ...inner, title: undefined }, { ...options, nullable: false, required: options.required }), inner];
   });
-  const made = group(name, schema, [h("div", { class: "fk-fields" }, fields.map(([field]) => field.element))]);
+  const made = group(name, schema, [h("div", { class: "fk-fields fk-tuple" }, fields.map(([field]) => field.element))]);
   return {
     ...made,
     write(value) {
@@ -521,7 +528,7 @@ function unionField(name, schema, options) {
   const kinds = schema.anyOf.map((one) => resolve(one, root)).map((kind) => (kind.type === "string" && schema.examples ? { examples: schema.examples, ...kind } : kind));
   const words = { string: "text", integer: "whole number", number: "number", boolean: "yes or no", array: "list", object: "fields" };
   const marker = schema.discriminator?.propertyName;
-  const nameOf = (kind, index) => (marker && kind.properties?.[marker]?.const) || (kind.title && kind.title !== schema.title ? kind.title : kind.format ?? words[kind.type] ?? `kind ${index + 1}`);
+  const nameOf = (kind, index) => (marker && kind.properties?.[marker]?.const) || (kind.kindTitle ?? (kind.title && kind.title !== schema.title ? kind.title : null) ?? kind.format ?? words[kind.type] ?? `kind ${index + 1}`);
   const select = h("select", { class: "fk-input", "aria-label": `Kind of ${labelOf(name || "value", schema)}` }, kinds.map((kind, index) => h("option", { value: String(index) }, String(nameOf(kind, index)))));
   const body = h("div", {});
   const made = group(name, schema, [h("div", { class: "fk-kind" }, select), body]);
@@ -568,7 +575,8 @@ function unionField(name, schema, options) {
 function makeField(name, given, options) {
   const [schema, nullable] = withoutNull(resolve(given, options.root), options.root);
   const all = { ...options, nullable: nullable || options.nullable };
-  if (schema.enum || schema.const !== undefined) return choiceField(name, schema, all);
+  if (schema.const !== undefined) return constField(schema);
+  if (schema.enum) return choiceField(name, schema, all);
   if (schema.anyOf) {
     const kinds = schema.anyOf.map((one) => resolve(one, options.root));
     const simple = kinds.every((kind) => ["string", "number", "integer"].includes(kind.type) && !kind.enum && kind.const === undefined && !kind.format);
