@@ -73,6 +73,10 @@ class Registry(Mapping[str, T], Generic[T]):
         except KeyError:
             raise unknown_name(self.kind, name, list(self._items)) from None
 
+    def __contains__(self, name: object) -> bool:
+        self._load()
+        return name in self._items
+
     def __iter__(self) -> Iterator[str]:
         self._load()
         return iter(self._items)
