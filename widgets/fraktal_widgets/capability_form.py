@@ -38,12 +38,6 @@ class CapabilityForm(anywidget.AnyWidget):
     name : which capability; None shows the list of all, each opening its form
     workbench : where the jobs run; None opens the default workbench
     api : where this page's own server answers REST, such as ``"/api"``; empty in notebooks
-
-    Examples
-    --------
-    >>> from fraktal_kernel.core.capability import capabilities
-    >>> snippets(capabilities["fractal.render"], {"scene": "seahorse", "width": 1920})["command"]
-    'fraktal submit fractal.render --scene seahorse --width 1920'
     """
 
     _esm = joined("dom.js", "job_card.js", "schema_form.js", "capability_form.js")
@@ -214,6 +208,12 @@ def snippets(known: Capability, params: Mapping[str, Any], origin: str = "") -> 
     """Write a call of a capability as a command, as Python and as a REST request.
 
     Parameters that are equal to their defaults are left out.
+
+    Examples
+    --------
+    >>> from fraktal_kernel.core.capability import capabilities
+    >>> snippets(capabilities["fractal.render"], {"scene": "elephant", "width": 1920})["command"]
+    'fraktal submit fractal.render --scene elephant --width 1920'
     """
     fields = known.params_type.model_fields
     given = {
