@@ -5,14 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from fraktal_kernel.batch.notebook import Notebook
 from fraktal_kernel.batch.places import store_at
@@ -69,13 +62,15 @@ class NotebookParams(BaseModel):
             raise ValueError(f"given {name!r}, expected a relative folder such as posters/2026")
         return name
 
-    @model_validator(mode="after")
-    def _fits(self) -> NotebookParams:
+    @field_validator("parameters")
+    @classmethod
+    def _fit(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "notebook" not in info.data:  # refused already
+            return given
         try:
-            self.parameters = Notebook.read(self.notebook).check(self.parameters)
+            return Notebook.read(info.data["notebook"]).check(given)
         except FraktalError as error:
             raise ValueError(str(error)) from None
-        return self
 
 
 def find_notebook(name: str, roots: list[Path]) -> Path:

@@ -79,7 +79,7 @@ def root(
 ) -> None:
     """Run the Fraktal workbench from a terminal."""
     if context.invoked_subcommand is None:
-        context.get_help()
+        typer.echo(context.get_help())
 
 
 def main() -> NoReturn:
@@ -100,9 +100,19 @@ def main() -> NoReturn:
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises about usage has it
             raise
-        _say(error.format_message())
+        _say(_usage(error))
         code = BAD_INPUT
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: Any) -> str:
+    """Say what typer found wrong; where pydantic looked at a value, with that value."""
+    cause = error.__cause__
+    if not hasattr(cause, "errors") or not getattr(error, "param", None):
+        return str(error.format_message())
+    fault = cause.errors()[0]
+    name = (error.param.opts or [error.param.name])[0]
+    return f"{name}: given {fault['input']!r}; {fault['msg'][0].lower()}{fault['msg'][1:]}."
 
 
 def _say(sentence: object) -> None:

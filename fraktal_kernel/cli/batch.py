@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fraktal_kernel.cli.exits import FAILED
 from fraktal_kernel.cli.screen import bar, print_json, say, seconds, table
-from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from fraktal_kernel.batch import Notebook, Outcome, Plan
@@ -48,6 +49,7 @@ def batch(
         return
     place = out or str(load_settings().data / "batch" / read.name)
     plans = plan_sweep(read, _pairs(context.args), _swept(read, sweep or []), place, typed=True)
+    _check_out(place)
     outcomes = _run(plans, jobs, again)
     if as_json:
         print_json([_facts(outcome) for outcome in outcomes])
@@ -105,6 +107,20 @@ def _values(text: str) -> list[Any]:
             )
         return values
     return [part.strip() for part in text.split(",")] if text else []
+
+
+def _check_out(place: str) -> None:
+    """Refuse a place that cannot be written, before any kernel starts."""
+    from fraktal_kernel.batch.places import scheme, store_at, whole
+
+    if scheme(place) == "file" and Path(whole(place)).is_file():
+        raise InvalidInput(f"--out {place} is a file; name a folder.")
+    try:
+        store_at(whole(place)).check()
+    except Unavailable as error:
+        if scheme(place) != "file":
+            raise
+        raise InvalidInput(f"--out {place}: {error}") from None
 
 
 def _run(plans: list[Plan], jobs: int, again: bool) -> list[Outcome]:

@@ -109,7 +109,10 @@ def watch(job: Id) -> None:
     """Follow a job's progress and log until it ends; Ctrl-C only stops watching."""
     with _open() as workbench:
         view = workbench.jobs.get(job)
-        if not view.ended:
+        if view.ended:
+            for line in workbench.jobs.log(job):
+                say(line.text)
+        else:
             view = _follow(workbench, view)
         _tell_end(view)
 

@@ -65,12 +65,12 @@ class Option:
     @property
     def choices(self) -> list[Any]:
         """The values there are, where they can be counted."""
-        return [
+        found = [
             value
             for schema in (self.schema, *self.kinds)
             for value in schema.get("enum", [schema["const"]] if "const" in schema else [])
-            if value is not None
         ]
+        return [v for n, v in enumerate(found) if v is not None and v not in found[:n]]
 
     @property
     def expected(self) -> str:
@@ -280,9 +280,21 @@ def _known(name: str, known: Mapping[str, Option], kind: str) -> Option:
     plain = name.replace("-", "_")
     if plain in known:
         return known[plain]
+    parent, dot, part = name.rpartition(".")
+    if dot and part and parent in known and (free := _free_part(known[parent])) is not None:
+        return Option(name, tuple(_kinds(free, {})), {}, False)
     if not known:
         raise InvalidInput(f"given --{name}, but there is no {kind}: it takes none.")
     raise unknown_name(kind, plain, list(known))
+
+
+def _free_part(option: Option) -> dict[str, Any] | None:
+    """Give the schema that parts of any name follow, where a mapping takes such."""
+    for schema in option.kinds:
+        more = schema.get("additionalProperties", False)
+        if "object" in _types(schema) and more:
+            return more if isinstance(more, dict) else {}
+    return None
 
 
 def _put(params: dict[str, Any], name: str, value: Any) -> None:
