@@ -14,29 +14,21 @@ write is refused (:class:`Fenced`), so two workers can never both move one job.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from fraktal_kernel.core.database import Database, Transaction
 from fraktal_kernel.core.events import Events
+from fraktal_kernel.core.jobs.ledger import Claimed, Fenced, Outcome, Submission
+from fraktal_kernel.core.jobs.memory import Memory
 from fraktal_kernel.core.jobs.model import ENDED
-from fraktal_kernel.errors import Conflict, FraktalError, InvalidInput, NotFound
+from fraktal_kernel.errors import Conflict
 
 #: A job that loses its worker so often, without finishing a step in between, kills workers.
 MAX_LOSSES = 5
 MAX_DELAY_S = 60.0
 
-_SUBMIT = (
-    "INSERT INTO job(owner_id, capability, params, state, priority, key, parent_id, attempt,"
-    " max_attempts, losses, fence, not_before, timeout_s, cancel_requested, progress, message,"
-    " created_at) VALUES(:owner_id, :capability, :params, 'queued', :priority, :key, :parent_id,"
-    " 1, :max_attempts, 0, 0, :not_before, :timeout_s, FALSE, 0, '', :created_at)"
-    " ON CONFLICT (owner_id, key) WHERE key IS NOT NULL DO NOTHING RETURNING id"
-)
 # Materialised, or PostgreSQL may run the inner query again for each row and claim too many.
 _CLAIM = (
     "WITH next AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued'"
@@ -54,55 +46,11 @@ _END = (
 )
 
 
-class Fenced(FraktalError):
-    """The job was taken back in the meantime; what was written is refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A job about to be."""
-
-    owner_id: int
-    capability: str
-    params: str
-    key: str | None = None
-    priority: int = 0
-    delay_s: float = 0
-    timeout_s: float | None = None
-    max_attempts: int = 1
-    parent_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A job that somebody has the lease of."""
-
-    id: int
-    owner_id: int
-    fence: int
-    capability: str
-    params: str
-    attempt: int
-    timeout_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a claimed job ended: succeeded with a JSON result, or failed with a sentence."""
-
-    id: int
-    fence: int
-    state: str
-    result: str | None = None
-    error: str | None = None
-
-
-class Journal:
-    """Writes what happens to jobs; :mod:`fraktal_kernel.core.jobs.reading` reads it."""
+class Journal(Memory):
+    """Moves jobs through their states; :mod:`~fraktal_kernel.core.jobs.reading` reads them."""
 
     def __init__(self, database: Database, events: Events, retry_delay_s: float = 1.0) -> None:
-        self._database = database
-        self._events = events
+        super().__init__(database, events)
         self._retry_delay_s = retry_delay_s
 
     # ------------------------------------------------------------------ into the queue
@@ -118,33 +66,6 @@ class Journal:
             made = [self._submit(tx, job, time.time()) for job in jobs]
         self._events.announce()
         return made
-
-    def _submit(self, tx: Transaction, job: Submission, now: float) -> tuple[int, bool]:
-        row = tx.row(
-            _SUBMIT,
-            {
-                "owner_id": job.owner_id,
-                "capability": job.capability,
-                "params": job.params,
-                "priority": job.priority,
-                "key": job.key,
-                "parent_id": job.parent_id,
-                "max_attempts": job.max_attempts,
-                "not_before": now + job.delay_s if job.delay_s else 0,
-                "timeout_s": job.timeout_s,
-                "created_at": now,
-            },
-        )
-        if row is None:
-            old = tx.row(
-                "SELECT id FROM job WHERE owner_id = :owner_id AND key = :key",
-                {"owner_id": job.owner_id, "key": job.key},
-            )
-            if old is None:
-                raise Conflict(f"the key {job.key!r} was just in use; submit again.")
-            return int(old[0]), False
-        self._tell(tx, row[0], job.owner_id, "queued", capability=job.capability)
-        return int(row[0]), True
 
     def retry(self, job_id: int) -> None:
         """Queue an ended job again with all its tries; finished steps stay finished."""
@@ -259,157 +180,6 @@ class Journal:
             )
         self._events.announce()
 
-    # ------------------------------------------------------------------ while it runs
-
-    def note(self, notes: Iterable[tuple[int, int, int, str, dict[str, Any]]]) -> None:
-        """Write progress and log lines: job, fencing number, owner, topic, payload each."""
-        with self._database.write() as tx:
-            for job_id, fence, owner_id, topic, payload in notes:
-                if topic == "jobs.progress":
-                    tx.execute(
-                        "UPDATE job SET progress = :progress, message = :message"
-                        " WHERE id = :id AND fence = :fence AND state = 'running'",
-                        {**payload, "id": job_id, "fence": fence},
-                    )
-                self._events.append(tx, topic, str(job_id), owner_id, payload)
-        self._events.announce()
-
-    def memory(self, job: Claimed) -> dict[str, dict[str, Any]]:
-        """Return what a job has behind it: values of steps, answers, and how children ended."""
-        if job.fence == 1:
-            return {"steps": {}, "answers": {}, "children": {}}
-        with self._database.read() as tx:
-            steps = tx.rows("SELECT name, value FROM job_step WHERE job_id = :id", {"id": job.id})
-            answers = tx.rows(
-                "SELECT name, answer FROM job_question WHERE job_id = :id AND answer IS NOT NULL",
-                {"id": job.id},
-            )
-            children = tx.rows(
-                "SELECT key, id, state, result, error FROM job WHERE parent_id = :id"
-                " AND key IS NOT NULL AND state IN ('succeeded', 'failed', 'cancelled')",
-                {"id": job.id},
-            )
-        return {
-            "steps": {name: json.loads(value) for name, value in steps},
-            "answers": dict(answers),
-            "children": {
-                key: {
-                    "id": child_id,
-                    "state": state,
-                    "result": json.loads(result) if result else None,
-                    "error": error,
-                }
-                for key, child_id, state, result, error in children
-            },
-        }
-
-    def finish_step(self, job_id: int, fence: int, name: str, value: str) -> None:
-        """Write that a step is finished, with its JSON value."""
-        with self._database.write() as tx:
-            owner_id = self._owned(tx, job_id, fence)
-            tx.execute(
-                "INSERT INTO job_step(job_id, name, owner_id, value, finished_at)"
-                " VALUES(:id, :name, :owner_id, :value, :now)",
-                {
-                    "id": job_id,
-                    "name": name,
-                    "owner_id": owner_id,
-                    "value": value,
-                    "now": time.time(),
-                },
-            )
-            tx.execute("UPDATE job SET losses = 0 WHERE id = :id", {"id": job_id})
-
-    def ask(self, job_id: int, fence: int, name: str, text: str, choices: Sequence[str]) -> None:
-        """Let a running job wait for a person's answer."""
-        with self._database.write(full_sync=True) as tx:
-            owner_id = self._owned(tx, job_id, fence)
-            tx.execute(
-                "INSERT INTO job_question(job_id, name, owner_id, text, choices, asked_at)"
-                " VALUES(:id, :name, :owner_id, :text, :choices, :now)"
-                " ON CONFLICT (job_id, name) DO NOTHING",
-                {
-                    "id": job_id,
-                    "name": name,
-                    "owner_id": owner_id,
-                    "text": text,
-                    "choices": json.dumps(list(choices)),
-                    "now": time.time(),
-                },
-            )
-            self._wait(tx, job_id, owner_id)
-            self._events.append(
-                tx,
-                "jobs.question",
-                str(job_id),
-                owner_id,
-                {"text": text, "choices": list(choices)},
-            )
-        self._events.announce()
-
-    def answer(self, job_id: int, choice: str, answered_by: int) -> None:
-        """Give a waiting job its answer and queue it again, in one transaction on the disk."""
-        with self._database.write(full_sync=True) as tx:
-            row = tx.row(
-                "SELECT name, choices FROM job_question WHERE job_id = :id AND answer IS NULL",
-                {"id": job_id},
-            )
-            if row is None or self._state(tx, job_id) != "waiting":
-                raise Conflict(f"job {job_id} has asked nothing that is still open.")
-            choices = json.loads(row[1])
-            if choice not in choices:
-                raise InvalidInput(
-                    f"answer: given {choice!r}, expected one of {', '.join(map(repr, choices))}."
-                )
-            answered = tx.execute(
-                "UPDATE job_question SET answer = :answer, answered_at = :now, answered_by = :who"
-                " WHERE job_id = :id AND name = :name AND answer IS NULL",
-                {
-                    "answer": choice,
-                    "now": time.time(),
-                    "who": answered_by,
-                    "id": job_id,
-                    "name": row[0],
-                },
-            )
-            if not answered:
-                raise Conflict(f"somebody else has just answered job {job_id}.")
-            self._resume(tx, job_id)
-        self._events.announce()
-
-    def call(self, job_id: int, fence: int, child: Submission) -> int:
-        """Queue a child job and let its parent wait for it, in one transaction."""
-        with self._database.write() as tx:
-            owner_id = self._owned(tx, job_id, fence)
-            child_id, new = self._submit(tx, child, time.time())
-            self._wait(tx, job_id, owner_id)
-            if not new and self._state(tx, child_id) in ENDED:
-                self._resume(tx, job_id)
-        self._events.announce()
-        return child_id
-
-    def keep_artifact(self, job_id: int, fence: int, row: dict[str, Any]) -> str | None:
-        """Write that a file lies in the store; returns the path of the one it replaces."""
-        with self._database.write() as tx:
-            owner_id = self._owned(tx, job_id, fence)
-            old = tx.row(
-                "SELECT path FROM artifact WHERE job_id = :id AND name = :name",
-                {"id": job_id, "name": row["name"]},
-            )
-            tx.execute(
-                "INSERT INTO artifact(job_id, name, owner_id, path, size_bytes, sha256,"
-                " media_type, created_at) VALUES(:id, :name, :owner_id, :path, :size_bytes,"
-                " :sha256, :media_type, :now) ON CONFLICT (job_id, name) DO UPDATE SET"
-                " path = excluded.path, size_bytes = excluded.size_bytes,"
-                " sha256 = excluded.sha256, media_type = excluded.media_type,"
-                " created_at = excluded.created_at",
-                {**row, "id": job_id, "owner_id": owner_id, "now": time.time()},
-            )
-            told = {key: row[key] for key in ("name", "size_bytes", "media_type")}
-            self._events.append(tx, "jobs.artifact", str(job_id), owner_id, told)
-        self._events.announce()
-        return str(old[0]) if old else None
-
     # ------------------------------------------------------------------ the end
 
     def end(self, outcomes: Sequence[Outcome]) -> None:
@@ -520,47 +290,9 @@ class Journal:
             rows = tx.rows("SELECT id, fence FROM job WHERE state = 'running' AND cancel_requested")
         return [(row[0], row[1]) for row in rows]
 
-    # ------------------------------------------------------------------ parts
-
-    def _tell(self, tx: Transaction, job_id: int, owner_id: int, state: str, **more: Any) -> None:
-        self._events.append(tx, "jobs.state", str(job_id), owner_id, {"state": state, **more})
-
-    def _owned(self, tx: Transaction, job_id: int, fence: int) -> int:
-        row = tx.row(
-            "SELECT owner_id FROM job WHERE id = :id AND fence = :fence AND state = 'running'"
-            + ("" if tx.sqlite else " FOR UPDATE"),
-            {"id": job_id, "fence": fence},
-        )
-        if row is None:
-            raise Fenced(f"job {job_id} was taken back from this worker.")
-        return int(row[0])
-
-    def _state(self, tx: Transaction, job_id: int) -> str:
-        row = tx.row("SELECT state FROM job WHERE id = :id", {"id": job_id})
-        if row is None:
-            raise NotFound(f"there is no job {job_id}.")
-        return str(row[0])
-
-    def _wait(self, tx: Transaction, job_id: int, owner_id: int) -> None:
-        tx.execute(
-            "UPDATE job SET state = 'waiting', worker = NULL, lease_until = NULL WHERE id = :id",
-            {"id": job_id},
-        )
-        self._tell(tx, job_id, owner_id, "waiting")
-
-    def _resume(self, tx: Transaction, job_id: int) -> None:
-        row = tx.row(
-            "UPDATE job SET state = 'queued', not_before = 0 WHERE id = :id"
-            " AND state = 'waiting' RETURNING owner_id",
-            {"id": job_id},
-        )
-        if row is not None:
-            self._tell(tx, job_id, row[0], "queued")
-
-    def _wake_parent(self, tx: Transaction, parent_id: int | None) -> None:
-        if parent_id is not None:
-            self._resume(tx, parent_id)
-
 
 def _past(state: str) -> str:
     return {"cancelled": "was cancelled"}.get(state, state)
+
+
+__all__ = ["Claimed", "Fenced", "Journal", "Outcome", "Submission"]

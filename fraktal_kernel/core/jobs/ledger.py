@@ -1,0 +1,135 @@
+"""What all of the journal shares: its records, and the small changes that others are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fraktal_kernel.core.database import Database, Transaction
+from fraktal_kernel.core.events import Events
+from fraktal_kernel.errors import Conflict, FraktalError, NotFound
+
+_SUBMIT = (
+    "INSERT INTO job(owner_id, capability, params, state, priority, key, parent_id, attempt,"
+    " max_attempts, losses, fence, not_before, timeout_s, cancel_requested, progress, message,"
+    " created_at) VALUES(:owner_id, :capability, :params, 'queued', :priority, :key, :parent_id,"
+    " 1, :max_attempts, 0, 0, :not_before, :timeout_s, FALSE, 0, '', :created_at)"
+    " ON CONFLICT (owner_id, key) WHERE key IS NOT NULL DO NOTHING RETURNING id"
+)
+
+
+class Fenced(FraktalError):
+    """The job was taken back in the meantime; what was written is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job about to be."""
+
+    owner_id: int
+    capability: str
+    params: str
+    key: str | None = None
+    priority: int = 0
+    delay_s: float = 0
+    timeout_s: float | None = None
+    max_attempts: int = 1
+    parent_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that somebody has the lease of."""
+
+    id: int
+    owner_id: int
+    fence: int
+    capability: str
+    params: str
+    attempt: int
+    timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a claimed job ended: succeeded with a JSON result, or failed with a sentence."""
+
+    id: int
+    fence: int
+    state: str
+    result: str | None = None
+    error: str | None = None
+
+
+class Ledger:
+    """Changes inside an open transaction; each tells its event in the same one."""
+
+    def __init__(self, database: Database, events: Events) -> None:
+        self._database = database
+        self._events = events
+
+    def _submit(self, tx: Transaction, job: Submission, now: float) -> tuple[int, bool]:
+        row = tx.row(
+            _SUBMIT,
+            {
+                "owner_id": job.owner_id,
+                "capability": job.capability,
+                "params": job.params,
+                "priority": job.priority,
+                "key": job.key,
+                "parent_id": job.parent_id,
+                "max_attempts": job.max_attempts,
+                "not_before": now + job.delay_s if job.delay_s else 0,
+                "timeout_s": job.timeout_s,
+                "created_at": now,
+            },
+        )
+        if row is None:
+            old = tx.row(
+                "SELECT id FROM job WHERE owner_id = :owner_id AND key = :key",
+                {"owner_id": job.owner_id, "key": job.key},
+            )
+            if old is None:
+                raise Conflict(f"the key {job.key!r} was just in use; submit again.")
+            return int(old[0]), False
+        self._tell(tx, row[0], job.owner_id, "queued", capability=job.capability)
+        return int(row[0]), True
+
+    def _tell(self, tx: Transaction, job_id: int, owner_id: int, state: str, **more: Any) -> None:
+        self._events.append(tx, "jobs.state", str(job_id), owner_id, {"state": state, **more})
+
+    def _owned(self, tx: Transaction, job_id: int, fence: int) -> int:
+        row = tx.row(
+            "SELECT owner_id FROM job WHERE id = :id AND fence = :fence AND state = 'running'"
+            + ("" if tx.sqlite else " FOR UPDATE"),
+            {"id": job_id, "fence": fence},
+        )
+        if row is None:
+            raise Fenced(f"job {job_id} was taken back from this worker.")
+        return int(row[0])
+
+    def _state(self, tx: Transaction, job_id: int) -> str:
+        row = tx.row("SELECT state FROM job WHERE id = :id", {"id": job_id})
+        if row is None:
+            raise NotFound(f"there is no job {job_id}.")
+        return str(row[0])
+
+    def _wait(self, tx: Transaction, job_id: int, owner_id: int) -> None:
+        tx.execute(
+            "UPDATE job SET state = 'waiting', worker = NULL, lease_until = NULL WHERE id = :id",
+            {"id": job_id},
+        )
+        self._tell(tx, job_id, owner_id, "waiting")
+
+    def _resume(self, tx: Transaction, job_id: int) -> None:
+        row = tx.row(
+            "UPDATE job SET state = 'queued', not_before = 0 WHERE id = :id"
+            " AND state = 'waiting' RETURNING owner_id",
+            {"id": job_id},
+        )
+        if row is not None:
+            self._tell(tx, job_id, row[0], "queued")
+
+    def _wake_parent(self, tx: Transaction, parent_id: int | None) -> None:
+        if parent_id is not None:
+            self._resume(tx, parent_id)

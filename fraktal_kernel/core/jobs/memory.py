@@ -1,0 +1,169 @@
+"""What a job has behind it: finished steps, questions and answers, children, files, notes.
+
+All of it is kept for the next process that takes the job up: a job that was killed goes on
+behind its last finished step, one that asked goes on with the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from fraktal_kernel.core.jobs.ledger import Claimed, Ledger, Submission
+from fraktal_kernel.core.jobs.model import ENDED
+from fraktal_kernel.errors import Conflict, InvalidInput
+
+
+class Memory(Ledger):
+    """Writes and reads what a running job leaves for later."""
+
+    def note(self, notes: Iterable[tuple[int, int, int, str, dict[str, Any]]]) -> None:
+        """Write progress and log lines: job, fencing number, owner, topic, payload each."""
+        with self._database.write() as tx:
+            for job_id, fence, owner_id, topic, payload in notes:
+                if topic == "jobs.progress":
+                    tx.execute(
+                        "UPDATE job SET progress = :progress, message = :message"
+                        " WHERE id = :id AND fence = :fence AND state = 'running'",
+                        {**payload, "id": job_id, "fence": fence},
+                    )
+                self._events.append(tx, topic, str(job_id), owner_id, payload)
+        self._events.announce()
+
+    def memory(self, job: Claimed) -> dict[str, dict[str, Any]]:
+        """Return what a job has behind it: values of steps, answers, and how children ended."""
+        if job.fence == 1:
+            return {"steps": {}, "answers": {}, "children": {}}
+        with self._database.read() as tx:
+            steps = tx.rows("SELECT name, value FROM job_step WHERE job_id = :id", {"id": job.id})
+            answers = tx.rows(
+                "SELECT name, answer FROM job_question WHERE job_id = :id AND answer IS NOT NULL",
+                {"id": job.id},
+            )
+            children = tx.rows(
+                "SELECT key, id, state, result, error FROM job WHERE parent_id = :id"
+                " AND key IS NOT NULL AND state IN ('succeeded', 'failed', 'cancelled')",
+                {"id": job.id},
+            )
+        return {
+            "steps": {name: json.loads(value) for name, value in steps},
+            "answers": dict(answers),
+            "children": {
+                key: {
+                    "id": child_id,
+                    "state": state,
+                    "result": json.loads(result) if result else None,
+                    "error": error,
+                }
+                for key, child_id, state, result, error in children
+            },
+        }
+
+    def finish_step(self, job_id: int, fence: int, name: str, value: str) -> None:
+        """Write that a step is finished, with its JSON value."""
+        with self._database.write() as tx:
+            owner_id = self._owned(tx, job_id, fence)
+            tx.execute(
+                "INSERT INTO job_step(job_id, name, owner_id, value, finished_at)"
+                " VALUES(:id, :name, :owner_id, :value, :now)",
+                {
+                    "id": job_id,
+                    "name": name,
+                    "owner_id": owner_id,
+                    "value": value,
+                    "now": time.time(),
+                },
+            )
+            tx.execute("UPDATE job SET losses = 0 WHERE id = :id", {"id": job_id})
+
+    def ask(self, job_id: int, fence: int, name: str, text: str, choices: Sequence[str]) -> None:
+        """Let a running job wait for a person's answer."""
+        with self._database.write(full_sync=True) as tx:
+            owner_id = self._owned(tx, job_id, fence)
+            tx.execute(
+                "INSERT INTO job_question(job_id, name, owner_id, text, choices, asked_at)"
+                " VALUES(:id, :name, :owner_id, :text, :choices, :now)"
+                " ON CONFLICT (job_id, name) DO NOTHING",
+                {
+                    "id": job_id,
+                    "name": name,
+                    "owner_id": owner_id,
+                    "text": text,
+                    "choices": json.dumps(list(choices)),
+                    "now": time.time(),
+                },
+            )
+            self._wait(tx, job_id, owner_id)
+            self._events.append(
+                tx,
+                "jobs.question",
+                str(job_id),
+                owner_id,
+                {"text": text, "choices": list(choices)},
+            )
+        self._events.announce()
+
+    def answer(self, job_id: int, choice: str, answered_by: int) -> None:
+        """Give a waiting job its answer and queue it again, in one transaction on the disk."""
+        with self._database.write(full_sync=True) as tx:
+            row = tx.row(
+                "SELECT name, choices FROM job_question WHERE job_id = :id AND answer IS NULL",
+                {"id": job_id},
+            )
+            if row is None or self._state(tx, job_id) != "waiting":
+                raise Conflict(f"job {job_id} has asked nothing that is still open.")
+            choices = json.loads(row[1])
+            if choice not in choices:
+                raise InvalidInput(
+                    f"answer: given {choice!r}, expected one of {', '.join(map(repr, choices))}."
+                )
+            answered = tx.execute(
+                "UPDATE job_question SET answer = :answer, answered_at = :now, answered_by = :who"
+                " WHERE job_id = :id AND name = :name AND answer IS NULL",
+                {
+                    "answer": choice,
+                    "now": time.time(),
+                    "who": answered_by,
+                    "id": job_id,
+                    "name": row[0],
+                },
+            )
+            if not answered:
+                raise Conflict(f"somebody else has just answered job {job_id}.")
+            self._resume(tx, job_id)
+        self._events.announce()
+
+    def call(self, job_id: int, fence: int, child: Submission) -> int:
+        """Queue a child job and let its parent wait for it, in one transaction."""
+        with self._database.write() as tx:
+            owner_id = self._owned(tx, job_id, fence)
+            child_id, new = self._submit(tx, child, time.time())
+            self._wait(tx, job_id, owner_id)
+            if not new and self._state(tx, child_id) in ENDED:
+                self._resume(tx, job_id)
+        self._events.announce()
+        return child_id
+
+    def keep_artifact(self, job_id: int, fence: int, row: dict[str, Any]) -> str | None:
+        """Write that a file lies in the store; returns the path of the one it replaces."""
+        with self._database.write() as tx:
+            owner_id = self._owned(tx, job_id, fence)
+            old = tx.row(
+                "SELECT path FROM artifact WHERE job_id = :id AND name = :name",
+                {"id": job_id, "name": row["name"]},
+            )
+            tx.execute(
+                "INSERT INTO artifact(job_id, name, owner_id, path, size_bytes, sha256,"
+                " media_type, created_at) VALUES(:id, :name, :owner_id, :path, :size_bytes,"
+                " :sha256, :media_type, :now) ON CONFLICT (job_id, name) DO UPDATE SET"
+                " path = excluded.path, size_bytes = excluded.size_bytes,"
+                " sha256 = excluded.sha256, media_type = excluded.media_type,"
+                " created_at = excluded.created_at",
+                {**row, "id": job_id, "owner_id": owner_id, "now": time.time()},
+            )
+            told = {key: row[key] for key in ("name", "size_bytes", "media_type")}
+            self._events.append(tx, "jobs.artifact", str(job_id), owner_id, told)
+        self._events.announce()
+        return str(old[0]) if old else None
