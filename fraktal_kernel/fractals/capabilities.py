@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from fraktal_kernel.core.capability import Artifact, Needs, Run, capability
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.escape import Grid, check_size
 from fraktal_kernel.fractals.palettes import palettes
 from fraktal_kernel.fractals.render import MAX_ANTIALIAS, render
+from fraktal_kernel.fractals.resolve import picture_size
 from fraktal_kernel.fractals.scene import MAX_ITER, Scene
 
 
@@ -63,6 +71,18 @@ class RenderParams(BaseModel):
         description="Each pixel is the mean of so many by so many samples.",
         json_schema_extra={"unit": "samples a side"},
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_picture(cls, data: Any, info: ValidationInfo) -> Any:
+        """Repeat a picture in its own size where none is said."""
+        if not isinstance(data, dict) or {"width", "height"} & data.keys():
+            return data
+        try:
+            size = picture_size(data.get("scene"), (info.context or {}).get("roots", ()))
+        except InvalidInput:  # the scene itself is refused, with a sentence of its own
+            return data
+        return data if size is None else {**data, "width": size[0], "height": size[1]}
 
     @field_validator("palette")
     @classmethod
@@ -122,6 +142,7 @@ def render_picture(params: RenderParams, run: Run) -> RenderResult:
         progress=run.progress,
         cancelled=cancelled,
     )
+    run.log(f"{picture.iterations:,} steps in {picture.seconds:.2g} s, {picture.method}")
     return RenderResult(
         picture=run.save("picture.png", picture.png(), "image/png"),
         width_px=params.width,

@@ -279,7 +279,10 @@ def sweep(
     half_log2 = 0.5 / math.log(2.0)
     if skip & PERIOD == 0:
         tolerance2 = -1.0
-    stop_at = clock[NOW] + budget
+    # The clock in registers; no calls of min and max, which numba compiles one by one.
+    now, deadline, brent = clock[NOW], clock[DEADLINE], clock[BRENT]
+    cursor, iterations = clock[CURSOR], clock[ITERATIONS]
+    stop_at = now + budget
     busy = 0
     for lane in range(LANES):
         if lanes[PIXEL, lane] >= 0:
@@ -294,7 +297,7 @@ def sweep(
             if pixel >= 0:
                 zr, zi = state[ZR, lane], state[ZI, lane]
                 size = zr * zr + zi * zi
-                blocks = clock[NOW] - lanes[BEGUN, lane]
+                blocks = now - lanes[BEGUN, lane]
                 n = blocks * BLOCK
                 nu = -1.0
                 if blocks > 0 and not size <= RADIUS * RADIUS:
@@ -308,37 +311,34 @@ def sweep(
                         size = zr * zr + zi * zi
                         n += 1
                     if n <= max_iter:
-                        nu = max(0.0, n + 1 - math.log2(math.log(size) * half_log2))
-                elif blocks < limit and not (
-                    skip & PERIOD
-                    and blocks > 0
-                    and (zr - state[SAVED_R, lane]) ** 2 + (zi - state[SAVED_I, lane]) ** 2
-                    <= tolerance2
-                ):
-                    continue
-                clock[ITERATIONS] += min(n, max_iter)
+                        nu = n + 1 - math.log2(math.log(size) * half_log2)
+                        nu = nu if nu > 0.0 else 0.0
+                elif blocks < limit:
+                    dr, di = zr - state[SAVED_R, lane], zi - state[SAVED_I, lane]
+                    if blocks == 0 or not dr * dr + di * di <= tolerance2:
+                        continue
+                iterations += n if n < max_iter else max_iter
                 out[pixel] = nu
                 lanes[PIXEL, lane] = -1
                 busy -= 1
             # The lane is free: give it the next point that needs work.
-            while clock[CURSOR] < points:
-                row = first + clock[CURSOR] // across * step
-                column = left + clock[CURSOR] % across * step
-                clock[CURSOR] += 1
+            while cursor < points:
+                row = first + cursor // across * step
+                column = left + cursor % across * step
+                cursor += 1
                 target = row * stride + column
                 if not math.isnan(out[target]):
                     continue
                 x = plane[0] + (plane[2] + column) * plane[4]
                 y = plane[1] + (plane[3] - row) * plane[4]
                 if not julia:
-                    if skip & BULB and (x + 1.0) ** 2 + y * y < 0.0625:
+                    y2, u, v = y * y, x - 0.25, x + 1.0
+                    q = u * u + y2
+                    if (skip & CARDIOID and q * (q + u) < 0.25 * y2) or (
+                        skip & BULB and v * v + y2 < 0.0625
+                    ):
                         out[target] = -1.0
                         continue
-                    if skip & CARDIOID:
-                        q = (x - 0.25) ** 2 + y * y
-                        if q * (q + (x - 0.25)) < 0.25 * y * y:
-                            out[target] = -1.0
-                            continue
                 state[CR, lane] = seed[0] if julia else x
                 state[CI, lane] = seed[1] if julia else y
                 state[ZR, lane] = x if julia else 0.0
@@ -346,9 +346,10 @@ def sweep(
                 state[SAVED_R, lane] = np.inf
                 state[SAVED_I, lane] = np.inf
                 lanes[PIXEL, lane] = target
-                lanes[BEGUN, lane] = clock[NOW]
-                lanes[SAVE_AT, lane] = clock[NOW] + _BRENT_EVERY
-                clock[DEADLINE] = min(clock[DEADLINE], clock[NOW] + limit)
+                lanes[BEGUN, lane] = now
+                lanes[SAVE_AT, lane] = now + _BRENT_EVERY
+                if now + limit < deadline:
+                    deadline = now + limit
                 busy += 1
                 break
             else:
@@ -356,32 +357,33 @@ def sweep(
                 for value in range(8):
                     state[value, lane] = 0.0
                 state[SAVED_R, lane] = np.inf
-        if busy == 0 or (busy < LANES and not drain):
-            return True
-        if clock[NOW] >= stop_at:
-            return False
-        if clock[NOW] >= clock[DEADLINE]:
-            clock[DEADLINE] = _NEVER
+        complete = busy == 0 or (busy < LANES and not drain)
+        if complete or now >= stop_at:
+            break
+        if now >= deadline:
+            deadline = _NEVER
             for lane in range(LANES):
                 if lanes[PIXEL, lane] >= 0:
-                    deadline = lanes[BEGUN, lane] + limit
-                    if deadline <= clock[NOW]:
+                    due = lanes[BEGUN, lane] + limit
+                    if due <= now:
                         mask |= 1 << lane
-                    else:
-                        clock[DEADLINE] = min(clock[DEADLINE], deadline)
+                    elif due < deadline:
+                        deadline = due
             if mask != 0:
                 continue
-        if clock[NOW] >= clock[BRENT]:
-            clock[BRENT] = clock[NOW] + _BRENT_EVERY
-            if skip & PERIOD:
+        blocks = (deadline if deadline < stop_at else stop_at) - now
+        if skip & PERIOD:
+            if now >= brent:
+                brent = now + _BRENT_EVERY
                 for lane in range(LANES):
-                    if lanes[PIXEL, lane] >= 0 and clock[NOW] >= lanes[SAVE_AT, lane]:
+                    if lanes[PIXEL, lane] >= 0 and now >= lanes[SAVE_AT, lane]:
                         state[SAVED_R, lane] = state[ZR, lane]
                         state[SAVED_I, lane] = state[ZI, lane]
-                        age = clock[NOW] - lanes[BEGUN, lane]
-                        lanes[SAVE_AT, lane] = clock[NOW] + age
-        blocks = min(stop_at, clock[DEADLINE]) - clock[NOW]
-        if skip & PERIOD:
-            blocks = min(blocks, clock[BRENT] - clock[NOW])
+                        lanes[SAVE_AT, lane] = 2 * now - lanes[BEGUN, lane]
+            if brent - now < blocks:
+                blocks = brent - now
         done, mask = _advance(state, blocks, tolerance2)
-        clock[NOW] += done
+        now += done
+    clock[NOW], clock[DEADLINE], clock[BRENT] = now, deadline, brent
+    clock[CURSOR], clock[ITERATIONS] = cursor, iterations
+    return complete

@@ -54,6 +54,19 @@ def read_scene(source: str | os.PathLike[str] | bytes) -> Scene:
         raise InvalidInput(f"{str(path)!r:.200} cannot be read: {error!s:.200}") from None
 
 
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Read the width and height of a PNG file in pixels."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(24)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{str(path)!r:.200} cannot be read: {error!s:.200}") from None
+    if len(head) < 24 or head[:8] != _SIGNATURE or head[12:16] != b"IHDR":
+        raise InvalidInput(f"{Path(path).name} is no PNG file; expected a picture.")
+    width, height = struct.unpack(">II", head[16:])
+    return width, height
+
+
 def scene_of_text(text: str | bytes, name: str) -> Scene:
     """Read a scene from JSON text; ``name`` says in errors where it came from."""
     if len(text) > MAX_TEXT_BYTES:

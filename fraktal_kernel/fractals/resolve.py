@@ -8,7 +8,7 @@ from typing import Any
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.gallery import scenes
-from fraktal_kernel.fractals.png import MAX_TEXT_BYTES, read_scene, scene_of_text
+from fraktal_kernel.fractals.png import MAX_TEXT_BYTES, read_scene, read_size, scene_of_text
 from fraktal_kernel.fractals.scene import Scene
 
 _SUFFIXES = (".png", ".json")
@@ -47,6 +47,14 @@ def resolve_scene(
     if text.lower().endswith(_SUFFIXES) or "/" in text or "\\" in text:
         return _read(_allowed(text, roots))
     return scenes[text[:100]]  # raises, and says what is near
+
+
+def picture_size(reference: object, roots: Sequence[str | Path] | None) -> tuple[int, int] | None:
+    """Give the size in pixels of the picture that a scene is named by; None where none is."""
+    text = reference.strip() if isinstance(reference, str) else ""
+    if text in scenes or text.startswith("{") or not text.lower().endswith(".png"):
+        return None
+    return read_size(_allowed(text, roots))
 
 
 def _allowed(text: str, roots: Sequence[str | Path] | None) -> Path:
