@@ -218,3 +218,40 @@ def test_a_sweep_that_cannot_be_planned_is_refused(write):
         plan_sweep(place, {}, {"a": []}, "memory://x")
     with pytest.raises(InvalidInput, match="did you mean 'a'"):
         plan_sweep(place, {}, {"aa": [1]}, "memory://x")
+
+
+def test_a_notebook_runs_from_s3_to_s3(text, s3_store_url, s3_store_options, monkeypatch):
+    """With the store's own options, a real S3 server gives the notebook and takes the results."""
+    monkeypatch.setenv("FRAKTAL_STORE_URL", s3_store_url)
+    monkeypatch.setenv("FRAKTAL_STORE_OPTIONS", json.dumps(s3_store_options))
+    place = f"{s3_store_url}/books/small.ipynb"
+    content = text("open('a.txt', 'w').write(word)", parameters="word = 'x'")
+    with fsspec.open(place, "w", **s3_store_options) as file:
+        file.write(content)
+    out = f"{s3_store_url}/results"
+    (outcome,) = run_sweep(plan_sweep(place, {"word": "hello"}, {}, out))
+    assert outcome.error is None and outcome.finished.folder.startswith(out)
+    with fsspec.open(f"{outcome.finished.folder}/a.txt", **s3_store_options) as file:
+        assert file.read() == b"hello"
+    (again,) = run_sweep(plan_sweep(place, {"word": "hello"}, {}, out))
+    assert again.skipped
+    with pytest.raises(NotFound, match=r"missing\.ipynb"):
+        Notebook.read(f"{s3_store_url}/books/missing.ipynb")
+
+
+def test_papermill_itself_reads_and_writes_every_place(text):
+    """Once taught, Papermill's own functions take fsspec URLs and see only whole notebooks."""
+    from papermill import inspect_notebook
+    from papermill.iorw import papermill_io
+
+    from fraktal_kernel.batch.places import teach_papermill
+
+    before = list(papermill_io._handlers)
+    teach_papermill()
+    try:
+        papermill_io.write(text("x = 1", parameters="n: int = 2"), "memory://pm/a.ipynb")
+        found = inspect_notebook("memory://pm/a.ipynb")
+        assert found["n"]["default"] == "2"
+        assert papermill_io.listdir("memory://pm") == ["a.ipynb"]
+    finally:
+        papermill_io._handlers[:] = before
