@@ -35,9 +35,8 @@ T = TypeVar("T")
 Who = Callable[[], Awaitable[Principal | None]]
 log = get_logger("http")
 SIGN_IN_PAGE = Path(__file__).parent / "templates" / "signin.html"
-#: What needs nobody to be signed in: whether we live, signing in, and what that page looks like.
+#: What needs nobody to be signed in: whether we live, and signing in itself.
 OPEN = {("GET", "/api/health"), ("POST", "/api/sessions")}
-OPEN_FILES = "/assets/"
 #: How long an open WebSocket may go on after its session or token has ended.
 RECHECK_S = 15.0
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?")
@@ -246,7 +245,7 @@ class Gate:
             "still_allowed": still_allowed,
         }
         _strip_credentials(scope)
-        if principal is None and not _is_open(scope):
+        if principal is None and (scope.get("method"), scope["path"]) not in OPEN:
             raise Refusal(
                 401,
                 "sign in first: open the link that 'fraktal link' prints, or send a token as "
@@ -290,11 +289,6 @@ async def _answer_error(error: Exception, scope: Scope, headers: Headers, send: 
             500,
             f"the workbench made a mistake while answering; its log has more under {number}.",
         )
-
-
-def _is_open(scope: Scope) -> bool:
-    method, path = scope.get("method"), scope["path"]
-    return (method, path) in OPEN or (method == "GET" and path.startswith(OPEN_FILES))
 
 
 def _strip_credentials(scope: Scope) -> None:

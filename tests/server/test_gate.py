@@ -346,6 +346,8 @@ def test_forwarded_headers_are_not_believed(served: Served) -> None:
     assert url.startswith(served.url)
 
 
+# Panel calls Tornado in a way that the next Tornado does away with.
+@pytest.mark.filterwarnings("ignore:The method, uri, and version:DeprecationWarning")
 def test_pages_never_see_the_credentials(served: Served) -> None:
     """The page's HTML, into which Bokeh writes cookies and headers, holds no secret of ours."""
     from base64 import urlsafe_b64decode
