@@ -22,6 +22,7 @@ import httpx
 from fraktal_kernel.core.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+STOP_S = 1.5  # from being asked to end until it is ended
 RESTARTS = 3  # in a minute; more means that it cannot run here
 CONFIG = CHECKOUT / "deploy" / "jupyter" / "jupyter_server_config.py"
 START_PAGE = "notebooks/00_start_here.ipynb"
@@ -48,6 +49,7 @@ class Lab:
         self._tell = tell
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
+        self._latest = 0.0
         self._watcher = threading.Thread(target=self._watch, name="jupyterlab", daemon=True)
 
     def start(self) -> None:
@@ -69,20 +71,23 @@ class Lab:
 
     def stop_soon(self) -> None:
         """Ask it to end, without waiting; safe in a signal handler."""
+        if self._latest:
+            return  # asked already
+        self._latest = time.monotonic() + STOP_S
         self._stopping.set()
         process = self._process
         if process is not None and process.returncode is None:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGTERM)
 
-    def stop(self, within_s: float = 1.5) -> None:
+    def stop(self) -> None:
         """End it and its kernels: asked first, then without asking."""
         self.stop_soon()
         process = self._process
         if process is None:
             return
         try:
-            process.wait(within_s)
+            process.wait(max(0.0, self._latest - time.monotonic()))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(5)
@@ -127,7 +132,7 @@ class Lab:
                     start_new_session=True,  # Ctrl-C is ours to handle
                 )
             if self._stopping.is_set():  # the stop came while it started
-                self.stop_soon()
+                self._process.terminate()
             code = self._process.wait()
             if self._stopping.is_set():
                 return
