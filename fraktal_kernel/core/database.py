@@ -3,8 +3,9 @@
 Statements are plain SQL that both understand, with ``:name`` for values. They go to the
 driver directly: the journal runs thousands of them a second, and SQLAlchemy's execution
 layer would cost more than the database itself. Tables that change rarely (accounts) use
-:meth:`Database.session`. SQLite has one writer at a time, so writes wait for one lock here
-instead of failing in the database.
+:meth:`Database.session`. There is one writer at a time. SQLite knows no more, so writes wait
+for one lock here instead of failing there. On PostgreSQL each begins with one lock, so that no
+two can wait for one another's rows, and events become visible in the order of their numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,7 @@ from fraktal_kernel.errors import InvalidInput, MissingExtra, NewerDatabase, Una
 
 Row = tuple[Any, ...]
 BUSY_MS = 5000
+WRITER_LOCK = "SELECT pg_advisory_xact_lock(4729002)"
 
 
 @cache
@@ -40,6 +42,10 @@ class Transaction:
     def __init__(self, cursor: Any, sqlite: bool) -> None:
         self._cursor = cursor
         self.sqlite = sqlite
+        #: called one after the other once this is committed, and never if it is not
+        self.afterwards: list[Callable[[], object]] = []
+        #: topics of the events that it adds
+        self.topics: list[str] = []
 
     def execute(self, sql: str, values: Mapping[str, Any] | None = None) -> int:
         """Run one statement; returns how many rows it touched."""
@@ -146,7 +152,8 @@ class Database:
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
-            connection.exec_driver_sql("BEGIN")
+            kind = connection.get_execution_options().get("begin", "DEFERRED")
+            connection.exec_driver_sql(f"BEGIN {kind}")
 
         return engine
 
@@ -161,8 +168,7 @@ class Database:
                     cursor.execute("BEGIN")
                 yield Transaction(cursor, self.sqlite)
             finally:
-                connection.rollback()
-                connection.close()
+                connection.close()  # which rolls back
 
     @contextmanager
     def write(self, full_sync: bool = False) -> Iterator[Transaction]:
@@ -175,19 +181,26 @@ class Database:
         with _as_unavailable():
             if self.sqlite:
                 with self._lock:
-                    yield from self._write_sqlite(full_sync)
+                    done = yield from self._write_sqlite(full_sync)
             else:
-                connection = self.engine.raw_connection()
-                try:
-                    yield Transaction(connection.cursor(), False)
-                    connection.commit()
-                except BaseException:
-                    connection.rollback()
-                    raise
-                finally:
-                    connection.close()
+                done = yield from self._write_postgres()
+        for act in done:
+            act()
 
-    def _write_sqlite(self, full_sync: bool) -> Iterator[Transaction]:
+    def _write_postgres(self) -> Generator[Transaction, None, list[Callable[[], object]]]:
+        connection = self.engine.raw_connection()
+        try:
+            tx = Transaction(connection.cursor(), False)
+            tx.execute(WRITER_LOCK)
+            yield tx
+            connection.commit()
+        finally:
+            connection.close()  # which rolls back what is not committed
+        return tx.afterwards
+
+    def _write_sqlite(
+        self, full_sync: bool
+    ) -> Generator[Transaction, None, list[Callable[[], object]]]:
         if self._writer is None:
             self._writer = self.engine.raw_connection()
             self._full_sync = True
@@ -197,19 +210,24 @@ class Database:
             self._full_sync = full_sync
         cursor.execute("BEGIN IMMEDIATE")
         try:
-            yield Transaction(cursor, True)
+            tx = Transaction(cursor, True)
+            yield tx
             cursor.execute("COMMIT")
         except BaseException:
             if self._writer.driver_connection.in_transaction:
                 cursor.execute("ROLLBACK")
             raise
+        return tx.afterwards
 
     @contextmanager
     def session(self, write: bool = False) -> Iterator[Session]:
         """Open a SQLModel session; one that writes is committed at its end, with full sync."""
         with _as_unavailable():
             with self._lock if write and self.sqlite else nullcontext():
-                with Session(self.engine, expire_on_commit=False) as session:
+                # A writer that began as a reader would be turned away, not made to wait, where
+                # another program wrote in between.
+                engine = self.engine.execution_options(begin="IMMEDIATE") if write else self.engine
+                with Session(engine, expire_on_commit=False) as session:
                     yield session
                     if write:
                         session.commit()
@@ -245,7 +263,7 @@ class Database:
         from fraktal_kernel.core.migrations import upgrade
 
         with _as_unavailable():
-            upgrade(self.engine, self.version())
+            upgrade(self.engine.execution_options(begin="IMMEDIATE"), self.version())
 
     def check(self) -> None:
         """Raise :class:`Unavailable` if the database does not answer."""
@@ -272,18 +290,23 @@ def _as_unavailable() -> Iterator[None]:
             if type(cause).__name__ != "OperationalError":
                 raise
         raise _unavailable(cause) from error
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise _not_kept(error) from error
     except Exception as error:
-        if type(error).__module__.startswith("psycopg") and isinstance(
-            error, _psycopg_operational()
-        ):
-            raise _unavailable(error) from error
+        if type(error).__module__.startswith("psycopg"):
+            import psycopg
+
+            if isinstance(error, psycopg.OperationalError):
+                raise _unavailable(error) from error
+            if isinstance(error, psycopg.DataError):
+                raise _not_kept(error) from error
         raise
 
 
-def _psycopg_operational() -> type[Exception]:
-    import psycopg
-
-    return psycopg.OperationalError
+def _not_kept(cause: Exception) -> InvalidInput:
+    """Say that a text holds NUL or half a character, or a number has too many digits."""
+    words = str(cause).strip().splitlines()[0]
+    return InvalidInput(f"the database cannot keep a value ({words}); give plain text and numbers.")
 
 
 def _unavailable(cause: Any) -> Unavailable:

@@ -11,13 +11,16 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
 from fraktal_kernel.core.database import Database, Transaction
+from fraktal_kernel.core.monitoring.metrics import observe_event
 from fraktal_kernel.errors import InvalidInput
 
 INSERT = (
@@ -67,11 +70,10 @@ class Events:
     def append(
         self, tx: Transaction, topic: str, subject: str, owner_id: int, payload: dict[str, Any]
     ) -> None:
-        """Add one event in an open transaction; call :meth:`announce` after its commit."""
-        if not tx.sqlite:
-            # Sequence numbers are drawn before the commit; without this lock a later number
-            # could become visible first and a reader would step over the earlier one.
-            tx.execute("SELECT pg_advisory_xact_lock(4729002)")
+        """Add one event in an open transaction; after the commit all who wait are woken."""
+        if not tx.topics:
+            tx.afterwards.append(partial(self._published, tx.topics))
+        tx.topics.append(topic)
         tx.execute(
             INSERT,
             {
@@ -82,6 +84,11 @@ class Events:
                 "payload": json.dumps(payload),
             },
         )
+
+    def _published(self, topics: list[str]) -> None:
+        for topic, count in Counter(topics).items():
+            observe_event(topic, count)
+        self.announce()
 
     def announce(self) -> None:
         """Wake everybody who waits for events."""
@@ -162,8 +169,19 @@ class Events:
         subject: str | None = None,
         stop: threading.Event | None = None,
     ) -> Iterator[EventView]:
-        """Yield events as they happen, beginning behind ``after`` (None: from now on)."""
-        after = self.last() if after is None else after
+        """Yield events as they happen, beginning behind ``after`` (None: from this call on)."""
+        topic_condition(topics)
+        begin = self.last() if after is None else after
+        return self._follow(begin, topics, owner_id, subject, stop)
+
+    def _follow(
+        self,
+        after: int,
+        topics: str,
+        owner_id: int | None,
+        subject: str | None,
+        stop: threading.Event | None,
+    ) -> Iterator[EventView]:
         while not (self._closed or (stop and stop.is_set())):
             version = self._version
             found = self.page(after, topics, owner_id, subject)

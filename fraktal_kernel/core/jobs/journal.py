@@ -42,7 +42,8 @@ _END = (
     "UPDATE job SET state = :state, result = :result, error = :error, ended_at = :now,"
     " lease_until = NULL, worker = NULL, message = '',"
     " progress = CASE WHEN :state = 'succeeded' THEN 1 ELSE progress END"
-    " WHERE id = :id AND fence = :fence AND state = 'running' RETURNING owner_id, parent_id"
+    " WHERE id = :id AND fence = :fence AND state = 'running'"
+    " RETURNING id, owner_id, capability, parent_id"
 )
 
 
@@ -64,7 +65,6 @@ class Journal(Memory):
         """
         with self._database.write() as tx:
             made = [self._submit(tx, job, time.time()) for job in jobs]
-        self._events.announce()
         return made
 
     def retry(self, job_id: int) -> None:
@@ -84,15 +84,16 @@ class Journal(Memory):
                 )
             # A child that failed would fail its parent again at once: it gets its new try too.
             for child in tx.rows(
-                "SELECT id FROM job WHERE parent_id = :id AND state IN ('failed', 'cancelled')",
+                "SELECT id FROM job WHERE parent_id = :id AND (state IN ('failed', 'cancelled')"
+                " OR cancel_requested AND state <> 'succeeded')",
                 {"id": job_id},
             ):
-                tx.execute(
-                    "UPDATE job SET key = NULL WHERE id = :id",
-                    {"id": child[0]},
-                )
+                tx.execute("UPDATE job SET key = NULL WHERE id = :id", {"id": child[0]})
+            # What was asked and never answered is asked again, if it still comes to that.
+            tx.execute(
+                "DELETE FROM job_question WHERE job_id = :id AND answer IS NULL", {"id": job_id}
+            )
             self._tell(tx, job_id, row[0], "queued", capability=row[1])
-        self._events.announce()
 
     # ------------------------------------------------------------------ out of the queue
 
@@ -108,8 +109,6 @@ class Journal(Memory):
             claimed = [Claimed(*row[:7]) for row in rows]
             for job in claimed:
                 self._tell(tx, job.id, job.owner_id, "running", attempt=job.attempt)
-        if claimed:
-            self._events.announce()
         return claimed
 
     def extend(self, leases: Iterable[tuple[int, int]], lease_s: float) -> None:
@@ -133,14 +132,18 @@ class Journal(Memory):
         which = " AND worker = :worker" if worker is not None else ""
         with self._database.write() as tx:
             rows = tx.rows(
-                "UPDATE job SET state = 'queued', fence = fence + 1, worker = NULL,"
-                f" lease_until = NULL WHERE state = 'running'{which} RETURNING id, owner_id",
-                {"worker": worker},
+                "UPDATE job SET fence = fence + 1, worker = NULL, lease_until = NULL,"
+                " ended_at = CASE WHEN cancel_requested THEN :now END,"
+                " state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END"
+                f" WHERE state = 'running'{which}"
+                " RETURNING id, owner_id, capability, parent_id, state",
+                {"worker": worker, "now": time.time()},
             )
-            for job_id, owner_id in rows:
-                self._tell(tx, job_id, owner_id, "queued", reason="the server stopped")
-        if rows:
-            self._events.announce()
+            for row in rows:
+                if row[4] == "cancelled":
+                    self._tell_end(tx, row[:4], "cancelled")
+                else:
+                    self._tell(tx, row[0], row[1], "queued", reason="the server stopped")
         return [row[0] for row in rows]
 
     def expired(self) -> list[tuple[int, int]]:
@@ -152,33 +155,36 @@ class Journal(Memory):
             )
         return [(row[0], row[1]) for row in rows]
 
-    def lost(self, job_id: int, fence: int, why: str) -> None:
-        """Take a job back whose worker is gone; it is queued again, but not for ever."""
+    def lost(self, job_id: int, fence: int, why: str, seconds: float | None = None) -> None:
+        """Take a job back whose worker is gone; it is queued again, but not for ever.
+
+        Parameters
+        ----------
+        seconds : how long this try took, for the numbers of this process
+        """
         with self._database.write() as tx:
             row = tx.row(
                 "UPDATE job SET losses = losses + 1, fence = fence + 1, worker = NULL,"
                 " lease_until = NULL, state = CASE WHEN cancel_requested THEN 'cancelled'"
                 " WHEN losses + 1 >= :most THEN 'failed' ELSE 'queued' END"
                 " WHERE id = :id AND fence = :fence AND state = 'running'"
-                " RETURNING owner_id, parent_id, state",
+                " RETURNING id, owner_id, capability, parent_id, state",
                 {"id": job_id, "fence": fence, "most": MAX_LOSSES},
             )
             if row is None:
                 return
-            owner_id, parent_id, state = row
-            error = None
-            if state != "queued":
-                if state == "failed":
-                    error = f"{why}, {MAX_LOSSES} times without finishing a step in between."
-                tx.execute(
-                    "UPDATE job SET ended_at = :now, error = :error WHERE id = :id",
-                    {"now": time.time(), "error": error, "id": job_id},
-                )
-                self._wake_parent(tx, parent_id)
-            self._tell(
-                tx, job_id, owner_id, state, reason=why, **({"error": error} if error else {})
+            state = row[4]
+            if state == "queued":
+                self._tell(tx, job_id, row[1], state, reason=why)
+                return
+            told = {"reason": why}
+            if state == "failed":
+                told["error"] = f"{why}, {MAX_LOSSES} times without finishing a step in between."
+            tx.execute(
+                "UPDATE job SET ended_at = :now, error = :error WHERE id = :id",
+                {"now": time.time(), "error": told.get("error"), "id": job_id},
             )
-        self._events.announce()
+            self._tell_end(tx, row[:4], state, seconds, **told)
 
     # ------------------------------------------------------------------ the end
 
@@ -190,44 +196,56 @@ class Journal(Memory):
         Fenced
             one of them was taken back; nothing is written
         """
-        now = time.time()
         with self._database.write() as tx:
             for outcome in outcomes:
-                row = tx.row(
-                    _END,
-                    {
-                        "state": outcome.state,
-                        "result": outcome.result,
-                        "error": outcome.error,
-                        "now": now,
-                        "id": outcome.id,
-                        "fence": outcome.fence,
-                    },
-                )
-                if row is None:
-                    raise Fenced(f"job {outcome.id} was taken back from this worker.")
-                told = {"error": outcome.error} if outcome.error else {}
-                self._tell(tx, outcome.id, row[0], outcome.state, **told)
-                self._wake_parent(tx, row[1])
-        self._events.announce()
+                self._end(tx, outcome)
 
-    def fail(self, job_id: int, fence: int, error: str, again: bool = True) -> None:
+    def _end(self, tx: Transaction, outcome: Outcome) -> None:
+        row = tx.row(
+            _END,
+            {
+                "state": outcome.state,
+                "result": outcome.result,
+                "error": outcome.error,
+                "now": time.time(),
+                "id": outcome.id,
+                "fence": outcome.fence,
+            },
+        )
+        if row is None:
+            raise Fenced(f"job {outcome.id} was taken back from this worker.")
+        told = {"error": outcome.error} if outcome.error else {}
+        self._tell_end(tx, row, outcome.state, outcome.seconds, **told)
+
+    def fail(
+        self,
+        job_id: int,
+        fence: int,
+        error: str,
+        again: bool = True,
+        seconds: float | None = None,
+    ) -> None:
         """Write that a try failed: queue the next one after a delay, or end the job.
 
         Parameters
         ----------
         again : whether another try can help; bad input stays bad
+        seconds : how long this try took, for the numbers of this process
         """
         with self._database.write() as tx:
             row = tx.row(
-                "SELECT attempt, max_attempts, owner_id FROM job"
+                "SELECT attempt, max_attempts, owner_id, cancel_requested FROM job"
                 " WHERE id = :id AND fence = :fence AND state = 'running'",
                 {"id": job_id, "fence": fence},
             )
             if row is None:
                 raise Fenced(f"job {job_id} was taken back from this worker.")
-            attempt, max_attempts, owner_id = row
-            if again and attempt < max_attempts:
+            attempt, max_attempts, owner_id, cancelled = row
+            if cancelled:  # what goes wrong while a job is being stopped is no failure
+                self._end(tx, Outcome(job_id, fence, "cancelled", seconds=seconds))
+            elif not again or attempt >= max_attempts:
+                self._end(tx, Outcome(job_id, fence, "failed", error=error, seconds=seconds))
+            else:
                 delay_s = min(self._retry_delay_s * 2 ** (attempt - 1), MAX_DELAY_S)
                 tx.execute(
                     "UPDATE job SET state = 'queued', attempt = attempt + 1, fence = fence + 1,"
@@ -240,10 +258,6 @@ class Journal(Memory):
                     },
                 )
                 self._tell(tx, job_id, owner_id, "queued", error=error, attempt=attempt + 1)
-        if again and attempt < max_attempts:
-            self._events.announce()
-        else:
-            self.end([Outcome(job_id, fence, "failed", error=error)])
 
     def cancel(self, job_id: int) -> str:
         """Cancel a job and its children.
@@ -263,26 +277,7 @@ class Journal(Memory):
                 raise Conflict(f"job {job_id} has ended already: it {_past(state)}.")
             self._cancel(tx, job_id)
             state = self._state(tx, job_id)
-        self._events.announce()
         return state
-
-    def _cancel(self, tx: Transaction, job_id: int) -> None:
-        row = tx.row(
-            "UPDATE job SET cancel_requested = TRUE,"
-            " ended_at = CASE WHEN state = 'running' THEN NULL ELSE :now END,"
-            " state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END"
-            " WHERE id = :id AND state IN ('queued', 'waiting', 'running')"
-            " RETURNING owner_id, parent_id, state",
-            {"now": time.time(), "id": job_id},
-        )
-        if row is None:
-            return
-        if row[2] == "cancelled":
-            self._tell(tx, job_id, row[0], "cancelled")
-        for child in tx.rows("SELECT id FROM job WHERE parent_id = :id", {"id": job_id}):
-            self._cancel(tx, child[0])
-        if row[2] == "cancelled":
-            self._wake_parent(tx, row[1])
 
     def to_cancel(self) -> list[tuple[int, int]]:
         """List running jobs that somebody has cancelled, as pairs of job and fencing number."""

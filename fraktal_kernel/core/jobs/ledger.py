@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from fraktal_kernel.core.database import Database, Transaction
+from fraktal_kernel.core.database import Database, Row, Transaction
 from fraktal_kernel.core.events import Events
+from fraktal_kernel.core.monitoring.metrics import observe_job
 from fraktal_kernel.errors import Conflict, FraktalError, NotFound
 
 _SUBMIT = (
@@ -52,13 +55,19 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a claimed job ended: succeeded with a JSON result, or failed with a sentence."""
+    """How a claimed job ended: succeeded with a JSON result, or failed with a sentence.
+
+    Parameters
+    ----------
+    seconds : how long the last try took, for the numbers of this process
+    """
 
     id: int
     fence: int
     state: str
     result: str | None = None
     error: str | None = None
+    seconds: float | None = None
 
 
 class Ledger:
@@ -98,10 +107,28 @@ class Ledger:
     def _tell(self, tx: Transaction, job_id: int, owner_id: int, state: str, **more: Any) -> None:
         self._events.append(tx, "jobs.state", str(job_id), owner_id, {"state": state, **more})
 
+    def _tell_end(
+        self,
+        tx: Transaction,
+        job: Row,
+        state: str,
+        seconds: float | None = None,
+        **more: Any,
+    ) -> None:
+        """Tell that a job has ended, to its parent too; count it once that is written.
+
+        Parameters
+        ----------
+        job : its number, owner, capability and parent
+        """
+        job_id, owner_id, capability, parent_id = job
+        self._tell(tx, job_id, owner_id, state, **more)
+        self._wake_parent(tx, parent_id)
+        tx.afterwards.append(partial(observe_job, capability, state, seconds))
+
     def _owned(self, tx: Transaction, job_id: int, fence: int) -> int:
         row = tx.row(
-            "SELECT owner_id FROM job WHERE id = :id AND fence = :fence AND state = 'running'"
-            + ("" if tx.sqlite else " FOR UPDATE"),
+            "SELECT owner_id FROM job WHERE id = :id AND fence = :fence AND state = 'running'",
             {"id": job_id, "fence": fence},
         )
         if row is None:
@@ -120,6 +147,25 @@ class Ledger:
             {"id": job_id},
         )
         self._tell(tx, job_id, owner_id, "waiting")
+        if tx.row("SELECT id FROM job WHERE id = :id AND cancel_requested", {"id": job_id}):
+            # It was cancelled a moment ago and its process had not heard: nobody would wake it.
+            self._cancel(tx, job_id)
+
+    def _cancel(self, tx: Transaction, job_id: int) -> None:
+        row = tx.row(
+            "UPDATE job SET cancel_requested = TRUE,"
+            " ended_at = CASE WHEN state = 'running' THEN NULL ELSE :now END,"
+            " state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END"
+            " WHERE id = :id AND state IN ('queued', 'waiting', 'running')"
+            " RETURNING id, owner_id, capability, parent_id, state",
+            {"now": time.time(), "id": job_id},
+        )
+        if row is None:
+            return
+        if row[4] == "cancelled":
+            self._tell_end(tx, row[:4], "cancelled")
+        for child in tx.rows("SELECT id FROM job WHERE parent_id = :id", {"id": job_id}):
+            self._cancel(tx, child[0])
 
     def _resume(self, tx: Transaction, job_id: int) -> None:
         row = tx.row(

@@ -24,13 +24,14 @@ class Memory(Ledger):
         with self._database.write() as tx:
             for job_id, fence, owner_id, topic, payload in notes:
                 if topic == "jobs.progress":
-                    tx.execute(
+                    told = tx.execute(
                         "UPDATE job SET progress = :progress, message = :message"
                         " WHERE id = :id AND fence = :fence AND state = 'running'",
                         {**payload, "id": job_id, "fence": fence},
                     )
+                    if not told:
+                        continue
                 self._events.append(tx, topic, str(job_id), owner_id, payload)
-        self._events.announce()
 
     def memory(self, job: Claimed) -> dict[str, dict[str, Any]]:
         """Return what a job has behind it: values of steps, answers, and how children ended."""
@@ -103,7 +104,6 @@ class Memory(Ledger):
                 owner_id,
                 {"text": text, "choices": list(choices)},
             )
-        self._events.announce()
 
     def answer(self, job_id: int, choice: str, answered_by: int) -> None:
         """Give a waiting job its answer and queue it again, in one transaction on the disk."""
@@ -133,7 +133,6 @@ class Memory(Ledger):
             if not answered:
                 raise Conflict(f"somebody else has just answered job {job_id}.")
             self._resume(tx, job_id)
-        self._events.announce()
 
     def call(self, job_id: int, fence: int, child: Submission) -> int:
         """Queue a child job and let its parent wait for it, in one transaction."""
@@ -143,7 +142,6 @@ class Memory(Ledger):
             self._wait(tx, job_id, owner_id)
             if not new and self._state(tx, child_id) in ENDED:
                 self._resume(tx, job_id)
-        self._events.announce()
         return child_id
 
     def keep_artifact(self, job_id: int, fence: int, row: dict[str, Any]) -> str | None:
@@ -165,5 +163,4 @@ class Memory(Ledger):
             )
             told = {key: row[key] for key in ("name", "size_bytes", "media_type")}
             self._events.append(tx, "jobs.artifact", str(job_id), owner_id, told)
-        self._events.announce()
         return str(old[0]) if old else None

@@ -44,6 +44,8 @@ class Gauges:
 
 GaugeSource = Callable[[], Gauges]
 
+_published: dict[str, int] = {}
+_published_lock = threading.Lock()
 _sources: list[GaugeSource] = []
 _sources_lock = threading.Lock()
 
@@ -73,9 +75,14 @@ def observe_job(capability: str, state: str, duration_s: float | None = None) ->
         numbers.job_seconds.labels(capability, state).observe(max(0.0, duration_s))
 
 
-def observe_event(topic: str) -> None:
-    """Count one event that was published."""
-    _numbers().events.labels(topic).inc()
+def observe_event(topic: str, count: int = 1) -> None:
+    """Count events of one topic that were published.
+
+    Every job publishes several, in programs too where nobody ever looks at the numbers: so
+    they are added up here, and prometheus_client is imported at the first look.
+    """
+    with _published_lock:
+        _published[topic] = _published.get(topic, 0) + count
 
 
 def observe_request(method: str, route: str, status: int, duration_s: float) -> None:
@@ -124,9 +131,6 @@ class _Numbers:
             buckets=JOB_SECONDS,
             registry=own,
         )
-        self.events = Counter(
-            "fraktal_events", "Events that were published.", ["topic"], registry=own
-        )
         route = ["method", "route", "status"]
         self.requests = Counter(
             "fraktal_http_requests", "HTTP requests that were answered.", route, registry=own
@@ -149,6 +153,7 @@ class _Numbers:
             registry=own,
         )
         build.labels(_version(), platform.python_version()).set(1)
+        own.register(_Published())
         own.register(_Process())
 
 
@@ -248,6 +253,23 @@ def _added(parts: list[Mapping[str, int]]) -> dict[str, int]:
         for name, count in part.items():
             total[name] = total.get(name, 0) + count
     return total
+
+
+class _Published:
+    """Collects how many events were published."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Copy what :func:`observe_event` added up."""
+        from prometheus_client.core import CounterMetricFamily
+
+        events = CounterMetricFamily(
+            "fraktal_events", "Events that were published.", labels=["topic"]
+        )
+        with _published_lock:
+            counts = dict(_published)
+        for topic, count in counts.items():
+            events.add_metric([topic], count)
+        yield events
 
 
 class _Process:
