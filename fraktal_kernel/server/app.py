@@ -17,6 +17,7 @@ from fraktal_kernel.server import accounts, artifacts, capabilities, events, hea
 from fraktal_kernel.server.answers import error_body, status_of
 from fraktal_kernel.server.docs import add_docs
 from fraktal_kernel.server.gate import Gate
+from fraktal_kernel.server.leaving import let_visits_go
 from fraktal_kernel.server.links import LaunchLinks
 
 FOREVER_S = 10 * 366 * 86400.0
@@ -57,6 +58,7 @@ def create_app(
     add_docs(app)
     from fraktal_kernel.server.pages import mount_pages  # Panel takes a second to import
 
+    let_visits_go()
     mount_pages(app, workbench, lab_url=lab_url)
     app.add_exception_handler(FraktalError, _known_error)
     app.add_exception_handler(HTTPException, _http_error)

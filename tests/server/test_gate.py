@@ -15,6 +15,8 @@ from served import LAUNCH, SECRET, Served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+#: Panel calls Tornado in a way that the next Tornado does away with.
+TORNADO = pytest.mark.filterwarnings("ignore:.*HTTPServerRequest:DeprecationWarning")
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 PROTECTED = ["/api/jobs", "/api/capabilities", "/api/me", "/metrics", "/openapi.json", "/docs", "/"]
 
@@ -346,8 +348,7 @@ def test_forwarded_headers_are_not_believed(served: Served) -> None:
     assert url.startswith(served.url)
 
 
-# Panel calls Tornado in a way that the next Tornado does away with.
-@pytest.mark.filterwarnings("ignore:The method, uri, and version:DeprecationWarning")
+@TORNADO
 def test_pages_never_see_the_credentials(served: Served) -> None:
     """The page's HTML, into which Bokeh writes cookies and headers, holds no secret of ours."""
     from base64 import urlsafe_b64decode
@@ -364,6 +365,39 @@ def test_pages_never_see_the_credentials(served: Served) -> None:
         except ValueError:
             continue
     assert session not in text
+
+
+@TORNADO
+def test_visits_are_let_go(served: Served) -> None:
+    """When a browser leaves a page, nothing holds the page's session any more."""
+    import gc
+    import re
+
+    from bokeh.server.session import ServerSession
+
+    def held() -> int:
+        # By type alone: asking a weak reference for its class raises once its target is gone.
+        sessions = (item for item in gc.get_objects() if type(item) is ServerSession)
+        return sum(session.connection_count for session in sessions)
+
+    before = held()
+    with served.client() as client:
+        token = re.search(r'"token":"([^"]+)"', client.get("/explorer").text)
+    assert token
+    with connect(
+        served.websocket + "/explorer/ws",
+        additional_headers={"Authorization": f"Bearer {SECRET}", "Origin": served.url},
+        subprotocols=["bokeh", token[1]],  # type: ignore[list-item]
+        max_size=None,
+        proxy=None,
+    ) as line:
+        for _ in range(3):  # one message of three frames: the connection is acknowledged
+            line.recv(timeout=30)
+        assert held() == before + 1
+    until = time.monotonic() + 20
+    while held() > before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert held() == before
 
 
 def test_open_websocket_ends_when_its_token_is_revoked(
