@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
+from pathlib import Path
 from typing import Any, TextIO
 
 
@@ -21,11 +23,16 @@ def main() -> None:
     # What a library prints must not get between the lines of the report.
     report = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
-    _run(request, report)
+    done = threading.Event()
+    scratch = Path(request["output"]).parent
+    threading.Thread(target=_stop_with_parent, args=(scratch, done), daemon=True).start()
+    ending = _run(request, report)
+    done.set()
+    print(json.dumps(ending), file=report, flush=True)
 
 
-def _run(request: dict[str, Any], report: TextIO) -> None:
+def _run(request: dict[str, Any], report: TextIO) -> dict[str, Any]:
+    """Run the notebook and tell of its cells; returns how it ended."""
     import logging
 
     # jsonschema would build a grammar of URIs for seconds, which no notebook's schema asks for.
@@ -72,16 +79,11 @@ def _run(request: dict[str, Any], report: TextIO) -> None:
             cwd=request["folder"],
         )
     except PapermillExecutionError as error:
-        failure = {
-            "event": "failed",
-            "cell": error.cell_index,
-            "error": f"{error.ename}: {error.evalue}",
-        }
+        told = f"{error.ename}: {error.evalue}"
+        return {"event": "failed", "cell": error.cell_index, "error": told}
     except Exception as error:
-        failure = {"event": "failed", "cell": None, "error": f"{type(error).__name__}: {error}"}
-    else:
-        failure = {"event": "done"}
-    print(json.dumps(failure), file=report, flush=True)
+        return {"event": "failed", "cell": None, "error": f"{type(error).__name__}: {error}"}
+    return {"event": "done"}
 
 
 def _tell(report: TextIO, event: str, notebook: Any, index: int) -> None:
@@ -89,14 +91,17 @@ def _tell(report: TextIO, event: str, notebook: Any, index: int) -> None:
     print(json.dumps(line), file=report, flush=True)
 
 
-def _stop_with_parent() -> None:
+def _stop_with_parent(scratch: Path, done: threading.Event) -> None:
     # os.read, because a thread inside sys.stdin.read holds a lock that the exit waits for.
     while os.read(0, 4096):
         pass
+    if done.is_set():
+        return
     import psutil
 
     for process in psutil.Process().children(recursive=True):
         process.kill()
+    shutil.rmtree(scratch, ignore_errors=True)
     os._exit(130)
 
 

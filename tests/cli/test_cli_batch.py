@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.cli.terminal import one_sentence
+from tests.cli.terminal import COMMAND, eventually, one_sentence
 
 POSTER = Path(__file__).resolve().parents[2] / "papermill_jobs" / "poster.ipynb"
 
@@ -66,6 +69,32 @@ def test_a_sweep_tells_each_run_and_keeps_the_failed_one(fraktal, folder, small)
     assert [run["state"] for run in json.loads(anew.stdout)] == ["succeeded"]
     told = fraktal("batch", small, "-p", "n", 0, "--out", "out")
     assert told.returncode == 1 and told.stdout.startswith("failed: small.ipynb: cell 2 of 3")
+
+
+def test_ctrl_c_stops_all_kernels_and_keeps_nothing(folder, tmp_path, small):
+    """The process ends with 130, the kernels with it, and no result is there."""
+    cells = json.loads((folder / small).read_text())
+    pids = folder / "pids"
+    pids.mkdir()
+    cells["cells"][1]["source"] = (
+        f"import os, pathlib, time\npathlib.Path({str(pids)!r}, str(os.getpid())).touch()\n"
+        "time.sleep(600)"
+    )
+    (folder / small).write_text(json.dumps(cells))
+    with subprocess.Popen(
+        [*COMMAND, "batch", small, "--sweep", "n=1,2,3", "--jobs", "2", "--out", "out"],
+        cwd=folder,
+        env={**os.environ, "FRAKTAL_DATA": str(tmp_path / "data")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        eventually(lambda: len(os.listdir(pids)) == 2)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=30)
+    assert process.returncode == 130 and "Traceback" not in errors and out == ""
+    eventually(lambda: not any(psutil.pid_exists(int(pid)) for pid in os.listdir(pids)), 10)
+    assert not list((folder / "out").rglob("*.ipynb"))
 
 
 def test_the_parameters_of_a_notebook_are_listed(fraktal, small):

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import time
 
+import psutil
 import pytest
 
+from tests.batch.small import notebook_text
 from tests.cli.terminal import COMMAND, eventually, one_sentence
 
 
@@ -152,6 +154,23 @@ def test_a_notebook_is_a_job_too(served, folder):
     assert json.loads(watched.stdout)["result"]["width_px"] == 160
     served("jobs", "artifacts", job, "--save", "made")
     assert {"poster.ipynb", "poster.png", "result.json"} == set(os.listdir(folder / "made"))
+
+
+def test_cancelling_a_notebook_job_stops_its_kernel(served, served_data):
+    """The kernel does not outlive the job, and its temporary folder is gone."""
+    mark = served_data / "kernel"
+    cell = (
+        f"import os, pathlib, time\npathlib.Path({str(mark)!r}).write_text("
+        "f'{os.getpid()} {os.getcwd()}')\ntime.sleep(600)"
+    )
+    (served_data / "long.ipynb").write_text(notebook_text(cell))
+    job = submitted(served("submit", "notebook.run", "--notebook", "long.ipynb", "--json"))
+    eventually(lambda: mark.exists() and " " in mark.read_text())
+    pid, folder = mark.read_text().split(" ", 1)
+    served("jobs", "cancel", job)
+    eventually(lambda: state(served, job) == "cancelled", 15)
+    eventually(lambda: not psutil.pid_exists(int(pid)), 10)
+    eventually(lambda: not os.path.exists(folder), 10)
 
 
 @pytest.mark.parametrize(
