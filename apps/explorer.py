@@ -6,12 +6,20 @@ from typing import Any
 
 import panel as pn
 from fraktal_widgets import FractalExplorer
+from fraktal_widgets.assets import joined
 from fraktal_widgets.bridge import panel_component
+from fraktal_widgets.page import asked
+
+from fraktal_kernel.fractals import scenes
+
+pn.extension(raw_css=[joined("tokens.css"), "body { background: var(--fk-surface) }"])
 
 
 def page(workbench: Any = None) -> pn.viewable.Viewable:
     """Build a fresh explorer; pictures are saved as jobs where there is a workbench."""
-    return panel_component(FractalExplorer(workbench=workbench), margin=(12, 16))
+    scene = asked("scene")
+    known = scene if scene in scenes else "full_set"
+    return panel_component(FractalExplorer(scene=known, workbench=workbench), margin=(12, 16))
 
 
 if pn.state.served:

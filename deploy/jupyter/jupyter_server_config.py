@@ -31,3 +31,16 @@ c.LabApp.app_settings_dir = str(HERE / "settings")
 
 c.VoilaConfiguration.template = "fraktal"
 c.VoilaConfiguration.theme = "light"
+# An extension of Panel for JupyterLab that Voila's older core cannot load, and does not need.
+c.VoilaConfiguration.extension_denylist = ["@pyviz/jupyterlab_pyviz"]
+
+
+def _formulas_from_here(page_config, **_):
+    """Let formulas be set by the MathJax that Voila carries, not by one from the internet."""
+    return page_config | {"fullMathjaxUrl": "null", "mathjaxConfig": "null"}
+
+
+c.VoilaConfiguration.page_config_hook = _formulas_from_here
+
+# Panel's own pages inside Jupyter Server: not used here, and seconds to import at every start.
+c.ServerApp.jpserver_extensions = {"panel.io.jupyter_server_extension": False}

@@ -7,6 +7,9 @@ beyond loopback, or writes an error of ours to the console. Screenshots are kept
 
 from __future__ import annotations
 
+import base64
+import importlib.util
+import io
 import os
 import re
 import secrets
@@ -43,6 +46,28 @@ HOST_NOISE = re.compile(
     r"|pyviz_comms"
     r"|ResizeObserver loop"
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the hosts that these tests serve in this process use what their libraries deprecate."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
+
+
+@pytest.fixture(scope="session")
+def app_file() -> Callable[[str], Any]:
+    """Load a file of the folder ``apps`` as a module: ``app_file("explorer")``."""
+
+    def load(name: str) -> Any:
+        spec = importlib.util.spec_from_file_location(f"apps_{name}", ROOT / "apps" / f"{name}.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")
@@ -171,6 +196,10 @@ class Jupyter:
     token: str
     folder: Path
 
+    def copy(self, path: str) -> None:
+        """Copy a notebook of the repository, such as ``"apps/explorer.ipynb"``."""
+        shutil.copy(ROOT / path, self.folder)
+
     def write(self, name: str, *cells: str) -> None:
         """Write a notebook with these code cells."""
         import nbformat
@@ -244,9 +273,12 @@ def panel_server() -> Iterator[Callable[[Any], str]]:
     def serve(page: Any) -> str:
         app = FastAPI()
         port = free_port()
+        app.get("/favicon.ico")(lambda: None)  # browsers ask for it unasked
         add_applications({"/app": page}, app=app)
         server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", ws="websockets-sansio")
+            uvicorn.Config(
+                app, host="127.0.0.1", port=port, log_level="warning", ws="websockets-sansio"
+            )
         )
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
@@ -259,3 +291,58 @@ def panel_server() -> Iterator[Callable[[Any], str]]:
         server.should_exit = True
         server.force_exit = True
         thread.join(10)
+
+
+class ExplorerPage:
+    """The explorer as a person has it: hands, eyes and the line of facts."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.root = page.locator(".fk-explorer")
+        self.canvas = page.locator(".fk-explorer-canvas")
+
+    def sharp(self, timeout_s: float = 90) -> ExplorerPage:
+        """Wait until the finest level of the newest view is drawn."""
+        self.root.wait_for(timeout=timeout_s * 1000)
+        # Two looks: a change that was just made must have been asked for.
+        self.page.wait_for_timeout(60)
+        wait_for(lambda: self.root.get_attribute("data-state") == "sharp", timeout_s, 0.05)
+        return self
+
+    def pixels(self) -> Any:
+        """Read what the canvas shows as RGB, uint8 [h, w, 3], once it stands still."""
+        import numpy as np
+        from PIL import Image
+
+        before = None
+        while (address := self.canvas.evaluate("c => c.toDataURL('image/png')")) != before:
+            before = address
+            self.page.wait_for_timeout(120)
+        png = base64.b64decode(address.partition(",")[2])
+        return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+    def facts(self) -> dict[str, str]:
+        """Read the line of facts."""
+        texts = self.page.locator(".fk-explorer-facts > span").all_inner_texts()
+        pairs = [text.split(" ", 1) for text in texts[:3]]
+        return {name: value for name, value in pairs}
+
+    def wheel(self, turns: float, x: float = 0.5, y: float = 0.5) -> None:
+        """Turn the wheel over a point of the picture, given in fractions of its size."""
+        box = self.canvas.bounding_box()
+        self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        self.page.mouse.wheel(0, turns)
+
+    def zoomed_and_repainted(self) -> None:
+        """Turn the wheel and see that another, deeper view is painted."""
+        before, width = self.pixels(), float(self.facts()["width"])
+        self.wheel(-300, 0.3, 0.45)
+        self.sharp()
+        assert float(self.facts()["width"]) < 0.9 * width
+        assert (self.pixels() != before).mean() > 0.05
+
+
+@pytest.fixture
+def explorer_page() -> Callable[[Any], ExplorerPage]:
+    """Get hold of the explorer of a page: ``explorer_page(page)``."""
+    return ExplorerPage

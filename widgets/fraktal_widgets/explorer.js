@@ -69,7 +69,10 @@ function render({ model, el }) {
     h("dl", {}, KEYS.map(([keys, words]) => h("div", {}, h("dt", {}, keys), h("dd", {}, words)))),
     h("button", { class: "fk-button fk-button-small", onclick: () => showHelp(false) }, "Close"),
   );
-  const stage = h("div", { class: "fk-explorer-stage" }, canvas, peekBox, message, help);
+  const busy = h(
+    "div", { class: "fk-explorer-busy fk-bar fk-bar-unknown", "aria-hidden": "true" }, h("div", { class: "fk-bar-fill" }),
+  );
+  const stage = h("div", { class: "fk-explorer-stage" }, canvas, busy, peekBox, message, help);
 
   const tool = (name, label, act) => h(
     "button", { class: "fk-button fk-button-quiet fk-explorer-tool", type: "button", title: label, "aria-label": label, onclick: act },
@@ -196,6 +199,7 @@ function render({ model, el }) {
       at: performance.now(), seq, jump: jumping, base, changes, move: [move.s, move.x, move.y],
     };
     changes = {};
+    showState();
     send();
   }
 
@@ -239,6 +243,7 @@ function render({ model, el }) {
     }
     if (news.error && (news.seq !== before.seq || news.client !== before.client)) say(news.error, "error");
     showAnswer();
+    showState();
     remember();
     if (held && held.sequence <= news.serial) showFrame(held);
   }
@@ -266,11 +271,10 @@ function render({ model, el }) {
     const place = picture.places.get(frame.sequence);
     if (place) {
       picture.show(frame, extentOf(frame, place), frame.level === FINEST);
-      root.dataset.sequence = frame.sequence;
-      root.dataset.level = frame.level;
     }
     // Only who asked says that it was drawn, so that several views do not talk at once.
     drawn = [frame.sequence, frame.level];
+    showState();
     if (answer.client === me || !answer.client) send();
   }
 
@@ -325,6 +329,11 @@ function render({ model, el }) {
     for (const button of sceneList.children) {
       setAttribute(button, "aria-pressed", String(button.dataset.name === about.scene));
     }
+  }
+
+  function showState() {
+    const sharp = !asked && drawn?.[0] === answer.serial && drawn[1] === FINEST;
+    root.dataset.state = sharp ? "sharp" : "drawing";
   }
 
   function usePalette(name) {

@@ -60,9 +60,8 @@ class FractalExplorer(anywidget.AnyWidget):
 
     Examples
     --------
-    >>> explorer = FractalExplorer("seahorse")
-    >>> explorer.scene.view.re
-    '-0.746223962861'
+    >>> FractalExplorer("seahorse").scene.formula
+    'mandelbrot'
     """
 
     _esm = joined("dom.js", "picture.js", "explorer.js")
@@ -88,6 +87,7 @@ class FractalExplorer(anywidget.AnyWidget):
         self._lock = threading.RLock()
         self._workbench = workbench
         self._scene = resolve_scene(scene, None)
+        self._begun = not isinstance(scene, str)  # a scene by name is fitted to its first canvas
         self._limit = max_iter
         self._least = self._scene.max_iter
         self._size: tuple[int, int] | None = None
@@ -113,6 +113,8 @@ class FractalExplorer(anywidget.AnyWidget):
         with self._lock:
             found = resolve_scene(scene, None)
             self._least = found.max_iter
+            if isinstance(scene, str):
+                found = _fitted(found, self._size)
             self._show(self._limited(found), client="", seq=0)
 
     def close(self) -> None:
@@ -150,6 +152,8 @@ class FractalExplorer(anywidget.AnyWidget):
         try:
             base = Scene.from_dict(ask["base"]) if ask.get("base") else self._scene
             scene = self._changed(base, ask.get("change") or {})
+            if not self._begun:
+                self._begun, scene = True, _fitted(scene, self._size)
             scene = replace(scene, view=_moved(scene.view, *ask["move"]))
             if not scene.view.resolvable(self._size[0]):
                 raise InvalidInput("Double precision ends here: the view cannot be any narrower.")
@@ -163,15 +167,16 @@ class FractalExplorer(anywidget.AnyWidget):
         if "scene" in change or "paste" in change:
             scene = scenes[change["scene"]] if "scene" in change else read_scene(change["paste"])
             self._least = scene.max_iter
+            if "scene" in change:
+                scene = _fitted(scene, self._size)
         if "home" in change:
             home = scenes[HOME]
-            keep = scene.formula == "julia" and change.get("formula") != home.formula
-            scene = (
-                replace(scene, view=JULIA_VIEW) if keep else replace(home, palette=scene.palette)
-            )
+            if scene.formula == "julia" and change.get("formula") != home.formula:
+                home = replace(scene, view=JULIA_VIEW)
+            scene = _fitted(replace(home, palette=scene.palette), self._size)
             self._least = home.max_iter
         if "julia" in change:
-            scene = _julia(scene, *change["julia"])
+            scene = _fitted(_julia(scene, *change["julia"]), self._size)
             self._least = 0
         if "max_iter" in change:
             self._limit = change["max_iter"]
@@ -307,8 +312,8 @@ def read_scene(text: str) -> Scene:
 
     Examples
     --------
-    >>> read_scene("fraktal run fractal.render --scene seahorse --width 800").view.width
-    '0.00745'
+    >>> read_scene("fraktal run fractal.render --scene seahorse") == scenes["seahorse"]
+    True
     """
     text = text.strip()
     if text.startswith("fraktal "):
@@ -357,9 +362,17 @@ def _catalog() -> dict[str, Any]:
 
 
 def _moved(view: View, scale: float, x: float, y: float) -> View:
-    """Move a view as the browser did: x and y in widths, y downwards, then the width by ``scale``."""
+    """Move a view as the browser did: x and y in widths, y downwards; then scale its width."""
     moved = view if x == y == 0 else view.panned(x, -y)
     return moved if scale == 1 else moved.zoomed(1 / scale)
+
+
+def _fitted(scene: Scene, size: tuple[int, int] | None) -> Scene:
+    """Widen a view that was composed for 4:3 so that a wider canvas cuts nothing off."""
+    if size is None or 3 * size[0] <= 4 * size[1]:
+        return scene
+    wider = float(scene.view.width) * (3 * size[0]) / (4 * size[1])
+    return replace(scene, view=replace(scene.view, width=f"{wider:.4g}"))
 
 
 def _julia(scene: Scene, x: float, y: float) -> Scene:
@@ -368,7 +381,11 @@ def _julia(scene: Scene, x: float, y: float) -> Scene:
 
 
 def _same_place(one: Scene, other: Scene) -> bool:
-    return (one.formula, one.view, one.seed) == (other.formula, other.view, other.seed)
+    """Say whether ``other`` is the scene ``one``, perhaps widened to fit."""
+    wider = float(other.view.width) / float(one.view.width)
+    if (one.formula, one.seed) != (other.formula, other.seed) or not 1 <= wider < 3:
+        return False
+    return (one.view.re, one.view.im) == (other.view.re, other.view.im)
 
 
 def _short(number: str) -> str:

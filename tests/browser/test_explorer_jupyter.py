@@ -1,0 +1,152 @@
+"""The explorer in JupyterLab and in Voila, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+CELL = "from fraktal_widgets import FractalExplorer\nexplorer = FractalExplorer()\nexplorer"
+
+
+@pytest.fixture
+def lab(jupyter: Any, open_page: Any, explorer_page: Any, request: pytest.FixtureRequest) -> Any:
+    """Open a notebook in JupyterLab, run its first cell, wait for the sharp picture."""
+
+    def open_it(*more_cells: str, **options: Any) -> Any:
+        name = re.sub(r"\W+", "_", request.node.name) + ".ipynb"
+        jupyter.write(name, CELL, *more_cells)
+        page = open_page(jupyter.lab(name), **options)
+        idle(page)
+        run_first_cell(page)
+        return explorer_page(page).sharp()
+
+    return open_it
+
+
+def idle(page: Any) -> None:
+    """Wait until the notebook is there and its kernel has nothing to do."""
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+
+
+def run_first_cell(page: Any) -> None:
+    """Run the cell that makes the explorer."""
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Shift+Enter")
+
+
+def test_zooms_and_repaints_in_jupyterlab(lab: Any, keep_picture: Any) -> None:
+    """The cell shows the picture, the wheel brings a deeper one, and nothing asks for news."""
+    explorer = lab()
+    explorer.zoomed_and_repainted()
+    keep_picture(explorer.page, "explorer-lab")
+    assert explorer.page.locator(".jp-toast-button, .Toastify__toast").count() == 0
+
+
+def test_follows_the_dark_theme_of_jupyterlab(lab: Any, keep_picture: Any) -> None:
+    """A dark system gets JupyterLab's dark theme, and the explorer with it."""
+    explorer = lab(dark=True)
+    keep_picture(explorer.page, "explorer-lab-dark")
+    colour = explorer.root.evaluate("root => getComputedStyle(root).color")
+    assert all(int(word) > 128 for word in re.findall(r"\d+", colour)[:3])
+
+
+def test_keys_typed_on_the_picture_are_not_the_notebook_s(lab: Any) -> None:
+    """Letters that are commands of the notebook do not reach it from the picture."""
+    explorer = lab()
+    cells = explorer.page.locator(".jp-Cell").count()
+    explorer.canvas.focus()
+    for key in ("a", "b", "d", "d", "x", "z", "m", "h", "h", "p"):
+        explorer.page.keyboard.press(key)
+    explorer.sharp()
+    assert explorer.page.locator(".jp-Cell").count() == cells
+    assert explorer.page.locator(".jp-MarkdownCell").count() == 0
+
+
+def test_comes_back_after_scrolling_away(lab: Any) -> None:
+    """A notebook that takes cells off the page while they are out of sight brings it back."""
+    explorer = lab(*["\n".join(f"# line {k}" for k in range(30))] * 40)
+    page = explorer.page
+    explorer.zoomed_and_repainted()
+    page.mouse.move(10, 10)
+    before, facts = explorer.pixels(), explorer.facts()
+    scroller = page.locator(".jp-WindowedPanel-outer").first
+    scroller.evaluate("panel => { panel.scrollTop = panel.scrollHeight }")
+    page.wait_for_timeout(1500)
+    scroller.evaluate("panel => { panel.scrollTop = 0 }")
+    explorer.sharp()
+    assert explorer.facts() == facts
+    assert (explorer.pixels() == before).all()
+    explorer.zoomed_and_repainted()
+
+
+def test_view_survives_a_reload_of_the_page(lab: Any) -> None:
+    """The state is the kernel's: a page that is loaded again shows the same view."""
+    explorer = lab()
+    explorer.zoomed_and_repainted()
+    facts = explorer.facts()
+    page = explorer.page
+    page.locator(".jp-Notebook").click(position={"x": 5, "y": 5})
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(1500)
+    page.reload(wait_until="domcontentloaded")
+    explorer.sharp()
+    assert explorer.facts() == facts
+    explorer.zoomed_and_repainted()
+
+
+def test_two_views_of_one_explorer_show_the_same(lab: Any) -> None:
+    """Zooming in one output moves the other output of the same explorer along."""
+    explorer = lab("explorer")
+    page = explorer.page
+    page.locator(".jp-CodeCell .cm-content").nth(1).click()
+    page.keyboard.press("Shift+Enter")
+    views = page.locator(".fk-explorer")
+    views.nth(1).wait_for()
+    page.wait_for_timeout(1500)
+    first, second = views.nth(0), views.nth(1)
+    width = first.locator(".fk-explorer-facts").inner_text()
+    second.locator(".fk-explorer-canvas").focus()
+    page.keyboard.press("+")
+    page.wait_for_timeout(3000)
+    texts = [
+        view.locator(".fk-explorer-facts span span").all_inner_texts()[:3]
+        for view in (first, second)
+    ]
+    assert texts[0] == texts[1]
+    assert texts[0][2] not in width
+
+
+def test_says_when_the_kernel_is_gone_and_comes_back(
+    lab: Any, watch: Any, keep_picture: Any
+) -> None:
+    """After a restart the picture stays with a word; running the cell again brings it to life."""
+    watch.expected = re.compile("kernel|Kernel|WebSocket|comm")
+    explorer = lab()
+    page = explorer.page
+    before = explorer.pixels()
+    page.locator(
+        '[data-command="kernelmenu:restart"], [data-jp-item-name="restart"] *'
+    ).first.click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    page.get_by_text("Not connected").wait_for()
+    keep_picture(page, "explorer-lab-disconnected")
+    assert (explorer.pixels() == before).all()
+    idle(page)
+    run_first_cell(page)
+    page.get_by_text("Not connected").wait_for(state="hidden")
+    explorer.sharp()
+    explorer.zoomed_and_repainted()
+
+
+def test_zooms_and_repaints_in_voila(
+    jupyter: Any, open_page: Any, explorer_page: Any, keep_picture: Any
+) -> None:
+    """The notebook that we ship runs in Voila, and nothing is fetched from elsewhere."""
+    jupyter.copy("apps/explorer.ipynb")
+    explorer = explorer_page(open_page(jupyter.voila("explorer.ipynb"))).sharp()
+    explorer.zoomed_and_repainted()
+    explorer.page.wait_for_timeout(500)
+    keep_picture(explorer.page, "explorer-voila")
