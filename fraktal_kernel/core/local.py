@@ -52,7 +52,6 @@ class Engine:
             self._hold = Hold(self.database.file or self.settings.data / "fraktal")
             try:
                 configure_logs(self.settings, whole_process=False)
-                self.store.sweep()
                 dispatcher = Dispatcher(
                     self.settings,
                     self.journal,
@@ -98,15 +97,19 @@ class Engine:
             raise FraktalError("no worker answers yet; it is starting, or see the log.")
 
     def _gauges(self) -> Gauges:
+        health = self.health()
+        workers = self.dispatcher.executor.state() if self.dispatcher else {}
+        store_up = health["store"] == "ok"
+        if health["database"] != "ok":
+            return Gauges(workers=workers, database_up=False, store_up=store_up)
         reader = Reader(self.database)
         oldest = reader.oldest_queued()
-        health = self.health()
         return Gauges(
             jobs_in_state=reader.count(),
             queue_oldest_age_s=0.0 if oldest is None else time.time() - oldest,
-            workers=self.dispatcher.executor.state() if self.dispatcher else {},
-            database_up=health["database"] == "ok",
-            store_up=health["store"] == "ok",
+            workers=workers,
+            database_up=True,
+            store_up=store_up,
         )
 
     def close(self) -> None:

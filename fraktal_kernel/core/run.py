@@ -95,13 +95,19 @@ def artifact_name(name: str) -> str:
     if (
         not 0 < len(name) <= 200
         or any(part in ("", ".", "..") for part in parts)
-        or re.search(r"[\x00-\x1f\x7f\\:]", name)
+        or re.search(r"[\x00-\x1f\x7f\\:\ud800-\udfff]", name)
     ):
         raise InvalidInput(
             f"artifact name: given {name!r}, expected something like 'picture.png' or "
             "'tables/costs.csv'."
         )
     return name
+
+
+def share(fraction: float) -> float:
+    """Bring a fraction between 0 and 1; what is no number, such as 0/0, tells of no progress."""
+    fraction = float(fraction)
+    return 0.0 if fraction != fraction else min(max(fraction, 0.0), 1.0)
 
 
 def media_type_of(name: str) -> str:
@@ -121,7 +127,7 @@ def to_json(value: Any) -> Any:
 
     try:
         plain = to_jsonable_python(value)
-        json.dumps(plain, allow_nan=False)
+        json.dumps(plain, allow_nan=False, ensure_ascii=False).encode()
     except (PydanticSerializationError, ValueError, TypeError) as error:
         raise InvalidInput(
             f"a value of type {type(value).__name__} cannot be kept as JSON ({error}); return "
@@ -203,7 +209,7 @@ class DetachedRun(Run):
     @override
     def progress(self, fraction: float, text: str = "") -> None:
         if self._on_progress:
-            self._on_progress(min(max(fraction, 0.0), 1.0), text)
+            self._on_progress(share(fraction), text)
 
     @override
     def log(self, text: str, level: str = "info") -> None:

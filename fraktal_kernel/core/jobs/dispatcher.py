@@ -22,6 +22,7 @@ BUSY_TICK_S = 0.1
 IDLE_TICK_S = 0.5
 FLUSH_S = 0.05
 PRUNE_S = 3600.0
+SWEEP_S = 86400.0
 
 
 class Dispatcher:
@@ -39,6 +40,7 @@ class Dispatcher:
         self._settings = settings
         self._journal = journal
         self._events = events
+        self._store = store
         self._alone = alone
         self.name = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._wake = threading.Condition()
@@ -50,9 +52,14 @@ class Dispatcher:
             store,
             settings.capability_modules,
             host=hub_host(settings),
+            log_level=settings.log_level,
             changed=self.wake,
         )
-        self.executor = self._make_executor()
+        try:
+            self.executor = self._make_executor()
+        except BaseException:
+            self.hub.close()
+            raise
         self._threads = [
             threading.Thread(target=self._loop, name="fraktal-dispatcher", daemon=True),
             threading.Thread(target=self._flush_loop, name="fraktal-notes", daemon=True),
@@ -92,6 +99,7 @@ class Dispatcher:
         self.executor.close()
         self.hub.close()
         try:
+            self.hub.flush()
             self._journal.release(self.name)
         except Unavailable as error:
             log.error("running jobs stay marked as running", reason=str(error))
@@ -116,7 +124,7 @@ class Dispatcher:
         while not self._stopping and (free := self.executor.free()) > 0:
             claimed = self._journal.claim(self.name, self._settings.lease_s, free)
             for job in claimed:
-                self.hub.running[job.id] = Running(job)
+                self.hub.begin(job)
                 if not self.executor.place(job):
                     self.hub.running.pop(job.id, None)
                     self._journal.lost(job.id, job.fence, "its worker was gone before it began")
@@ -126,6 +134,7 @@ class Dispatcher:
         self._every(self._settings.heartbeat_s, self._extend_leases)
         self._every(self._settings.lease_s / 2, self._take_back)
         self._every(PRUNE_S, self._prune)
+        self._every(SWEEP_S, self._sweep)
 
     def _every(self, seconds: float, act: Callable[[], None]) -> None:
         now = time.monotonic()
@@ -170,10 +179,20 @@ class Dispatcher:
             running = self.hub.running.get(job_id)
             if running is not None and running.job.fence == fence:
                 self.executor.kill(job_id)
-                self.hub.running.pop(job_id, None)
+                self.hub.forget(running)
 
     def _prune(self) -> None:
         self._events.prune(time.time() - self._settings.event_days * 86400)
+
+    def _sweep(self) -> None:
+        # A large store takes a while to walk through, and jobs do not wait for that.
+        threading.Thread(target=self._sweep_store, name="fraktal-sweep", daemon=True).start()
+
+    def _sweep_store(self) -> None:
+        try:
+            self._store.sweep()
+        except Unavailable as error:
+            log.warning("the store cannot be swept", reason=str(error))
 
     def _flush_loop(self) -> None:
         while not self._stopping:
@@ -182,6 +201,8 @@ class Dispatcher:
                 self.hub.flush()
             except Unavailable:
                 time.sleep(1)
+            except Exception:
+                log.exception("progress and log lines were lost")
 
 
 def hub_host(settings: Settings) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Listener
 from typing import Any
@@ -18,12 +20,12 @@ from typing import Any
 from fraktal_kernel.core.jobs.channel import Channel, Message
 from fraktal_kernel.core.jobs.journal import Claimed, Fenced, Journal, Outcome, Submission
 from fraktal_kernel.core.monitoring.logs import get_logger, write_record
-from fraktal_kernel.core.monitoring.metrics import observe_job
 from fraktal_kernel.core.store import Store
-from fraktal_kernel.errors import FraktalError, Unavailable
+from fraktal_kernel.errors import FraktalError, InvalidInput, Unavailable
 
 log = get_logger("jobs")
 RETRY_S = 1.0
+GRAVE = ("warning", "error", "critical")
 
 
 @dataclass
@@ -37,6 +39,11 @@ class Running:
     kill_at: float | None = None
     #: what to say of it if we had to stop it, None for a cancellation
     verdict: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long this try has taken."""
+        return time.monotonic() - self.started
 
 
 @dataclass
@@ -58,11 +65,13 @@ class Hub:
         store: Store,
         modules: list[str],
         host: str = "127.0.0.1",
+        log_level: str = "info",
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal = journal
         self._store = store
         self._modules = modules
+        self._log_level = log_level
         self._changed = changed
         self._notes: list[tuple[int, int, int, str, dict[str, Any]]] = []
         self._notes_lock = threading.Lock()
@@ -73,18 +82,21 @@ class Hub:
         self.workers: dict[str, WorkerLine] = {}
         self.wardens: dict[int, Channel] = {}
         self.running: dict[int, Running] = {}
+        self._running_lock = threading.Lock()
         self.closing = False
-        threading.Thread(target=self._accept, name="fraktal-hub", daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, name="fraktal-hub", daemon=True)
+        self._accepting.start()
 
     def _accept(self) -> None:
         while not self.closing:
             try:
                 connection = self._listener.accept()
             except OSError:
-                if self.closing:
-                    return
+                time.sleep(0.1)  # no descriptors left: let others give theirs back
                 continue
             channel = Channel(connection)
+            if self.closing:
+                return channel.close()
             threading.Thread(target=self._serve, args=(channel,), daemon=True).start()
 
     def _serve(self, channel: Channel) -> None:
@@ -99,6 +111,8 @@ class Hub:
                 self._serve_warden(channel, message)
         except (AuthenticationError, EOFError, OSError):
             pass
+        except Exception:
+            log.exception("a line to a process was given up")
         finally:
             channel.close()
 
@@ -112,7 +126,9 @@ class Hub:
         try:
             while True:
                 message = worker.channel.receive()
-                if worker.running is not None:
+                if message["op"] == "record":
+                    self._record(worker.running, message["record"])
+                elif worker.running is not None:
                     self._hear(worker, worker.running, message)
         except (EOFError, OSError):
             pass
@@ -128,12 +144,13 @@ class Hub:
             return
         self.flush()
         job = running.job
-        self.running.pop(job.id, None)
+        self.forget(running)
         try:
             if running.verdict is not None:
-                self._journal.fail(job.id, job.fence, running.verdict)
+                self._journal.fail(job.id, job.fence, running.verdict, seconds=running.seconds)
             else:
-                self._journal.lost(job.id, job.fence, "the worker process died")
+                why = "the worker process died"
+                self._journal.lost(job.id, job.fence, why, seconds=running.seconds)
         except Fenced:
             pass
         if running.kill_at is None:
@@ -179,7 +196,7 @@ class Hub:
                 self._reply(worker, lambda: self._save(worker, job, message))
             case "succeeded" | "failed" | "cancelled" | "suspended":
                 self._persist(lambda: self._end(running, message))
-                self.running.pop(job.id, None)
+                self.forget(running)
                 worker.running = None
                 self._changed()
 
@@ -188,6 +205,8 @@ class Hub:
             reply = act() or {}
         except Fenced as error:
             reply = {"refused": str(error)}
+        except InvalidInput as error:
+            reply = {"invalid": str(error)}
         except FraktalError as error:
             reply = {"unavailable": str(error)}
         worker.channel.send({"op": "reply", **reply})
@@ -240,21 +259,23 @@ class Hub:
     def _end(self, running: Running, message: Message) -> None:
         self.flush()
         job = running.job
+        fail = self._journal.fail
+        seconds = running.seconds
         try:
             match message["op"]:
                 case "succeeded":
-                    done = Outcome(job.id, job.fence, "succeeded", result=message["result"])
+                    result = message["result"]
+                    done = Outcome(job.id, job.fence, "succeeded", result, seconds=seconds)
                     self._journal.end([done])
+                case "failed" | "cancelled" if running.verdict is not None:
+                    fail(job.id, job.fence, running.verdict, seconds=seconds)
                 case "failed":
-                    self._journal.fail(job.id, job.fence, message["error"], message["again"])
-                case "cancelled" if running.verdict is not None:
-                    self._journal.fail(job.id, job.fence, running.verdict)
+                    fail(job.id, job.fence, message["error"], message["again"], seconds)
                 case "cancelled":
-                    self._journal.end([Outcome(job.id, job.fence, "cancelled")])
+                    done = Outcome(job.id, job.fence, "cancelled", seconds=seconds)
+                    self._journal.end([done])
         except Fenced:
             log.warning("late result refused", job=job.id, owner=job.owner_id)
-        if message["op"] != "suspended":
-            observe_job(job.capability, message["op"], time.monotonic() - running.started)
 
     def _persist(self, act: Callable[[], None]) -> None:
         """Try until the database takes it: the end of a job is not lost to a full disk."""
@@ -265,9 +286,22 @@ class Hub:
                 log.error("the journal cannot be written", reason=str(error))
                 time.sleep(RETRY_S)
 
+    def begin(self, job: Claimed) -> None:
+        """Take note of a job that was claimed for this server."""
+        with self._running_lock:
+            self.running[job.id] = Running(job)
+
+    def forget(self, running: Running) -> None:
+        """Strike a try off; the job may have been claimed anew meanwhile, and that one stays."""
+        with self._running_lock:
+            if self.running.get(running.job.id) is running:
+                del self.running[running.job.id]
+
     def assign(self, worker: WorkerLine, job: Claimed) -> None:
-        """Send a job to a worker that has none."""
-        running = self.running.setdefault(job.id, Running(job))
+        """Send a claimed job, which :meth:`begin` has heard of, to a worker that has none."""
+        running = self.running[job.id]
+        # Asked first: if the database is away now, nobody holds the job and its lease runs out.
+        memory = self._journal.memory(job)
         running.started = time.monotonic()
         worker.running = running
         try:
@@ -279,7 +313,8 @@ class Hub:
                     "capability": job.capability,
                     "params": json.loads(job.params),
                     "modules": self._modules,
-                    **self._journal.memory(job),
+                    "log_level": self._log_level,
+                    **memory,
                 }
             )
         except OSError:
@@ -313,9 +348,10 @@ class Hub:
                     running.beat = time.monotonic()
             channel.send({"op": "done"})
         except (EOFError, OSError):
-            worker.channel.close()
+            worker.channel.hang_up()
         finally:
-            self.wardens.pop(running.job.id, None)
+            if self.wardens.get(running.job.id) is channel:
+                del self.wardens[running.job.id]
 
     def _await_worker(self, worker_id: str, timeout_s: float = 60.0) -> WorkerLine | None:
         with self._arrival:
@@ -323,6 +359,18 @@ class Hub:
             return self.workers.get(worker_id)
 
     # ------------------------------------------------------------------ notes
+
+    def _record(self, running: Running | None, record: Mapping[str, Any]) -> None:
+        """Write what a worker's libraries logged; what is grave belongs into the job's log too."""
+        if running is None:
+            write_record(record)
+            return
+        job = running.job
+        whose = {"job": job.id, "owner": job.owner_id, "capability": job.capability}
+        write_record({**record, **whose})
+        if record["level"] in GRAVE:
+            text = f"{record['logger']}: {record['event']}"
+            self._note(job, "jobs.log", {"level": record["level"], "text": text})
 
     def _note(self, job: Claimed, topic: str, payload: dict[str, Any]) -> None:
         with self._notes_lock:
@@ -343,8 +391,12 @@ class Hub:
     def close(self) -> None:
         """Hang up on everybody; what they still say is not heard."""
         self.closing = True
+        # A call of our own wakes the thread that waits for one; closing alone would not.
+        with suppress(OSError):
+            socket.create_connection(self.address, timeout=1).close()
+        self._accepting.join(timeout=2)
         self._listener.close()
         for worker in list(self.workers.values()):
-            worker.channel.close()
+            worker.channel.hang_up()
         for channel in list(self.wardens.values()):
-            channel.close()
+            channel.hang_up()

@@ -14,6 +14,9 @@ from fraktal_kernel.core.run import Artifact
 State = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
+#: What the keys of children begin with, and no key that a user gives: one that a user took
+#: first would let a parent wait for a job that is not its child.
+CHILD_KEY = "/"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, BinaryIO
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.jobs.journal import Journal, Submission
 from fraktal_kernel.core.jobs.model import (
+    CHILD_KEY,
     Artifacts,
     JobOptions,
     JobView,
@@ -146,5 +148,12 @@ def _check_options(options: JobOptions) -> None:
     check("delay_s", options.delay_s, 0, MAX_SECONDS)
     check("timeout_s", options.timeout_s, 0.001, MAX_SECONDS)
     check("max_attempts", options.max_attempts, 1, MAX_ATTEMPTS)
-    if options.key is not None and not 0 < len(options.key) <= 200:
-        raise InvalidInput(f"key: given {len(options.key)} characters, expected 1 to 200.")
+    key = options.key
+    if key is None:
+        return
+    if not 0 < len(key) <= 200:
+        raise InvalidInput(f"key: given {len(key)} characters, expected 1 to 200.")
+    if key.startswith(CHILD_KEY) or re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", key):
+        raise InvalidInput(
+            f"key: given {key!r}, expected printable text that does not begin with {CHILD_KEY!r}."
+        )

@@ -24,6 +24,8 @@ from typing_extensions import override
 
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.jobs.channel import Channel, Message
+from fraktal_kernel.core.jobs.model import CHILD_KEY
+from fraktal_kernel.core.monitoring.logs import forward_logs
 from fraktal_kernel.core.run import (
     STEP_MAX_BYTES,
     Artifact,
@@ -32,6 +34,7 @@ from fraktal_kernel.core.run import (
     Run,
     artifact_name,
     media_type_of,
+    share,
     to_json,
 )
 from fraktal_kernel.errors import FraktalError, InvalidInput, JobFailed, Unavailable
@@ -55,6 +58,7 @@ class Line:
         self.channel = channel
         self.jobs: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.cancelled = threading.Event()
+        self._log_level: str | None = None
         self._replies: queue.SimpleQueue[Message] = queue.SimpleQueue()
         threading.Thread(target=self._receive, daemon=True).start()
 
@@ -87,9 +91,17 @@ class Line:
         message = self._replies.get()
         if "refused" in message:
             raise Suspended(message["refused"])
+        if "invalid" in message:
+            raise InvalidInput(message["invalid"])
         if "unavailable" in message:
             raise Unavailable(message["unavailable"])
         return message
+
+    def send_logs(self, level: str) -> None:
+        """Let the server write what this process logs from this level on: it has the one file."""
+        if level != self._log_level:
+            self._log_level = level
+            forward_logs(lambda record: self.tell(op="record", record=record), level)
 
 
 class JobRun(Run):
@@ -114,7 +126,7 @@ class JobRun(Run):
 
     @override
     def progress(self, fraction: float, text: str = "") -> None:
-        self._untold = (min(max(float(fraction), 0.0), 1.0), str(text)[:500])
+        self._untold = (share(fraction), _plain(text)[:500])
         if time.monotonic() - self._told_at >= PROGRESS_S:
             self.flush()
 
@@ -127,7 +139,7 @@ class JobRun(Run):
 
     @override
     def log(self, text: str, level: str = "info") -> None:
-        self._line.tell(op="log", level=level, text=str(text)[:LOG_LINE_CHARS])
+        self._line.tell(op="log", level=level, text=_plain(text)[:LOG_LINE_CHARS])
 
     @override
     def save(self, name: str, data: Data, media_type: str | None = None) -> Artifact:
@@ -140,8 +152,14 @@ class JobRun(Run):
             source: Any = data.open("rb")
         else:
             source = io.BytesIO(data) if isinstance(data, bytes) else data
-        with source if isinstance(data, Path) else contextlib.nullcontext():
-            self._line.channel.send_stream(header, source)
+        try:
+            with source if isinstance(data, Path) else contextlib.nullcontext():
+                self._line.channel.send_stream(header, source)
+        except BaseException:
+            # The server answers that it keeps nothing; unheard, that would be the next reply.
+            with contextlib.suppress(FraktalError):
+                self._line.reply()
+            raise
         return Artifact(**self._line.reply()["artifact"])
 
     @override
@@ -178,7 +196,7 @@ class JobRun(Run):
         self.check_cancelled()
         wanted = capabilities[capability]
         checked = wanted.validate(params)
-        key = f"{self.job_id}/{self._numbered(capability)}"
+        key = f"{CHILD_KEY}{self.job_id}/{self._numbered(capability)}"
         if key not in self._children:
             self.flush()
             self._line.request(
@@ -237,6 +255,11 @@ def _printing_to(run: JobRun) -> Iterator[None]:
         err.finish()
 
 
+def _plain(text: object) -> str:
+    """Replace what no database keeps in a text: NUL, and halves of characters."""
+    return str(text).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def _dump(value: Any) -> str:
     import json
 
@@ -246,6 +269,7 @@ def _dump(value: Any) -> str:
 def work(line: Line, message: Message) -> None:
     """Do one job and tell how it ended."""
     run = JobRun(line, message)
+    line.send_logs(message["log_level"])
     try:
         with _printing_to(run):
             capabilities.use_modules(message["modules"])
@@ -260,10 +284,10 @@ def work(line: Line, message: Message) -> None:
         line.tell(op="cancelled")
     except FraktalError as error:
         again = not isinstance(error, InvalidInput)
-        line.tell(op="failed", error=str(error), again=again)
+        line.tell(op="failed", error=_plain(error), again=again)
     except BaseException as error:
         run.log(traceback.format_exc(), "error")
-        text = str(error).strip() or "no message"
+        text = _plain(error).strip() or "no message"
         line.tell(op="failed", error=f"{type(error).__name__}: {text}"[:2000], again=True)
 
 

@@ -283,6 +283,7 @@ def configure_logs(
     stream = console or sys.stderr
     terminal = logging.StreamHandler(stream)
     terminal.setLevel(logging.WARNING)
+    terminal.addFilter(lambda record: not getattr(record, "fraktal_job_log", False))
     terminal.setFormatter(_Console(colors=stream.isatty()))
     handlers.append(terminal)
     _install(handlers, settings.log_level, whole_process)
@@ -297,7 +298,11 @@ def forward_logs(send: Callable[[dict[str, Any]], object], level: str = "info") 
 
 
 def write_record(record: Mapping[str, Any]) -> None:
-    """Write a record that another process made; it comes from outside, so it is checked anew."""
+    """Write a record that another process made; it comes from outside, so it is checked anew.
+
+    What tells of a job stands in that job's log as well, where it is looked for; it goes into
+    the file and not to the terminal, which would fill with what other people's jobs say.
+    """
     ready = {name: record.get(name) for name in FIRST} | dict(record)
     ready = clean(ready)
     level = logging.getLevelNamesMapping().get(str(ready["level"]).upper(), logging.INFO)
@@ -309,7 +314,13 @@ def write_record(record: Mapping[str, Any]) -> None:
     if logger.isEnabledFor(level):
         logger.handle(
             logging.makeLogRecord(
-                {"name": name, "levelno": level, "msg": ready["event"], "fraktal_record": ready}
+                {
+                    "name": name,
+                    "levelno": level,
+                    "msg": ready["event"],
+                    "fraktal_record": ready,
+                    "fraktal_job_log": ready["job"] is not None,
+                }
             )
         )
 
