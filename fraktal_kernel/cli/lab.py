@@ -44,6 +44,8 @@ class Lab:
         host = f"[{host}]" if ":" in host else host
         self.url = f"http://{host}:{settings.lab_port}"
         self.log = settings.data / "logs" / "jupyter.log"
+        self._root = CHECKOUT if (CHECKOUT / "notebooks").is_dir() else settings.data
+        self._page = f"/lab/tree/{START_PAGE}" if (self._root / START_PAGE).exists() else "/lab"
         self._settings = settings
         self._token = token
         self._tell = tell
@@ -51,6 +53,11 @@ class Lab:
         self._stopping = threading.Event()
         self._latest = 0.0
         self._watcher = threading.Thread(target=self._watch, name="jupyterlab", daemon=True)
+
+    @property
+    def link(self) -> str:
+        """The address that opens it, at the start of the tour, without another question."""
+        return f"{self.url}{self._page}?token={self._token}"
 
     def start(self) -> None:
         """Start it, and start it again when it dies."""
@@ -94,16 +101,14 @@ class Lab:
 
     def _command(self) -> list[str]:
         settings = self._settings
-        root = CHECKOUT if (CHECKOUT / "notebooks").is_dir() else settings.data
-        page = f"/lab/tree/{START_PAGE}" if (root / START_PAGE).exists() else "/lab"
         options = {
             "ServerApp.ip": settings.host,
             "ServerApp.port": settings.lab_port,
             "ServerApp.port_retries": 0,
             "ServerApp.open_browser": False,
-            "ServerApp.root_dir": root,
+            "ServerApp.root_dir": self._root,
             "ServerApp.allow_root": True,  # else it refuses in containers, which run as root
-            "LabApp.default_url": page,
+            "LabApp.default_url": self._page,
         }
         words = [f"--{name}={value}" for name, value in options.items()]
         if CONFIG.exists():

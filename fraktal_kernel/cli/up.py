@@ -147,7 +147,7 @@ def up(
         serve(
             settings,
             launch_token=token,
-            lab_url=f"{lab.url}/lab?token={token}",
+            lab_url=lab.link,
             on_ready=opening.server_is_ready,
             on_stop=stop,
         )
