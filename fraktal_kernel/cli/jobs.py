@@ -119,7 +119,8 @@ def watch(job: Id) -> None:
 
 def _follow(workbench: Workbench, view: JobView) -> JobView:
     """Show a job until it has ended."""
-    if not workbench.remote:
+    # A job that runs without a server belongs to an open notebook or program.
+    if not workbench.remote and view.state != "running":
         raise Unavailable(
             f"job {view.id} is {view.state} and no server runs that could go on with it; "
             "start one with: fraktal serve"

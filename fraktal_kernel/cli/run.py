@@ -39,15 +39,22 @@ class RunFailed(FraktalError):
     """A capability raised an error that it did not foresee."""
 
 
-def read_params(name: str, words: Sequence[str]) -> tuple[Capability, BaseModel] | None:
-    """Find a capability and check the parameters typed behind it; None after ``--help``."""
-    if name in ("--help", "-h"):
-        raise InvalidInput("expected the name of a capability; fraktal capabilities lists them.")
+def checked_params(
+    context: typer.Context, name: str, usage: str
+) -> tuple[Capability, BaseModel] | None:
+    """Find a capability and check the parameters typed behind it; None where help was wanted."""
+    if not name or name in ("--help", "-h"):
+        print(f"Usage: {usage}\n\n{(context.command.help or '').strip()}\n")
+        for option in context.command.params:
+            if option.param_type_name == "option":
+                print(f"  {'/'.join(option.opts):<18}{getattr(option, 'help', '') or ''}")
+        print(f"\n{context.command_path} NAME --help tells the parameters of one capability.")
+        return None
     found = find(name)
-    if "--help" in words:
+    if "--help" in context.args:
         show(found)
         return None
-    given = parse(words, found.schema(), f"parameter of {name}")
+    given = parse(context.args, found.schema(), f"parameter of {name}")
     return found, found.validate(given, roots=None)
 
 
@@ -58,7 +65,8 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Run a capability here and now, with its parameters as options."""
-    checked = _checked(context, capability, "fraktal run NAME [--PARAMETER VALUE ...] [--out FILE]")
+    usage = "fraktal run NAME [--PARAMETER VALUE ...] [--out FILE]"
+    checked = checked_params(context, capability, usage)
     if checked is None:
         return
     found, params = checked
@@ -87,17 +95,6 @@ def run(
 
 
 run.command_options = OPEN  # type: ignore[attr-defined]
-
-
-def _checked(context: typer.Context, name: str, usage: str) -> tuple[Capability, BaseModel] | None:
-    if not name or name in ("--help", "-h"):
-        print(f"Usage: {usage}\n\n{(context.command.help or '').strip()}\n")
-        for parameter in context.command.params:
-            if parameter.param_type_name == "option":
-                print(f"  {'/'.join(parameter.opts):<18}{getattr(parameter, 'help', '') or ''}")
-        print(f"\n{context.command_path} NAME --help tells the parameters of one capability.")
-        return None
-    return read_params(name, context.args)
 
 
 def check_out(out: Path) -> None:

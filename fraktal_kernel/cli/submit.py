@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fraktal_kernel.cli.run import OPEN, _checked
+from fraktal_kernel.cli.run import OPEN, checked_params
 from fraktal_kernel.cli.screen import print_json
 
 
@@ -25,7 +25,7 @@ def submit(
     as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
 ) -> None:
     """Submit a capability as a job, with its parameters as options."""
-    checked = _checked(context, capability, "fraktal submit NAME [--PARAMETER VALUE ...]")
+    checked = checked_params(context, capability, "fraktal submit NAME [--PARAMETER VALUE ...]")
     if checked is None:
         return
     from fraktal_kernel.core.jobs.model import JobOptions

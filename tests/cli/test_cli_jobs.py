@@ -6,13 +6,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import psutil
 import pytest
 
 from tests.batch.small import notebook_text
-from tests.cli.terminal import COMMAND, eventually, one_sentence
+from tests.cli.terminal import COMMAND, command, eventually, one_sentence
 
 
 def submitted(done) -> int:
@@ -43,6 +44,34 @@ def test_without_a_server_a_job_is_queued_and_that_is_said_plainly(fraktal):
     assert "it starts when" in fraktal("jobs", "retry", 1).stdout
     assert [job["id"] for job in json.loads(fraktal("jobs", "--json").stdout)] == [1]
     assert json.loads(fraktal("jobs", "--json", "--state", "failed").stdout) == []
+
+
+def test_a_job_of_an_open_notebook_is_watched_without_a_server(tmp_path, folder):
+    """Where another program of ours does the work, the terminal follows it all the same."""
+    data = tmp_path / "data"
+    program = (
+        "import tests.capabilities\n"
+        "from fraktal_kernel import Workbench\n"
+        "if __name__ == '__main__':\n"
+        "    with Workbench.open(workers=1) as wb:\n"
+        "        wb.submit('test.sleep', seconds=12).wait()\n"
+    )
+    (folder / "program.py").write_text(program)
+    here = command(data, folder)
+    with subprocess.Popen(
+        [sys.executable, "program.py"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "FRAKTAL_DATA": str(data),
+            "FRAKTAL_CAPABILITY_MODULES": '["tests.capabilities"]',
+        },
+    ) as process:
+        eventually(lambda: data.exists() and '"running"' in here("jobs", "--json").stdout)
+        watched = here("jobs", "watch", 1)
+        assert process.wait(60) == 0
+    assert watched.returncode == 0, watched.stderr
+    assert 12 <= json.loads(watched.stdout) < 60
 
 
 def test_a_job_runs_is_watched_and_its_files_are_saved(served, folder):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from fraktal_kernel.cli.parameters import options_of, parse, words_of
+from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.errors import InvalidInput, UnknownName
 
 
@@ -145,3 +146,12 @@ VALUES = {
 def test_whatever_is_written_as_words_is_read_back_the_same(params):
     """``words_of`` and ``parse`` are inverses of each other, in any shell quoting."""
     assert parse(shlex.split(words_of(params)), SCHEMA, "parameter") == params
+
+
+def test_every_example_can_be_typed():
+    """What help shows as an example means what the capability says it means."""
+    for found in capabilities.values():
+        for example in found.examples:
+            typed = parse(shlex.split(words_of(example)), found.schema(), "parameter")
+            meant = found.validate(example).model_dump(mode="json")
+            assert found.validate(typed).model_dump(mode="json") == meant, found.name
