@@ -55,12 +55,16 @@ class Answer:
     ----------
     send : where it goes
     scope, headers : of the request
+    friend : another origin, whose pages may read the answer
     """
 
-    def __init__(self, send: Send, scope: Scope, headers: Headers) -> None:
+    def __init__(
+        self, send: Send, scope: Scope, headers: Headers, friend: str | None = None
+    ) -> None:
         self._send = send
         self._scope = scope
         self._host = headers.get("host", "")
+        self._friend = friend
         self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
@@ -73,8 +77,8 @@ class Answer:
 
     def _complete(self, headers: MutableHeaders) -> None:
         scheme = "wss" if self._scope["scheme"] == "https" else "ws"
-        page = headers.get("content-type", "").startswith("text/html")
-        policy = PAGE_POLICY.format(socket=f"{scheme}://{self._host}") if page else API_POLICY
+        api = is_api(self._scope["path"])
+        policy = API_POLICY if api else PAGE_POLICY.format(socket=f"{scheme}://{self._host}")
         headers.setdefault("content-security-policy", policy)
         headers.setdefault("x-content-type-options", "nosniff")
         # Our own pages may know where one came from (the token has left the address by
@@ -82,8 +86,11 @@ class Answer:
         headers.setdefault("referrer-policy", "same-origin")
         headers.setdefault("cross-origin-opener-policy", "same-origin")
         headers.setdefault("cross-origin-resource-policy", "same-origin")
-        if page or is_api(self._scope["path"]):
+        if api or headers.get("content-type", "").startswith("text/html"):
             headers.setdefault("cache-control", "no-store")
+        if self._friend:
+            headers["access-control-allow-origin"] = self._friend
+            headers.add_vary_header("Origin")
 
 
 async def send_whole(send: Send, status: int, media_type: str, body: bytes) -> None:

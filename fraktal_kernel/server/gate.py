@@ -96,7 +96,9 @@ class Gate:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         headers = Headers(scope=scope)
-        answer = Answer(send, scope, headers)
+        origin = headers.get("origin", "")
+        friend = origin if origin.lower() in self._origins else None
+        answer = Answer(send, scope, headers, friend)
         body = BodyLimit(receive, self._most_bytes)
         try:
             await self._pass(scope, headers, body, answer)
@@ -124,6 +126,9 @@ class Gate:
 
     async def _pass(self, scope: Scope, headers: Headers, body: BodyLimit, answer: Answer) -> None:
         self._check_address(scope, headers)
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await _answer_preflight(answer)
+            return
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > self._most_bytes:
             body.refuse()
@@ -289,6 +294,16 @@ async def _answer_error(error: Exception, scope: Scope, headers: Headers, send: 
             500,
             f"the workbench made a mistake while answering; its log has more under {number}.",
         )
+
+
+async def _answer_preflight(send: Send) -> None:
+    """Tell a browser what pages of a friendly origin may send; it asks without credentials."""
+    headers = [
+        (b"access-control-allow-methods", b"GET, POST, DELETE"),
+        (b"access-control-allow-headers", b"authorization, content-type"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _strip_credentials(scope: Scope) -> None:

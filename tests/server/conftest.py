@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from served import LAUNCH, SECRET, Served
+from served import FRIEND, LAUNCH, SECRET, Served
 
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.settings import load_settings
@@ -27,6 +27,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         data=tmp_path_factory.mktemp("served"),
         port=0,
         workers=1,
+        allowed_origins=[FRIEND],
         capability_modules=["served_capabilities"],
     )
     with Workbench.open(settings, serve=True) as workbench, listen(settings) as listener:

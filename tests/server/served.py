@@ -9,6 +9,7 @@ import httpx
 
 from fraktal_kernel.core.local import LocalWorkbench
 
+FRIEND = "https://friend.example"
 LAUNCH, SECRET = "launch-token-of-the-tests", "local-secret-of-the-tests"
 
 

@@ -11,7 +11,7 @@ import time
 import httpx
 import psutil
 import pytest
-from served import LAUNCH, SECRET, Served
+from served import FRIEND, LAUNCH, SECRET, Served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -97,6 +97,25 @@ def test_foreign_origins_are_refused(served: Served, origin: str, path: str) -> 
         answer = client.get(path, headers={"origin": origin})
         assert answer.status_code == 403 and "may not call" in answer.json()["error"]
         assert client.post("/api/jobs", headers={"origin": origin}, json={}).status_code == 403
+
+
+def test_friendly_origins_may_call_and_read(served: Served) -> None:
+    """Pages of an origin in the settings may ask, with a token; others are not told how."""
+    ask = {"access-control-request-method": "POST"}
+    with served.client(None) as browser:
+        for origin, status in ((FRIEND, 204), ("http://evil.example", 403)):
+            answer = browser.options("/api/jobs", headers={"origin": origin, **ask})
+            assert answer.status_code == status
+            allowed = answer.headers.get("access-control-allow-origin")
+            assert allowed == (origin if status == 204 else None)
+        assert browser.get("/api/jobs", headers={"origin": FRIEND}).status_code == 401
+    with served.client(headers={"origin": FRIEND}) as page:
+        answer = page.get("/api/jobs")
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == FRIEND
+        assert "access-control-allow-credentials" not in answer.headers
+    with served.client() as program:
+        assert "access-control-allow-origin" not in program.get("/api/jobs").headers
 
 
 def test_own_origin_is_let_through(served: Served) -> None:
