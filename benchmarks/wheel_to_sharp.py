@@ -82,7 +82,7 @@ def main() -> None:
         page.locator('.fk-explorer[data-state="sharp"]').wait_for(timeout=120_000)
         canvas = page.locator(".fk-explorer-canvas")
         page.locator(".fk-explorer-stage").evaluate(
-            "(stage, [w, h]) => Object.assign(stage.style, { width: w, height: h, maxHeight: 'none' })",
+            "(stage, [width, height]) => Object.assign(stage.style, { width, height })",
             [f"{side}px" for side in SIZE],
         )
         page.wait_for_timeout(1000)

@@ -171,7 +171,6 @@ class Picture {
   draw() {
     const { canvas, context, shown } = this;
     const scale = canvas.width / shown.s;
-    context.imageSmoothingQuality = "high";
     if (!this.layers.length || !this.covers(this.layers[0])) {
       context.fillStyle = this.inside;
       context.fillRect(0, 0, canvas.width, canvas.height);
