@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 def unknown_name(kind: str, name: str, known: list[str]) -> UnknownName:
     """Make the error for a name that nothing has, with the nearest names that exist."""
+    name = name if len(name) <= 80 else name[:77] + "..."
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(known))}."
     return UnknownName(f"no {kind} named {name!r}; {hint}")

@@ -7,7 +7,9 @@ Built-ins and plug-ins come through the same door, the entry point group
 from __future__ import annotations
 
 import inspect
+import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
@@ -102,16 +104,24 @@ def validation_sentence(error: ValidationError) -> str:
     faults = []
     for fault in error.errors(include_url=False)[:5]:
         place = ".".join(str(part) for part in fault["loc"]) or "value"
+        place = place if len(place) <= 80 else place[:77] + "..."
         message = fault["msg"].removeprefix("Value error, ").rstrip(".")
         if fault["type"] == "missing":
             faults.append(f"{place}: missing, and needed")
         elif fault["type"] == "value_error":
             faults.append(f"{place}: {message}")
         else:
-            given = repr(fault["input"])
-            given = given if len(given) <= 60 else given[:57] + "..."
+            given = _shown(fault["input"])
             faults.append(f"{place}: given {given}; {message[0].lower()}{message[1:]}")
-    return "; ".join(faults) + "."
+    return " ".join(("; ".join(faults) + ".").split())
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # a number of many thousand digits is not written out
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class Capabilities(Mapping[str, Capability]):
@@ -121,6 +131,7 @@ class Capabilities(Mapping[str, Capability]):
         self._known: dict[str, Capability] = {}
         self._modules: list[str] = []
         self._waiting: dict[str, str] | None = None
+        self._loading = threading.RLock()
         #: plug-ins that could not be imported, and why
         self.broken: dict[str, str] = {}
 
@@ -154,14 +165,15 @@ class Capabilities(Mapping[str, Capability]):
         return self._waiting
 
     def _load(self, prefix: str | None = None) -> None:
-        points = self._points()
-        for name in [prefix] if prefix in points else list(points):
-            if name is not None and name in points:
-                try:
-                    import_module(points.pop(name))
-                except Exception as error:
-                    # One plug-in that cannot be imported must not take the others with it.
-                    self.broken[name] = f"{type(error).__name__}: {error}"
+        with self._loading:  # who comes second waits until the first has imported them
+            points = self._points()
+            for name in [prefix] if prefix in points else list(points):
+                if name is not None and name in points:
+                    try:
+                        import_module(points.pop(name))
+                    except (Exception, SystemExit) as error:
+                        # One plug-in that cannot be imported must not take the others with it.
+                        self.broken[name] = f"{type(error).__name__}: {error}"
 
     def __getitem__(self, name: str) -> Capability:
         if name not in self._known:
@@ -182,7 +194,7 @@ class Capabilities(Mapping[str, Capability]):
         return name in dict.keys(self._all())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._all()))
+        return iter(sorted(list(self._all())))
 
     def __len__(self) -> int:
         return len(self._all())
@@ -226,12 +238,23 @@ def capability(
     """
 
     def register(function: F) -> F:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+", name) or len(name) > 100:
+            raise InvalidInput(
+                f"capability {name!r}: expected a name such as 'domain.verb', in small letters, "
+                "digits and underscores."
+            )
         names = list(inspect.signature(function).parameters)
         if len(names) != 2:
             raise InvalidInput(
                 f"capability {name!r}: the function takes {names}, expected (params, run)."
             )
-        params_type = get_type_hints(function).get(names[0])
+        try:
+            params_type = get_type_hints(function).get(names[0])
+        except NameError as error:
+            raise InvalidInput(
+                f"capability {name!r}: an annotation cannot be read ({error}); import what it "
+                "names at the top of the module, not under TYPE_CHECKING."
+            ) from None
         if not (inspect.isclass(params_type) and issubclass(params_type, BaseModel)):
             raise InvalidInput(
                 f"capability {name!r}: {names[0]!r} is annotated with {params_type!r}, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ from fraktal_kernel.core.jobs.dispatcher import Dispatcher
 from fraktal_kernel.core.jobs.journal import Journal
 from fraktal_kernel.core.jobs.reading import Reader
 from fraktal_kernel.core.jobs.service import LocalJobs
-from fraktal_kernel.core.monitoring.logs import configure_logs
+from fraktal_kernel.core.monitoring.logs import close_logs, configure_logs
 from fraktal_kernel.core.monitoring.metrics import Gauges, register_gauge_source
 from fraktal_kernel.core.security import Principal, Security
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.store import Store
 from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.core.workspace import Hold
-from fraktal_kernel.errors import FraktalError
+from fraktal_kernel.errors import AlreadyRunning, Conflict, FraktalError
 
 
 class Engine:
@@ -42,6 +43,7 @@ class Engine:
         self.dispatcher: Dispatcher | None = None
         self._hold: Hold | None = None
         self._lock = threading.Lock()
+        self._closed = False
         self._forget_gauges: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -49,6 +51,8 @@ class Engine:
         with self._lock:
             if self.dispatcher is not None:
                 return
+            if self._closed:
+                raise Conflict("this workbench is closed; open another one.")
             self._hold = Hold(self.database.file or self.settings.data / "fraktal")
             try:
                 configure_logs(self.settings, whole_process=False)
@@ -61,16 +65,22 @@ class Engine:
                 )
                 dispatcher.start()
             except BaseException:
+                close_logs()
                 self._hold.release()
                 self._hold = None
                 raise
             self.dispatcher = dispatcher
             self._forget_gauges = register_gauge_source(self._gauges)
 
-    def wake(self) -> None:
-        """Tell the dispatcher that there is something to do; start it if we may."""
+    def ready(self) -> None:
+        """Start the workers if they are ours to start; asked before a job is queued for them."""
         if self.may_run:
             self.start()
+
+    def wake(self) -> None:
+        """Tell the dispatcher that there is something to do; start it if we may."""
+        with suppress(AlreadyRunning):  # whoever runs the workspace finds it in the database
+            self.ready()
         if self.dispatcher is not None:
             self.dispatcher.wake()
 
@@ -115,10 +125,12 @@ class Engine:
     def close(self) -> None:
         """Stop everything; running jobs go back into the queue."""
         with self._lock:
+            self._closed = True
             self._forget_gauges()
             if self.dispatcher is not None:
                 self.dispatcher.stop()
                 self.dispatcher = None
+                close_logs()
             self.events.close()
             self.database.close()
             if self._hold is not None:
@@ -154,6 +166,7 @@ class LocalWorkbench(Workbench):
             self.engine.store,
             self.user.user_id,
             roots,
+            self.engine.ready,
             self.engine.wake,
         )
 

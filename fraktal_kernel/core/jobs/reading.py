@@ -68,7 +68,7 @@ class Reader:
             rows = tx.rows(
                 sql + " ORDER BY id DESC LIMIT :limit",
                 {
-                    "before": MAX_ID if before is None else before,
+                    "before": MAX_ID if before is None else max(0, min(before, MAX_ID)),
                     "owner_id": self._owner_id,
                     "state": state,
                     "limit": limit,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from pydantic_core import PydanticSerializationError
 
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.jobs.journal import Journal, Submission
@@ -35,6 +38,7 @@ class LocalJobs:
     ----------
     user_id : who submits and owns
     roots : folders inside which parameters may name files, None for any
+    ready : asked before a job is queued; it starts workers, or says who holds the workspace
     wake : told whenever there may be something to do
     """
 
@@ -45,6 +49,7 @@ class LocalJobs:
         store: Store,
         user_id: int,
         roots: list[Path] | None,
+        ready: Callable[[], None],
         wake: Callable[[], None],
     ) -> None:
         self._journal = journal
@@ -52,6 +57,7 @@ class LocalJobs:
         self._store = store
         self._user_id = user_id
         self._roots = roots
+        self._ready = ready
         self._wake = wake
 
     def submit(
@@ -73,13 +79,23 @@ class LocalJobs:
                 "run it directly."
             )
         checked = wanted.validate(params, self._roots)
+        try:
+            ordered = checked.model_dump_json()
+            # A number that JSON does not know would come to the worker as null.
+            json.dumps(checked.model_dump(mode="json"), allow_nan=False)
+        except (ValueError, PydanticSerializationError) as error:
+            raise InvalidInput(
+                f"the parameters of {capability} cannot be kept as JSON ({error}); "
+                "give finite numbers and plain text."
+            ) from None
         _check_options(options)
+        self._ready()
         ((job_id, new),) = self._journal.submit(
             [
                 Submission(
                     owner_id=self._user_id,
                     capability=capability,
-                    params=checked.model_dump_json(),
+                    params=ordered,
                     key=options.key,
                     priority=options.priority,
                     delay_s=options.delay_s,
