@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import threading
@@ -13,7 +14,7 @@ import httpx
 from typing_extensions import override
 
 from fraktal_kernel.core.capability import capabilities
-from fraktal_kernel.core.events import EventView
+from fraktal_kernel.core.events import EventView, topic_condition
 from fraktal_kernel.core.jobs.model import (
     Artifacts,
     JobOptions,
@@ -66,23 +67,49 @@ def find_server(settings: Settings) -> RemoteWorkbench | None:
 class RemoteJobs:
     """One user's jobs on a server; see :class:`~fraktal_kernel.core.jobs.model.Jobs`."""
 
-    def __init__(self, address: ServerAddress) -> None:
-        self._http = httpx.Client(
-            base_url=address.url,
-            headers={"Authorization": f"Bearer {address.token}"},
-            timeout=REQUEST_S,
-            trust_env=False,
-        )
+    def __init__(self, settings: Settings, address: ServerAddress) -> None:
+        self._settings = settings
+        self.address = address
+        self._http = httpx.Client(timeout=REQUEST_S, trust_env=False)
+
+    def follow_server(self) -> bool:
+        """Tell whether the server was started anew, and talk to that one from now on.
+
+        It may have another port, and always has another secret.
+        """
+        now = read_address(self._settings)
+        if now is None or now == self.address:
+            return False
+        self.address = now
+        return True
+
+    def _send(self, method: str, path: str, stream: bool = False, **more: Any) -> httpx.Response:
+        while True:
+            address = self.address
+            request = self._http.build_request(
+                method,
+                address.url + path,
+                headers={"Authorization": f"Bearer {address.token}"},
+                **more,
+            )
+            try:
+                answer = self._http.send(request, stream=stream)
+            except httpx.ConnectError as error:  # nothing was sent, so it may be sent again
+                if self.follow_server():
+                    continue
+                raise _silent(address, error) from None
+            except httpx.HTTPError as error:
+                raise _silent(address, error) from None
+            if answer.status_code != 401 or not self.follow_server():
+                return answer
+            answer.close()
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
-        try:
-            answer = self._http.request(method, path, **more)
-        except httpx.HTTPError as error:
-            raise Unavailable(
-                f"the server at {self._http.base_url} does not answer ({error}); "
-                "start it with: fraktal serve."
-            ) from None
-        return self._checked(answer).json()
+        return self._checked(self._send(method, path, **more)).json()
+
+    def last_event(self) -> int:
+        """Return the number of the newest event."""
+        return int(self._ask("GET", "/api/events", params={"limit": 0})["last"])
 
     @staticmethod
     def _checked(answer: httpx.Response) -> httpx.Response:
@@ -152,7 +179,7 @@ class RemoteJobs:
         target = tempfile.SpooledTemporaryFile(max_size=32 * 1024**2)
         path = f"/api/jobs/{job_id}/artifacts/{httpx.URL(path=name).path}"
         try:
-            with self._http.stream("GET", path) as answer:
+            with contextlib.closing(self._send("GET", path, stream=True)) as answer:
                 if not answer.is_success:
                     answer.read()
                 self._checked(answer)
@@ -168,15 +195,36 @@ class RemoteJobs:
         self._http.close()
 
 
+def _silent(address: ServerAddress, error: Exception) -> Unavailable:
+    return Unavailable(
+        f"the server at {address.url} does not answer ({error}); start it with: fraktal serve."
+    )
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether a WebSocket ended because we may not have it, not because it broke."""
+    from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+    if isinstance(error, InvalidStatus):
+        return 400 <= error.response.status_code < 500
+    return (
+        isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code == 1008
+    )
+
+
 class RemoteWorkbench(Workbench):
-    """One user's workbench on a server of theirs."""
+    """One user's workbench on a server of theirs; it finds the server again after a restart."""
 
     remote = True
 
     def __init__(self, settings: Settings, address: ServerAddress) -> None:
         self.settings = settings
-        self.address = address
-        self.jobs: RemoteJobs = RemoteJobs(address)
+        self.jobs: RemoteJobs = RemoteJobs(settings, address)
+
+    @property
+    def address(self) -> ServerAddress:
+        """Where the server was found last."""
+        return self.jobs.address
 
     @override
     def events(
@@ -186,24 +234,24 @@ class RemoteWorkbench(Workbench):
         stop: threading.Event | None = None,
         subject: str | None = None,
     ) -> Iterator[EventView]:
-        from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+        topic_condition(topics)
+        begin = self.jobs.last_event() if after is None else after
+        return self._follow(begin, topics, stop or threading.Event(), subject)
+
+    def _follow(
+        self, after: int, topics: str, stop: threading.Event, subject: str | None
+    ) -> Iterator[EventView]:
+        from websockets.exceptions import WebSocketException
         from websockets.sync.client import connect
 
-        stop = stop or threading.Event()
-        base = self.address.url.replace("http", "ws", 1)
-        headers = {"Authorization": f"Bearer {self.address.token}"}
+        wanted = {"topic": topics} | ({"subject": subject} if subject is not None else {})
         while not stop.is_set():
-            query = httpx.QueryParams(
-                {
-                    key: value
-                    for key, value in (("topic", topics), ("after", after), ("subject", subject))
-                    if value is not None
-                }
-            )
+            address = self.address
+            query = httpx.QueryParams({**wanted, "after": after})
+            url = f"{address.url.replace('http', 'ws', 1)}/api/events?{query}"
+            headers = {"Authorization": f"Bearer {address.token}"}
             try:
-                with connect(
-                    f"{base}/api/events?{query}", additional_headers=headers, proxy=None
-                ) as line:
+                with connect(url, additional_headers=headers, proxy=None) as line:
                     while not stop.is_set():
                         try:
                             event = EventView(**json.loads(line.recv(timeout=LISTEN_S)))
@@ -211,12 +259,12 @@ class RemoteWorkbench(Workbench):
                             continue
                         after = event.seq
                         yield event
-            except InvalidHandshake as error:
-                raise NotAllowed(f"the server refused to tell events ({error}).") from None
-            except (OSError, ConnectionClosed, WebSocketException, TimeoutError):
+            except (OSError, WebSocketException) as error:
                 # The server restarts, or the network is gone: go on where we were.
-                if after is None:
-                    after = 0
+                if self.jobs.follow_server():
+                    continue
+                if _is_refusal(error):
+                    raise NotAllowed(f"the server refused to tell events ({error}).") from None
                 stop.wait(RECONNECT_S)
 
     @override
