@@ -7,15 +7,18 @@ variable, ``fraktal.toml`` in the workspace root, the default.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -39,7 +42,9 @@ def default_data() -> Path:
 class Settings(BaseSettings):
     """The settings of one workbench; see ``docs/settings.md``."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     data: Path = Field(
         default_factory=default_data, description="Workspace root: database, artifacts, logs."
@@ -110,6 +115,14 @@ class Settings(BaseSettings):
             raise ValueError("expected debug, info, warning, error or critical")
         return value.lower()
 
+    @field_validator("heartbeat_s")
+    @classmethod
+    def _beats_within_the_lease(cls, value: float, others: ValidationInfo) -> float:
+        lease_s = others.data.get("lease_s", value + 1)
+        if value >= lease_s:
+            raise ValueError(f"expected less than lease_s, which is {lease_s:g}")
+        return value
+
     @property
     def database(self) -> str:
         """The database URL that holds, default included."""
@@ -165,6 +178,14 @@ def _toml_keys(file: Path) -> set[str]:
     return set(tomllib.loads(file.read_text())) if file.exists() else set()
 
 
+def _refuse_misspelled_variables(known: list[str]) -> None:
+    """Refuse ``FRAKTAL_PROT``; what resembles no setting is somebody else's variable."""
+    for name in _environment():
+        setting = name.removeprefix(PREFIX).lower()
+        if setting not in known and get_close_matches(setting, known, n=1, cutoff=0.75):
+            raise unknown_name("setting", setting, known)
+
+
 def load_settings(**arguments: Any) -> Settings:
     """Read the settings of this process; the arguments given win over all else.
 
@@ -177,6 +198,7 @@ def load_settings(**arguments: Any) -> Settings:
     for name in arguments:
         if name not in known:
             raise unknown_name("setting", name, known)
+    _refuse_misspelled_variables(known)
     try:
         settings = Settings(**arguments)
     except ValidationError as error:
@@ -184,10 +206,23 @@ def load_settings(**arguments: Any) -> Settings:
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             raise unknown_name("setting", name, known) from None
+        message = first["msg"].removeprefix("Value error, ")
         raise InvalidInput(
-            f"setting {name} ({PREFIX}{name.upper()}): given {first['input']!r}; {first['msg']}."
+            f"setting {name} ({PREFIX}{name.upper()}): given {first['input']!r}; {message}."
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except SettingsError as error:
+        found = re.search(r'field "(\w+)"', str(error))
+        name = PREFIX + found[1].upper() if found else "a variable"
+        raise InvalidInput(
+            f"{name}: given {os.environ.get(name, '')!r}, expected JSON such as "
+            '["a", "b"] or {"key": "value"}.'
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"the settings file fraktal.toml is not valid TOML: {error}.") from None
+    if "data" in _toml_keys(settings.file):
+        raise InvalidInput(
+            f"{settings.file} sets data, but it is read because it lies there; remove that line "
+            f"and set {PREFIX}DATA."
+        )
     object.__setattr__(settings, "_arguments", frozenset(arguments))
     return settings
