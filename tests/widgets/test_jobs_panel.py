@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 import threading
 import time
@@ -20,10 +21,17 @@ from fraktal_kernel.core.local import LocalWorkbench
 Until = Callable[..., None]
 
 
+def shown(bench: LocalWorkbench) -> JobsPanel:
+    """Make a panel that a browser shows."""
+    panel = JobsPanel(bench)
+    wish(panel, do="ready")
+    return panel
+
+
 @pytest.fixture
 def panel(widget_bench: LocalWorkbench) -> Iterator[JobsPanel]:
     """Make a panel and close it."""
-    panel = JobsPanel(widget_bench)
+    panel = shown(widget_bench)
     yield panel
     panel.close()
     assert panel.feed.wait_closed(10)
@@ -150,7 +158,7 @@ def test_jobs_before_the_panel_are_there(
     """A panel that is opened later shows what was there before."""
     job = widget_bench.submit("test.echo")
     job.wait(60)
-    later = JobsPanel(widget_bench)
+    later = shown(widget_bench)
     try:
         until(lambda: card(later, job.id))
     finally:
@@ -160,7 +168,7 @@ def test_jobs_before_the_panel_are_there(
 def test_older_jobs_come_when_asked_for(widget_bench: LocalWorkbench, until: Until) -> None:
     """The list begins with the newest page; older ones follow on demand."""
     numbers = [widget_bench.submit("test.echo").id for _ in range(55)]
-    panel = JobsPanel(widget_bench)
+    panel = shown(widget_bench)
     try:
         until(lambda: not panel.board["loading"])
         assert panel.board["more"]
@@ -185,7 +193,7 @@ def test_changes_are_told_at_most_ten_times_a_second(
     finally:
         feed.close()
         assert feed.wait_closed(10)
-    pauses = [after - before for before, after in zip(told, told[1:], strict=False)]
+    pauses = [after - before for before, after in itertools.pairwise(told)]
     assert min(pauses) >= 1 / RATE_PER_S
 
 
@@ -193,6 +201,9 @@ def test_the_threads_end_with_the_widget(widget_bench: LocalWorkbench) -> None:
     """Closing a panel leaves no thread behind."""
     before = set(threading.enumerate())
     panels = [JobsPanel(widget_bench) for _ in range(3)]
+    assert set(threading.enumerate()) == before  # nobody looks yet
+    for panel in panels:
+        wish(panel, do="ready")
     assert len([t for t in set(threading.enumerate()) - before if "fraktal-jobs" in t.name]) == 6
     for panel in panels:
         panel.close()

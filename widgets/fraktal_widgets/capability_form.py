@@ -69,7 +69,6 @@ class CapabilityForm(anywidget.AnyWidget):
         self.observe(self._on_capability, "capability")
         self.observe(self._on_wish, "wish")
         self.capability = name or ""
-        self.feed.start()
 
     def show(self, name: str, params: Mapping[str, Any] | None = None) -> None:
         """Show the form of one capability, filled in with some parameters."""
@@ -107,6 +106,7 @@ class CapabilityForm(anywidget.AnyWidget):
     def _on_wish(self, change: dict[str, Any]) -> None:
         wish = dict(change["new"])
         what = wish.get("do")
+        self.feed.start()  # no threads before somebody does something
         if what == "run":
             self.feed.do(lambda: self._run(wish))
         elif what == "copy":

@@ -146,6 +146,8 @@ class JobFeed:
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._dirty = False
         self._reload_at = math.inf
+        self._starting = threading.Lock()
+        self._started = False
         self._stop = threading.Event()
         self._after: int | None = None
         self._threads = [
@@ -156,7 +158,11 @@ class JobFeed:
     # what the owner of the feed calls -----------------------------------------------------
 
     def start(self) -> None:
-        """Start both threads."""
+        """Start both threads, once."""
+        with self._starting:
+            if self._started:
+                return
+            self._started = True
         for thread in self._threads:
             thread.start()
 

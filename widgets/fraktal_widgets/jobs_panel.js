@@ -164,6 +164,7 @@ function render({ model, el }) {
     download: () => saveDownload(model.get("download")),
   });
   draw();
+  send({ do: "ready" }); // Python begins to follow the jobs
   if (location.hash) onHash();
   return () => {
     clearInterval(clock);

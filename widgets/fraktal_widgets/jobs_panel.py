@@ -52,7 +52,6 @@ class JobsPanel(anywidget.AnyWidget):
         super().__init__(api=api, board={"jobs": [], "loading": True, "now": time.time() * 1000})
         self.feed = JobFeed(workbench, self._show)
         self.observe(self._on_wish, "wish")
-        self.feed.start()
 
     def close(self) -> None:
         """End the widget and its threads."""
@@ -62,10 +61,15 @@ class JobsPanel(anywidget.AnyWidget):
 
     def _on_wish(self, change: dict[str, Any]) -> None:
         wish = dict(change["new"])
+        # The first wish is "ready": what changed while a host was still setting up the other
+        # end could be lost, and a page that nobody looks at needs no threads.
+        self.feed.start()
         if wish.get("do") in ("older", "filter"):
             self.feed.older(STATES.get(str(wish.get("filter"))))
         elif wish.get("do") == "download":
             self.feed.do(lambda: self._download(wish))
+        elif wish.get("do") == "ready":
+            return
         elif wish.get("do") == "start" and self._start:
             name, params = self._start
             self.feed.do(lambda: self.feed.watch(self.feed.workbench.jobs.submit(name, params)))

@@ -1,0 +1,126 @@
+"""The whole workbench as ``fraktal serve`` starts it, for tests of its pages.
+
+Import the fixture ``served``; each module that does has a server of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from fraktal_kernel.core.database import Database
+from fraktal_kernel.core.remote import RemoteWorkbench
+from fraktal_kernel.core.security import Security
+from fraktal_kernel.core.settings import Settings, load_settings
+from fraktal_kernel.core.workbench import Workbench
+
+ROOT = Path(__file__).parents[2]
+MODULES = ["tests.capabilities", "tests.widgets.schema_capabilities"]
+
+
+@dataclass
+class ServedWorkbench:
+    """A server process and what reaches it."""
+
+    settings: Settings
+    log: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+    url: str = field(init=False)
+    workbench: RemoteWorkbench = field(init=False)
+
+    def start(self, port: int = 0) -> None:
+        """Start the server and wait for the line with its address."""
+        names = ",".join(f'"{name}"' for name in MODULES)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "fraktal_kernel.cli", "serve", "--port", str(port)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                env=os.environ
+                | {
+                    "FRAKTAL_DATA": str(self.settings.data),
+                    "FRAKTAL_WORKERS": "2",
+                    "FRAKTAL_CAPABILITY_MODULES": f"[{names}]",
+                    "PYTHONPATH": str(ROOT),
+                    "PYTHONUNBUFFERED": "1",
+                },
+            )
+        end = time.monotonic() + 60
+        while not (found := re.search(r"open at (http://[\d.:]+)/", self.log.read_text())):
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end, self.log.read_text()
+            time.sleep(0.1)
+        self.url = found[1]
+        workbench = Workbench.open(self.settings)
+        assert isinstance(workbench, RemoteWorkbench)
+        self.workbench = workbench
+
+    def stop(self) -> None:
+        """Stop the server as Ctrl-C does."""
+        self.workbench.close()
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def link(self, path: str = "/") -> str:
+        """Make a link that signs a new browser in, once, and opens a page."""
+        answer = httpx.post(
+            f"{self.url}/api/launch-links",
+            headers={"authorization": f"Bearer {self.workbench.address.token}"},
+            trust_env=False,
+        )
+        token = answer.json()["url"].partition("token=")[2]
+        address, _, anchor = path.partition("#")
+        mark = "&" if "?" in address else "?"
+        return f"{self.url}{address}{mark}token={token}" + (f"#{anchor}" if anchor else "")
+
+    def add_user(self, name: str, password: str) -> int:
+        """Add a user, beside the running server, as ``fraktal user`` does."""
+        database = Database(self.settings.database)
+        try:
+            return Security(database).add_user(name, password).user_id
+        finally:
+            database.close()
+
+    def threads(self) -> int:
+        """Count the threads of the server."""
+        return int(psutil.Process(self.process.pid).num_threads())
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedWorkbench]:
+    """Serve an empty workspace."""
+    folder = tmp_path_factory.mktemp("served")
+    settings = load_settings(data=folder / "data", capability_modules=MODULES)
+    served = ServedWorkbench(settings, folder / "server.log")
+    served.start()
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def visit(served: ServedWorkbench, open_page: Callable[..., Any]) -> Callable[..., Any]:
+    """Open a page of the workbench in a new browser: ``visit("/", dark=True)``."""
+
+    def open_it(path: str = "/", **options: Any) -> Any:
+        page = open_page(served.link(path), **options)
+        page.locator(".fk-jobs").wait_for()
+        return page
+
+    return open_it
