@@ -9,13 +9,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from served import FRIEND, LAUNCH, SECRET, Served
 
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.settings import load_settings
 from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.server.app import create_app
 from fraktal_kernel.server.serve import Server, address, listen
+from tests.server.served import FRIEND, LAUNCH, SECRET, Served
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         port=0,
         workers=1,
         allowed_origins=[FRIEND],
-        capability_modules=["served_capabilities"],
+        capability_modules=["tests.server.served_capabilities"],
     )
     with Workbench.open(settings, serve=True) as workbench, listen(settings) as listener:
         assert isinstance(workbench, LocalWorkbench)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from served import Served
 
 from fraktal_kernel.core import security as module
+from tests.server.served import Served
 
 PASSWORD = "correct horse battery"
 

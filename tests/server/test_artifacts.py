@@ -7,8 +7,9 @@ import http.client
 
 import httpx
 import pytest
-from served import SECRET, Served
-from served_capabilities import PAGE  # type: ignore[import-not-found]
+
+from tests.server.served import SECRET, Served
+from tests.server.served_capabilities import PAGE
 
 NUMBERS = bytes(range(256)) * 4096
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
-from served import SECRET, Served
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+
+from tests.server.served import SECRET, Served
 
 
 def follow(

@@ -11,9 +11,12 @@ import time
 import httpx
 import psutil
 import pytest
-from served import FRIEND, LAUNCH, SECRET, Served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+
+from fraktal_kernel.errors import Unavailable
+
+from tests.server.served import FRIEND, LAUNCH, SECRET, Served
 
 #: Panel calls Tornado in a way that the next Tornado does away with.
 TORNADO = pytest.mark.filterwarnings("ignore:.*HTTPServerRequest:DeprecationWarning")
@@ -442,3 +445,33 @@ def test_httpx_sends_what_the_tests_mean() -> None:
     """The client of these tests does not tidy a host header away."""
     request = httpx.Request("GET", "http://127.0.0.1/", headers={"host": "evil.example"})
     assert request.headers["host"] == "evil.example"
+
+
+def test_mistakes_of_ours_are_told_by_number_alone(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody foresaw is 500 with a number; the log has the rest under it."""
+
+    def fall() -> None:
+        raise RuntimeError("a detail that is nobody's business")
+
+    monkeypatch.setattr(served.workbench.engine, "health", fall)
+    with served.client() as client:
+        answer = client.get("/api/health")
+    assert answer.status_code == 500
+    assert "nobody's business" not in answer.text and "Traceback" not in answer.text
+    number = answer.json()["error"].rstrip(".").rpartition(" ")[2]
+    assert any(number in str(vars(record)) and record.exc_info for record in caplog.records)
+
+
+def test_what_does_not_answer_is_503(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is away while somebody is recognised is told as such."""
+
+    def away(*_: object) -> None:
+        raise Unavailable("the database does not answer.")
+
+    token = served.token("read")
+    monkeypatch.setattr(served.workbench.security, "principal_of_token", away)
+    with served.client(token) as client:
+        answer = client.get("/api/jobs")
+    assert (answer.status_code, answer.json()["error"]) == (503, "the database does not answer.")

@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from served import Served
+
+from tests.server.served import Served
 
 JSON = {"content-type": "application/json"}
 

@@ -6,7 +6,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode, checks
-from served import SECRET, Served
+
+from tests.server.served import SECRET, Served
 
 HEADERS = {"Authorization": f"Bearer {SECRET}"}
 CHECKS = [
