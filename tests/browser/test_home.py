@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from served_workbench import ServedWorkbench, served, visit  # noqa: F401
 
 from tests.browser.conftest import Watch, wait_for
+from tests.browser.served_workbench import ServedWorkbench, served, visit  # noqa: F401
 
 Visit = Callable[..., Any]
 Keep = Callable[..., Any]
