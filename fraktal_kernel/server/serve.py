@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import os
 import secrets
@@ -74,6 +75,9 @@ def serve(
                     "a network that you trust, or behind a proxy that adds TLS.",
                     file=sys.stderr,
                 )
+            # What was imported stays until the end: looking through it again and again for
+            # rubbish would delay answers, and the end by seconds.
+            gc.freeze()
             (on_ready or print_link)(f"{url}/?token={launch_token}")
 
         try:

@@ -15,7 +15,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from fraktal_kernel.errors import Unavailable
-
 from tests.server.served import FRIEND, LAUNCH, SECRET, Served
 
 #: Panel calls Tornado in a way that the next Tornado does away with.
