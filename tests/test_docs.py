@@ -101,12 +101,6 @@ def test_every_named_thing_is_described(kind: str) -> None:
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
-def test_every_page_is_in_the_contents() -> None:
-    """The start page leads to every other page."""
-    contents = blocks(page("index"), "{toctree}")[0]
-    assert {path.stem for path in DOCS.glob("*.md")} - {"index"} == set(contents.split()[2:])
-
-
 @pytest.mark.parametrize(
     "path", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda p: p.name
 )
@@ -117,7 +111,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def test_the_pages_build_without_the_internet(tmp_path: Path) -> None:
-    """``make docs`` builds without a warning, and a reader's browser fetches nothing elsewhere."""
+    """``make docs`` builds every page without a warning; a reader's browser fetches nothing."""
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(DOCS), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
