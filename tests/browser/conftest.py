@@ -235,6 +235,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
             *(sys.executable, "-m", "jupyterlab", f"--config={config}", f"--port={port}"),
             *("--ServerApp.port_retries=0", "--ip=127.0.0.1", "--no-browser", "--allow-root"),
             *(f"--IdentityProvider.token={token}", f"--notebook-dir={notebooks}"),
+            "--LabApp.expose_app_in_browser=True",  # tests run JupyterLab's own commands
         ],
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -274,7 +275,12 @@ def panel_server() -> Iterator[Callable[[Any], str]]:
         app = FastAPI()
         port = free_port()
         app.get("/favicon.ico")(lambda: None)  # browsers ask for it unasked
-        add_applications({"/app": page}, app=app)
+        add_applications(
+            {"/app": page},
+            app=app,
+            check_unused_sessions_milliseconds=1_000,
+            unused_session_lifetime_milliseconds=15_000,
+        )
         server = uvicorn.Server(
             uvicorn.Config(
                 app, host="127.0.0.1", port=port, log_level="warning", ws="websockets-sansio"
@@ -303,7 +309,12 @@ class ExplorerPage:
 
     def sharp(self, timeout_s: float = 90) -> ExplorerPage:
         """Wait until the finest level of the newest view is drawn."""
-        self.root.wait_for(timeout=timeout_s * 1000)
+        try:
+            self.root.wait_for(timeout=timeout_s * 1000)
+        except Exception:
+            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=SCREENSHOTS / "failed.png")
+            raise
         # Two looks: a change that was just made must have been asked for.
         self.page.wait_for_timeout(60)
         wait_for(lambda: self.root.get_attribute("data-state") == "sharp", timeout_s, 0.05)

@@ -19,7 +19,7 @@ def lab(jupyter: Any, open_page: Any, explorer_page: Any, request: pytest.Fixtur
         jupyter.write(name, CELL, *more_cells)
         page = open_page(jupyter.lab(name), **options)
         idle(page)
-        run_first_cell(page)
+        run_all_cells(page)
         return explorer_page(page).sharp()
 
     return open_it
@@ -28,13 +28,17 @@ def lab(jupyter: Any, open_page: Any, explorer_page: Any, request: pytest.Fixtur
 def idle(page: Any) -> None:
     """Wait until the notebook is there and its kernel has nothing to do."""
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    page.wait_for_function(
+        """() => {
+          const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+          return context?.isReady && context.session?.kernel?.status === 'idle';
+        }"""
+    )
 
 
-def run_first_cell(page: Any) -> None:
-    """Run the cell that makes the explorer."""
-    page.locator(".jp-CodeCell .cm-content").first.click()
-    page.keyboard.press("Shift+Enter")
+def run_all_cells(page: Any) -> None:
+    """Run the notebook by JupyterLab's own command."""
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
 
 
 def test_zooms_and_repaints_in_jupyterlab(lab: Any, keep_picture: Any) -> None:
@@ -101,8 +105,6 @@ def test_two_views_of_one_explorer_show_the_same(lab: Any) -> None:
     """Zooming in one output moves the other output of the same explorer along."""
     explorer = lab("explorer")
     page = explorer.page
-    page.locator(".jp-CodeCell .cm-content").nth(1).click()
-    page.keyboard.press("Shift+Enter")
     views = page.locator(".fk-explorer")
     views.nth(1).wait_for()
     page.wait_for_timeout(1500)
@@ -135,7 +137,7 @@ def test_says_when_the_kernel_is_gone_and_comes_back(
     keep_picture(page, "explorer-lab-disconnected")
     assert (explorer.pixels() == before).all()
     idle(page)
-    run_first_cell(page)
+    run_all_cells(page)
     page.get_by_text("Not connected").wait_for(state="hidden")
     explorer.sharp()
     explorer.zoomed_and_repainted()

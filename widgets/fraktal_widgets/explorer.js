@@ -9,6 +9,7 @@
 const FINEST = 1; // the level of a frame: how many pixels of the picture one of its samples stands for
 const PEEK = 0xffff; // the level of a frame that is a small preview of a Julia set
 const MAX_PIXELS = 2.4e6; // finer screens get a picture that the browser enlarges a little
+const NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
 const SLOW_MS = 2500;
 const LOST_MS = 9000;
 
@@ -694,7 +695,7 @@ function render({ model, el }) {
   for (const { name, title } of catalog.scenes) {
     sceneList.append(h("button", {
       class: "fk-explorer-scene", type: "button", "data-name": name, onclick: () => wish({ scene: name }),
-    }, h("img", { alt: "", width: 72, height: 48 }), title));
+    }, h("img", { alt: "", width: 72, height: 48, src: NOTHING }), title));
   }
   for (const one of palettes) {
     const { name, title } = one;
