@@ -18,6 +18,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
+from fraktal_kernel.core.faults import sentence_of
 from fraktal_kernel.core.run import Artifact, Cancelled, Run
 from fraktal_kernel.errors import InvalidInput, Unavailable
 from fraktal_kernel.registry import unknown_name
@@ -92,36 +93,11 @@ class Capability:
         try:
             return self.params_type.model_validate(dict(params), context={"roots": roots})
         except ValidationError as error:
-            raise InvalidInput(validation_sentence(error)) from None
+            raise InvalidInput(sentence_of(error.errors(include_url=False))) from None
 
     def __call__(self, params: BaseModel, run: Run) -> Any:
         """Do the work, here and now."""
         return self.function(params, run)
-
-
-def validation_sentence(error: ValidationError) -> str:
-    """Say in one sentence what pydantic found wrong."""
-    faults = []
-    for fault in error.errors(include_url=False)[:5]:
-        place = ".".join(str(part) for part in fault["loc"]) or "value"
-        place = place if len(place) <= 80 else place[:77] + "..."
-        message = fault["msg"].removeprefix("Value error, ").rstrip(".")
-        if fault["type"] == "missing":
-            faults.append(f"{place}: missing, and needed")
-        elif fault["type"] == "value_error":
-            faults.append(f"{place}: {message}")
-        else:
-            given = _shown(fault["input"])
-            faults.append(f"{place}: given {given}; {message[0].lower()}{message[1:]}")
-    return " ".join(("; ".join(faults) + ".").split())
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # a number of many thousand digits is not written out
-        text = f"a value of type {type(value).__name__}"
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class Capabilities(Mapping[str, Capability]):

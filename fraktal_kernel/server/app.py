@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from fraktal_kernel.core.faults import sentence_of
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.security import TooManyTries
 from fraktal_kernel.errors import FraktalError
@@ -96,20 +95,4 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 def _bad_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _error(422, _sentence(error.errors()))
-
-
-def _sentence(faults: Sequence[Any]) -> str:
-    """Say in one sentence what FastAPI found wrong with a request."""
-    said = []
-    for fault in faults[:5]:
-        place = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
-        if fault["type"] == "missing":
-            said.append(f"{place}: missing, and needed")
-        elif fault["type"] == "extra_forbidden":
-            said.append(f"{place}: there is no such field")
-        else:
-            given = repr(fault["input"])
-            given = given if len(given) <= 60 else given[:57] + "..."
-            said.append(f"{place}: given {given}; {fault['msg'][:1].lower()}{fault['msg'][1:]}")
-    return "; ".join(said) + "."
+    return _error(422, sentence_of(error.errors(), outer=1))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Protocol
 
 from fraktal_kernel.core.jobs.hub import Hub
@@ -42,7 +44,9 @@ class WorkerProcess:
 
     _numbers = itertools.count(1)
 
-    def __init__(self, address: tuple[str, int], key: bytes, name: str) -> None:
+    def __init__(
+        self, address: tuple[str, int], key: bytes, name: str, data: Path | None = None
+    ) -> None:
         self.id = f"{name}-{next(self._numbers)}"
         self.started = time.monotonic()
         self._process = subprocess.Popen(
@@ -55,6 +59,8 @@ class WorkerProcess:
                 self.id,
             ],
             stdin=subprocess.PIPE,
+            # A capability that looks into the workspace sees the one whose job it does.
+            env=None if data is None else {**os.environ, "FRAKTAL_DATA": str(data)},
         )
         stdin = self._process.stdin
         if stdin is not None:
@@ -77,9 +83,10 @@ class WorkerProcess:
 class LocalExecutor:
     """Worker processes on this machine, spawned once and used for many jobs."""
 
-    def __init__(self, hub: Hub, count: int) -> None:
+    def __init__(self, hub: Hub, count: int, data: Path) -> None:
         self._hub = hub
         self._count = count
+        self._data = data
         self._processes: dict[str, WorkerProcess] = {}
         self._pause_until = 0.0
 
@@ -93,7 +100,7 @@ class LocalExecutor:
                 log.warning("a worker process ended at its start")
                 self._pause_until = now + 1
         while len(self._processes) < self._count and now >= self._pause_until:
-            process = WorkerProcess(self._hub.address, self._hub.key, "local")
+            process = WorkerProcess(self._hub.address, self._hub.key, "local", self._data)
             self._processes[process.id] = process
         for worker in list(self._hub.workers.values()):
             if worker.running is not None and worker.id in self._processes:
