@@ -1,0 +1,164 @@
+"""What a run promises where no job is: files in memory, values that JSON knows, names that hold."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from fraktal_kernel.core.run import Artifact, Cancelled, Run, artifact_name, share, to_json
+from fraktal_kernel.errors import InvalidInput, NotFound
+
+
+class Point(BaseModel):
+    """Something that is no plain JSON value, but can become one."""
+
+    x: int
+    name: str = "p"
+
+
+def test_progress_and_log_reach_who_asked() -> None:
+    """A direct call tells its caller how far it is, and says what it has to say."""
+    told: list[object] = []
+    run = Run.detached(
+        on_progress=lambda *what: told.append(what), on_log=lambda *what: told.append(what)
+    )
+    run.progress(0.5, "half")
+    run.progress(9)
+    run.log("done", "warning")
+    assert told == [(0.5, "half"), (1.0, ""), ("done", "warning")]
+    assert (run.job_id, run.attempt) == (None, 1)
+    Run.detached().progress(0.1)
+
+
+@given(st.floats())
+def test_a_share_is_between_nothing_and_all(fraction: float) -> None:
+    """Whatever comes out of a division can be shown as progress."""
+    assert 0 <= share(fraction) <= 1
+    assert share(fraction) == fraction or not 0 <= fraction <= 1
+
+
+@pytest.mark.parametrize("kind", ["bytes", "file", "stream"])
+def test_files_are_kept_in_memory(tmp_path: Path, kind: str) -> None:
+    """Bytes, a file or a stream become an artifact that can be read and saved."""
+    (tmp_path / "in.bin").write_bytes(b"data")
+    data = {"bytes": b"data", "file": tmp_path / "in.bin", "stream": io.BytesIO(b"data")}[kind]
+    run = Run.detached()
+    artifact = run.save("out/picture.png", data)  # type: ignore[arg-type]
+    assert (artifact.size_bytes, artifact.media_type) == (4, "image/png")
+    assert artifact.sha256 == hashlib.sha256(b"data").hexdigest()
+    assert run.artifacts["out/picture.png"].read() == b"data"
+    assert artifact.save(tmp_path / "out.png").read_bytes() == b"data"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.bin", "out.png"]
+
+
+def test_a_second_file_of_a_name_takes_its_place() -> None:
+    """One name is one file."""
+    run = Run.detached()
+    run.save("a", b"1")
+    run.save("a", b"22", media_type="text/x")
+    assert {name: each.read() for name, each in run.artifacts.items()} == {"a": b"22"}
+    assert run.artifacts["a"].media_type == "text/x"
+
+
+def test_a_description_alone_has_no_bytes(tmp_path: Path) -> None:
+    """What travelled as JSON says where its bytes are to be had, and writes no empty file."""
+    artifact = Artifact(name="a", size_bytes=1, sha256="0", media_type="x/y")
+    with pytest.raises(NotFound, match="ask its job"):
+        artifact.read()
+    with pytest.raises(NotFound):
+        artifact.save(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "/etc/x", "../x", "a/../b", "a//b", "a/", "./a", "a\\b", "c:x", "a\0", "a\nb"],
+)
+def test_names_that_climb_or_hide_are_refused(name: str) -> None:
+    """A file's name is a plain relative path, in direct calls as in jobs."""
+    with pytest.raises(InvalidInput, match="artifact name: given"):
+        Run.detached().save(name, b"")
+    for longer in ("x" * 201, "half \ud800 a character"):
+        with pytest.raises(InvalidInput):
+            artifact_name(longer)
+
+
+@given(st.text(max_size=30))
+def test_a_name_that_is_taken_stays_below(name: str) -> None:
+    """Whatever passes as a name lies below the folder that it is joined to."""
+    try:
+        artifact_name(name)
+    except InvalidInput:
+        return
+    path = Path("/root/of/all", name)
+    assert Path("/root/of/all") in path.parents and ".." not in path.parts
+    name.encode()
+
+
+def test_a_step_gives_what_the_journal_would() -> None:
+    """A direct call sees the JSON value too, so that a job brings no surprise."""
+    run = Run.detached()
+    assert run.step("a", lambda: {"point": Point(x=1), "both": (1, 2)}) == {
+        "point": {"x": 1, "name": "p"},
+        "both": [1, 2],
+    }
+    with pytest.raises(InvalidInput, match="cannot be kept as JSON"):
+        run.step("b", lambda: float("nan"))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_a_value_is_kept_exactly_or_refused(value: object) -> None:
+    """What is taken comes back from JSON as it was; what JSON does not know is refused."""
+    try:
+        plain = to_json(value)
+    except InvalidInput:
+        return
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain == value
+
+
+@pytest.mark.parametrize("value", [object(), float("inf"), [float("nan")], "half \ud800", {1: {2}}])
+def test_values_beyond_json(value: object) -> None:
+    """The refusal says what may be returned instead; a set becomes a list."""
+    if value == {1: {2}}:
+        assert to_json(value) == {"1": [2]}
+        return
+    with pytest.raises(InvalidInput, match="save data as artifacts"):
+        to_json(value)
+
+
+def test_questions_and_cancellation() -> None:
+    """A direct call asks whoever is there, and hears when it is cancelled."""
+    with pytest.raises(InvalidInput, match="nobody is here to answer 'Sure"):
+        Run.detached().ask("Sure?", ["yes"])
+    assert Run.detached(ask=lambda text, choices: choices[-1]).ask("?", ["a", "b"]) == "b"
+    assert not Run.detached().cancelled
+    run = Run.detached(cancelled=lambda: True)
+    assert run.cancelled
+    for act in (run.check_cancelled, lambda: run.step("a", int), lambda: run.call("x.y")):
+        with pytest.raises(Cancelled):
+            act()
+
+
+def test_another_capability_is_called_in_place() -> None:
+    """In a direct call a child is an ordinary call, checked as one from outside."""
+    import tests.capabilities  # noqa: F401
+
+    run = Run.detached()
+    assert run.call("test.echo", text="hi") == {"text": "hi"}
+    assert run.artifacts["echo.txt"].read() == b"hi"
+    with pytest.raises(InvalidInput, match="text: given 1"):
+        run.call("test.echo", text=1)
