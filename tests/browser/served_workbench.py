@@ -124,3 +124,11 @@ def visit(served: ServedWorkbench, open_page: Callable[..., Any]) -> Callable[..
         return page
 
     return open_it
+
+
+def run_notebook(page: Any) -> None:
+    """Run all cells of the notebook that a JupyterLab page shows, once its kernel stands ready."""
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")

@@ -7,6 +7,7 @@ function render({ model, el }) {
   const cards = new Map();
   let form = null; // of the capability that stands open
   let checked = false; // faults are shown once somebody tried to run, before that per field
+  let pressing = false; // a button of the form is being pressed
   let pending = 0; // number of the wish whose answer we wait for
   const touched = new Set();
   const context = { pictures: () => model.get("pictures"), api: () => model.get("api"), now: () => Date.now() + skew };
@@ -101,7 +102,9 @@ function render({ model, el }) {
       onsubmit: (event) => { event.preventDefault(); submit(); },
       onkeydown: (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); submit(); } },
       oninput: (event) => { noteInput(event); },
-      onfocusout: (event) => { if (touched.has(event.target)) showFaults(); },
+      // words that appear while a button is being pressed would move it from under the finger
+      onpointerdown: (event) => { pressing = Boolean(event.target.closest("button")); },
+      onfocusout: (event) => { if (!pressing && touched.has(event.target)) showFaults(); pressing = false; },
     },
     examples, form.element, alert,
     h("div", { class: "fk-form-actions" }, run,

@@ -40,7 +40,9 @@ class CapabilityForm(anywidget.AnyWidget):
     api : where this page's own server answers REST, such as ``"/api"``; empty in notebooks
     """
 
-    _esm = joined("dom.js", "job_card.js", "schema_form.js", "capability_form.js")
+    _esm = joined(
+        "dom.js", "job_card.js", "schema_fields.js", "schema_form.js", "capability_form.js"
+    )
     _css = joined("tokens.css", "controls.css", "job_card.css", "capability_form.css")
 
     capability = traitlets.Unicode().tag(sync=True)  # which form stands open; empty for the list
