@@ -43,7 +43,7 @@ FLAGS = [
 HOST_NOISE = re.compile(
     r"@pyviz/jupyterlab_pyviz"  # its labextension misses a shared module in Voila
     r"|Unsatisfied version .* of shared singleton module"
-    r"|pyviz_comms"
+    r"|pyviz_comms|panel-preview"
     r"|ResizeObserver loop"
 )
 
@@ -137,7 +137,7 @@ def open_page(browser: Any, watch: Watch) -> Iterator[Callable[..., Any]]:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(float(os.environ.get("W2T", 60_000)))
         watch.follow(page)
         page.goto(url, wait_until="domcontentloaded")
         return page

@@ -19,7 +19,7 @@ def lab(jupyter: Any, open_page: Any, explorer_page: Any, request: pytest.Fixtur
         jupyter.write(name, CELL, *more_cells)
         page = open_page(jupyter.lab(name), **options)
         idle(page)
-        run_all_cells(page)
+        run_cell(page)
         return explorer_page(page).sharp()
 
     return open_it
@@ -36,9 +36,15 @@ def idle(page: Any) -> None:
     )
 
 
-def run_all_cells(page: Any) -> None:
-    """Run the notebook by JupyterLab's own command."""
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+def run_cell(page: Any, index: int = 0) -> None:
+    """Run one cell by JupyterLab's own command."""
+    page.evaluate(
+        """index => {
+          window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+          window.jupyterapp.commands.execute('notebook:run-cell');
+        }""",
+        index,
+    )
 
 
 def test_zooms_and_repaints_in_jupyterlab(lab: Any, keep_picture: Any) -> None:
@@ -105,6 +111,7 @@ def test_two_views_of_one_explorer_show_the_same(lab: Any) -> None:
     """Zooming in one output moves the other output of the same explorer along."""
     explorer = lab("explorer")
     page = explorer.page
+    run_cell(page, 1)
     views = page.locator(".fk-explorer")
     views.nth(1).wait_for()
     page.wait_for_timeout(1500)
@@ -137,7 +144,7 @@ def test_says_when_the_kernel_is_gone_and_comes_back(
     keep_picture(page, "explorer-lab-disconnected")
     assert (explorer.pixels() == before).all()
     idle(page)
-    run_all_cells(page)
+    run_cell(page)
     page.get_by_text("Not connected").wait_for(state="hidden")
     explorer.sharp()
     explorer.zoomed_and_repainted()

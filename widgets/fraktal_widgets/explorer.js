@@ -221,6 +221,7 @@ function render({ model, el }) {
     if (news.client === me && asked && news.seq === asked.seq) {
       const done = asked;
       asked = null;
+      live = true;
       if (done.jump) jumping = false;
       if (news.refused) {
         if (!done.jump) picture.moveTo({ ...picture.places.get("base") });
@@ -730,11 +731,14 @@ function render({ model, el }) {
   const resizes = new ResizeObserver(measure);
 
   const unfollow = follow(model, { answer: onAnswer, frame: onFrame, saved: onSaved, thumbnails: showThumbnails });
-  const onLive = () => requestAnimationFrame(() => {
-    live = !el.closest(".jupyter-widgets-disconnected");
+  // Jupyter's widget manager does not always notice a restart; the kernel's own signal does.
+  const kernel = model.widget_manager?.kernel;
+  const onKernel = (_, state) => {
+    if (!["restarting", "autorestarting", "starting", "terminating", "dead"].includes(state)) return;
+    live = false;
     connection();
-  });
-  if (model.widget_manager) model.on("comm_live_update", onLive);
+  };
+  kernel?.statusChanged?.connect(onKernel);
 
   showThumbnails();
   onAnswer();
@@ -744,7 +748,7 @@ function render({ model, el }) {
   return () => {
     ends.abort();
     unfollow();
-    if (model.widget_manager) model.off("comm_live_update", onLive);
+    kernel?.statusChanged?.disconnect(onKernel);
     resizes.disconnect();
     clearInterval(watch);
     for (const timer of [sizeTimer, messageTimer, restTimer]) clearTimeout(timer);
