@@ -70,7 +70,7 @@ class Dispatcher:
             from fraktal_kernel.core.jobs.dask import DaskExecutor
 
             return DaskExecutor(self.hub, self._settings)
-        return LocalExecutor(self.hub, self._settings.workers)
+        return LocalExecutor(self.hub, self._settings.workers, self._settings.data)
 
     def start(self) -> None:
         """Take back what a killed server left, then begin."""
@@ -139,8 +139,8 @@ class Dispatcher:
     def _every(self, seconds: float, act: Callable[[], None]) -> None:
         now = time.monotonic()
         if now >= self._next.get(act.__name__, 0):
+            act()  # if this fails it is due again: leases are prolonged before others lapse
             self._next[act.__name__] = now + seconds
-            act()
 
     def _stop_overdue(self) -> None:
         if not self.hub.running:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Listener
-from typing import Any
+from typing import Any, TypeVar
 
 from fraktal_kernel.core.jobs.channel import Channel, Message
 from fraktal_kernel.core.jobs.journal import Claimed, Fenced, Journal, Outcome, Submission
@@ -23,6 +23,7 @@ from fraktal_kernel.core.monitoring.logs import get_logger, write_record
 from fraktal_kernel.core.store import Store
 from fraktal_kernel.errors import FraktalError, InvalidInput, Unavailable
 
+T = TypeVar("T")
 log = get_logger("jobs")
 RETRY_S = 1.0
 GRAVE = ("warning", "error", "critical")
@@ -177,21 +178,15 @@ class Hub:
                     }
                 )
             case "step":
-                self._reply(
-                    worker,
-                    lambda: self._journal.finish_step(
-                        job.id, job.fence, message["name"], message["value"]
-                    ),
+                step = message["name"], message["value"]
+                self._record_for(
+                    worker, lambda: self._journal.finish_step(job.id, job.fence, *step)
                 )
             case "ask":
-                self._reply(
-                    worker,
-                    lambda: self._journal.ask(
-                        job.id, job.fence, message["name"], message["text"], message["choices"]
-                    ),
-                )
+                asked = message["name"], message["text"], message["choices"]
+                self._record_for(worker, lambda: self._journal.ask(job.id, job.fence, *asked))
             case "call":
-                self._reply(worker, lambda: self._call(job, message))
+                self._record_for(worker, lambda: self._call(job, message))
             case "save":
                 self._reply(worker, lambda: self._save(worker, job, message))
             case "succeeded" | "failed" | "cancelled" | "suspended":
@@ -199,6 +194,10 @@ class Hub:
                 self.forget(running)
                 worker.running = None
                 self._changed()
+
+    def _record_for(self, worker: WorkerLine, act: Callable[[], None]) -> None:
+        """Write what a worker waits for; it waits, rather than fail, while that cannot be."""
+        self._reply(worker, lambda: self._persist(act))
 
     def _reply(self, worker: WorkerLine, act: Callable[[], Message | None]) -> None:
         try:
@@ -247,13 +246,15 @@ class Hub:
             "sha256": stored.sha256,
             "media_type": message["media_type"],
         }
+        row = {**artifact, "path": path}
         try:
-            old = self._journal.keep_artifact(job.id, job.fence, {**artifact, "path": path})
+            old = self._persist(lambda: self._journal.keep_artifact(job.id, job.fence, row))
         except BaseException:
             self._store.delete(path)
             raise
         if old is not None:
-            self._store.delete(old)
+            with suppress(FraktalError):  # what stays of an older file costs its space, no more
+                self._store.delete(old)
         return {"artifact": artifact}
 
     def _end(self, running: Running, message: Message) -> None:
@@ -277,14 +278,15 @@ class Hub:
         except Fenced:
             log.warning("late result refused", job=job.id, owner=job.owner_id)
 
-    def _persist(self, act: Callable[[], None]) -> None:
-        """Try until the database takes it: the end of a job is not lost to a full disk."""
+    def _persist(self, act: Callable[[], T]) -> T | None:
+        """Try until the database takes it: a step or an end is not lost to a full disk."""
         while not self.closing:
             try:
                 return act()
             except Unavailable as error:
                 log.error("the journal cannot be written", reason=str(error))
                 time.sleep(RETRY_S)
+        return None
 
     def begin(self, job: Claimed) -> None:
         """Take note of a job that was claimed for this server."""
@@ -325,7 +327,7 @@ class Hub:
         for worker in list(self.workers.values()):
             if worker.running is not None and worker.running.job.id == job_id:
                 try:
-                    worker.channel.send({"op": "cancel"})
+                    worker.channel.send({"op": "cancel", "job": job_id})
                 except OSError:
                     pass
 

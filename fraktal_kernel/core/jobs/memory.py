@@ -63,12 +63,13 @@ class Memory(Ledger):
         }
 
     def finish_step(self, job_id: int, fence: int, name: str, value: str) -> None:
-        """Write that a step is finished, with its JSON value."""
+        """Write that a step is finished, with its JSON value; once more does no harm."""
         with self._database.write() as tx:
             owner_id = self._owned(tx, job_id, fence)
             tx.execute(
                 "INSERT INTO job_step(job_id, name, owner_id, value, finished_at)"
-                " VALUES(:id, :name, :owner_id, :value, :now)",
+                " VALUES(:id, :name, :owner_id, :value, :now)"
+                " ON CONFLICT (job_id, name) DO NOTHING",
                 {
                     "id": job_id,
                     "name": name,
@@ -163,4 +164,4 @@ class Memory(Ledger):
             )
             told = {key: row[key] for key in ("name", "size_bytes", "media_type")}
             self._events.append(tx, "jobs.artifact", str(job_id), owner_id, told)
-        return str(old[0]) if old else None
+        return str(old[0]) if old and old[0] != row["path"] else None

@@ -63,6 +63,7 @@ class Line:
         threading.Thread(target=self._receive, daemon=True).start()
 
     def _receive(self) -> None:
+        job = None
         while True:
             try:
                 message = self.channel.receive()
@@ -70,9 +71,10 @@ class Line:
                 os._exit(3)
             match message["op"]:
                 case "run":
+                    job = message["job"]
                     self.cancelled.clear()
                     self.jobs.put(message)
-                case "cancel":
+                case "cancel" if message["job"] == job:  # else it is meant for the one before
                     self.cancelled.set()
                 case "reply":
                     self._replies.put(message)
