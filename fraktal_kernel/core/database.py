@@ -27,7 +27,12 @@ from sqlmodel import Session
 from fraktal_kernel.errors import InvalidInput, MissingExtra, NewerDatabase, Unavailable
 
 Row = tuple[Any, ...]
-BUSY_MS = 5000
+#: How long a write waits for those of others.
+BUSY_MS = 5_000
+#: How long the question whether the database takes anything may wait.
+CHECK_MS = 1_000
+#: How long PostgreSQL lets a server that stands still keep the others from writing.
+STALLED_MS = 30_000
 WRITER_LOCK = "SELECT pg_advisory_xact_lock(4729002)"
 
 
@@ -103,7 +108,7 @@ class Database:
             parsed = parsed.set(drivername="postgresql+psycopg")
         self._lock = threading.Lock()
         self._writer: Any = None
-        self._full_sync = True
+        self._full_sync, self._busy_ms = True, BUSY_MS
         try:
             self.engine = (
                 self._sqlite_engine(parsed) if self.sqlite else self._postgres_engine(parsed)
@@ -119,13 +124,21 @@ class Database:
 
         # Values are put in by the client: the server cannot guess the type of a value that
         # one statement uses twice, and we would have to cast each.
-        return create_engine(
+        engine = create_engine(
             url,
             connect_args={"cursor_factory": psycopg.ClientCursor},
             pool_size=8,
             max_overflow=56,
             pool_pre_ping=True,
         )
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection: psycopg.Connection[Any], _record: Any) -> None:
+            connection.execute(f"SET lock_timeout = {BUSY_MS}")
+            connection.execute(f"SET idle_in_transaction_session_timeout = {STALLED_MS}")
+            connection.commit()
+
+        return engine
 
     @staticmethod
     def _sqlite_engine(url: Any) -> Engine:
@@ -171,17 +184,20 @@ class Database:
                 connection.close()  # which rolls back
 
     @contextmanager
-    def write(self, full_sync: bool = False) -> Iterator[Transaction]:
+    def write(self, full_sync: bool = False, busy_ms: int | None = None) -> Iterator[Transaction]:
         """Write in one transaction: all of it or, after an exception, nothing.
 
         Parameters
         ----------
         full_sync : wait until the disk has it, for facts that a power cut must not undo
+        busy_ms : how long to wait for another thread's write, and then another program's;
+            by default ``BUSY_MS``
         """
+        busy_ms = busy_ms or BUSY_MS
         with _as_unavailable():
             if self.sqlite:
-                with self._lock:
-                    done = yield from self._write_sqlite(full_sync)
+                with self._turn(busy_ms):
+                    done = yield from self._write_sqlite(full_sync, busy_ms)
             else:
                 done = yield from self._write_postgres()
         for act in done:
@@ -198,16 +214,29 @@ class Database:
             connection.close()  # which rolls back what is not committed
         return tx.afterwards
 
+    @contextmanager
+    def _turn(self, busy_ms: int) -> Iterator[None]:
+        """Wait for this thread's turn to write; all would wait for all where one is stuck."""
+        if not self._lock.acquire(timeout=busy_ms / 1000):
+            raise Unavailable("the database is busy with other writes; try again in a moment.")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def _write_sqlite(
-        self, full_sync: bool
+        self, full_sync: bool, busy_ms: int
     ) -> Generator[Transaction, None, list[Callable[[], object]]]:
         if self._writer is None:
             self._writer = self.engine.raw_connection()
-            self._full_sync = True
+            self._full_sync, self._busy_ms = True, BUSY_MS
         cursor = self._writer.cursor()
         if full_sync is not self._full_sync:
             cursor.execute(f"PRAGMA synchronous = {'FULL' if full_sync else 'NORMAL'}")
             self._full_sync = full_sync
+        if busy_ms != self._busy_ms:
+            cursor.execute(f"PRAGMA busy_timeout = {busy_ms}")
+            self._busy_ms = busy_ms
         cursor.execute("BEGIN IMMEDIATE")
         try:
             tx = Transaction(cursor, True)
@@ -223,7 +252,7 @@ class Database:
     def session(self, write: bool = False) -> Iterator[Session]:
         """Open a SQLModel session; one that writes is committed at its end, with full sync."""
         with _as_unavailable():
-            with self._lock if write and self.sqlite else nullcontext():
+            with self._turn(BUSY_MS) if write and self.sqlite else nullcontext():
                 # A writer that began as a reader would be turned away, not made to wait, where
                 # another program wrote in between.
                 engine = self.engine.execution_options(begin="IMMEDIATE") if write else self.engine
@@ -266,9 +295,12 @@ class Database:
             upgrade(self.engine.execution_options(begin="IMMEDIATE"), self.version())
 
     def check(self) -> None:
-        """Raise :class:`Unavailable` if the database does not answer."""
+        """Raise :class:`Unavailable` if the database does not answer, or takes nothing."""
         with self.read() as tx:
             tx.row("SELECT 1")
+        if self.sqlite:  # a full disk or another program's lock stops writers alone
+            with self.write(busy_ms=CHECK_MS) as tx:
+                tx.execute("PRAGMA user_version = 1")
 
     def close(self) -> None:
         """Give all connections back."""

@@ -53,12 +53,14 @@ _ERRORS: dict[int, type[FraktalError]] = {
 
 
 def find_server(settings: Settings) -> RemoteWorkbench | None:
-    """Return the workbench of the server that runs this workspace, None where none answers."""
+    """Return the workbench of the server that runs this workspace, None where there is none."""
     address = read_address(settings)
     if address is None:
         return None
     try:
         httpx.get(f"{address.url}/api/health", timeout=PROBE_S, trust_env=False)
+    except httpx.ReadTimeout:
+        pass  # it is busy, but it is there
     except httpx.HTTPError:
         return None
     return RemoteWorkbench(settings, address)

@@ -59,6 +59,7 @@ class Hold:
     """
 
     def __init__(self, file: Path) -> None:
+        file = file.resolve()
         self._path = file.with_name(file.name + ".lock")
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._path.open("a+")

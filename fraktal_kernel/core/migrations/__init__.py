@@ -37,6 +37,7 @@ def upgrade(engine: Engine, found: str | None) -> None:
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             # Two servers may start on one empty database: the second waits for the first.
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4729001)")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
