@@ -187,8 +187,11 @@ class RemoteJobs:
                 self._checked(answer)
                 for chunk in answer.iter_bytes():
                     target.write(chunk)
-        except httpx.HTTPError as error:
-            raise Unavailable(f"the server stopped answering ({error}); try again.") from None
+        except BaseException as error:
+            target.close()
+            if isinstance(error, httpx.HTTPError):
+                raise Unavailable(f"the server stopped answering ({error}); try again.") from None
+            raise
         target.seek(0)
         return target  # type: ignore[return-value]
 
