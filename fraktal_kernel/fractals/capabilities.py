@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from pydantic import (
@@ -19,7 +19,7 @@ from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.escape import Grid, check_size
 from fraktal_kernel.fractals.palettes import palettes
 from fraktal_kernel.fractals.render import MAX_ANTIALIAS, render
-from fraktal_kernel.fractals.resolve import picture_size
+from fraktal_kernel.fractals.resolve import raster_of
 from fraktal_kernel.fractals.scene import MAX_ITER, Scene
 
 
@@ -75,14 +75,17 @@ class RenderParams(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _as_the_picture(cls, data: Any, info: ValidationInfo) -> Any:
-        """Repeat a picture in its own size where none is said."""
-        if not isinstance(data, dict) or {"width", "height"} & data.keys():
+        """Repeat a picture in its own size, and as finely sampled, where nothing else is said."""
+        if not isinstance(data, dict):
             return data
         try:
-            size = picture_size(data.get("scene"), (info.context or {}).get("roots", ()))
+            raster = raster_of(data.get("scene"), (info.context or {}).get("roots", ()))
         except InvalidInput:  # the scene itself is refused, with a sentence of its own
             return data
-        return data if size is None else {**data, "width": size[0], "height": size[1]}
+        if raster is None:
+            return data
+        size = {} if {"width", "height"} & data.keys() else asdict(raster)
+        return size | {"antialias": raster.antialias} | data
 
     @field_validator("palette")
     @classmethod

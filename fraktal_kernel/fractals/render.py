@@ -35,6 +35,7 @@ class Picture:
     iterations : steps ``z*z + c`` that were needed
     seconds : time that it took, on the clock on the wall
     method : how it was computed, in words
+    antialias : samples a side of each pixel
     """
 
     pixels: NDArray[np.uint8]
@@ -42,10 +43,11 @@ class Picture:
     iterations: int
     seconds: float
     method: str
+    antialias: int = 1
 
     def png(self) -> bytes:
         """Give the picture as a PNG file that carries its scene."""
-        return write_png(self.pixels, self.scene)
+        return write_png(self.pixels, self.scene, self.antialias)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture as PNG; the file appears whole or not at all."""
@@ -120,4 +122,4 @@ def render(
                 for x in range(n):
                     mean += light[index[y::n, x::n]]
             pixels[top : top + rows] = srgb(mean / (n * n))
-    return Picture(pixels, scene, iterations, time.perf_counter() - began, method_of())
+    return Picture(pixels, scene, iterations, time.perf_counter() - began, method_of(), n)

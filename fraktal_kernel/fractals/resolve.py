@@ -8,7 +8,13 @@ from typing import Any
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.gallery import scenes
-from fraktal_kernel.fractals.png import MAX_TEXT_BYTES, read_scene, read_size, scene_of_text
+from fraktal_kernel.fractals.png import (
+    MAX_TEXT_BYTES,
+    Raster,
+    read_raster,
+    read_scene,
+    scene_of_text,
+)
 from fraktal_kernel.fractals.scene import Scene
 
 _SUFFIXES = (".png", ".json")
@@ -49,12 +55,12 @@ def resolve_scene(
     return scenes[text[:100]]  # raises, and says what is near
 
 
-def picture_size(reference: object, roots: Sequence[str | Path] | None) -> tuple[int, int] | None:
-    """Give the size in pixels of the picture that a scene is named by; None where none is."""
+def raster_of(reference: object, roots: Sequence[str | Path] | None) -> Raster | None:
+    """Give the raster of the picture that a scene is named by; None where none is."""
     text = reference.strip() if isinstance(reference, str) else ""
     if text in scenes or text.startswith("{") or not text.lower().endswith(".png"):
         return None
-    return read_size(_allowed(text, roots))
+    return read_raster(_allowed(text, roots))
 
 
 def _allowed(text: str, roots: Sequence[str | Path] | None) -> Path:

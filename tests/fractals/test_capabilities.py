@@ -46,6 +46,18 @@ def test_parameters_carry_the_scene_itself(tmp_path: Path) -> None:
     assert RENDER.validate(plain) == params
 
 
+def test_a_picture_named_as_scene_is_made_again(tmp_path: Path) -> None:
+    """Size and antialiasing are the picture's own, unless other ones are asked for."""
+    picture = render("starfish", 17, 13, antialias=3)
+    path = picture.save(tmp_path / "p.png")
+    run = Run.detached()
+    RENDER(RENDER.validate({"scene": str(path)}, roots=None), run)
+    assert run.artifacts["picture.png"].read() == path.read_bytes()
+    smaller = RENDER.validate({"scene": str(path), "width": 8, "antialias": 1}, roots=None)
+    assert isinstance(smaller, RenderParams)
+    assert (smaller.width, smaller.antialias) == (8, 1)
+
+
 def test_without_folders_no_file_is_read(tmp_path: Path) -> None:
     """A path from afar is refused where nobody allowed one."""
     path = render("starfish", 16, 12).save(tmp_path / "p.png")
