@@ -1,4 +1,4 @@
-"""What a capability promises: refused where it is written wrong, a sentence where it is called so."""
+"""What a capability promises: mistakes are refused in a sentence, written or called."""
 
 from __future__ import annotations
 
