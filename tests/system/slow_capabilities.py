@@ -79,16 +79,14 @@ def stream(params: Stream, run: Run) -> str:
     return run.save("large.bin", Slow(params)).sha256  # type: ignore[arg-type]
 
 
-class Pauses(BaseModel):
-    """How often to pause, where to say so, and how long."""
+class Line(BaseModel):
+    """Where to write a line for what is done."""
 
-    count: int = 4
     file: Path
-    pause_s: float = 0.1
 
 
 @capability("fault.approved", title="Work, ask, work on")
-def approved(params: Pauses, run: Run) -> str:
+def approved(params: Line, run: Run) -> str:
     """Take a step, wait for a person, take another."""
 
     def line(text: str) -> str:
@@ -100,3 +98,15 @@ def approved(params: Pauses, run: Run) -> str:
     choice = run.ask("Go on?", ["yes", "no"])
     run.step("after", lambda: line("after"))
     return choice
+
+
+class Nothing(BaseModel):
+    """No parameters."""
+
+
+@capability("fault.pid", title="Tell the process")
+def pid(params: Nothing, run: Run) -> None:
+    """Say which process does this, and stay."""
+    run.progress(0.5, str(os.getpid()))
+    while True:
+        time.sleep(0.1)
