@@ -69,7 +69,7 @@ def test_the_palette_finds_and_opens_a_form(visit: Visit, keep_picture: Keep) ->
     box.wait_for()
     page.get_by_role("dialog").wait_for()
     box.fill("rendfrac")
-    first = page.get_by_role("option").first
+    first = page.get_by_role("dialog").get_by_role("option").first
     wait_for(lambda: "Render a fractal picture" in first.inner_text())
     assert box.get_attribute("aria-activedescendant") == first.get_attribute("id")
     keep_picture(page, "palette-light")
@@ -84,12 +84,15 @@ def test_the_palette_gives_the_focus_back(visit: Visit, keep_picture: Keep) -> N
     start = page.get_by_label("Filter capabilities")
     start.focus()
     page.keyboard.press("Control+k")
-    page.get_by_role("option").first.wait_for()
+    page.get_by_role("dialog").get_by_role("option").first.wait_for()
     page.keyboard.press("ArrowUp")
-    last = page.get_by_role("option").last
+    last = page.get_by_role("dialog").get_by_role("option").last
     assert last.get_attribute("aria-selected") == "true"
     page.keyboard.press("ArrowDown")
-    assert page.get_by_role("option").first.get_attribute("aria-selected") == "true"
+    assert (
+        page.get_by_role("dialog").get_by_role("option").first.get_attribute("aria-selected")
+        == "true"
+    )
     keep_picture(page, "palette-dark")
     page.keyboard.press("Escape")
     wait_for(lambda: page.get_by_role("dialog").count() == 0)
@@ -104,7 +107,7 @@ def test_a_scene_opens_in_the_explorer(visit: Visit) -> None:  # noqa: F811
     before = page.locator(".fk-explorer-facts").inner_text()
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name="Find a capability").fill("starfish")
-    page.get_by_role("option").first.wait_for()
+    page.get_by_role("dialog").get_by_role("option").first.wait_for()
     page.keyboard.press("Enter")
     wait_for(lambda: page.locator(".fk-explorer-facts").inner_text() != before)
 
@@ -117,7 +120,7 @@ def test_the_explorer_page_leads_back_to_forms(visit: Visit, keep_picture: Keep)
     keep_picture(page, "explorer-page-light")
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name="Find a capability").fill("fill in simple")
-    page.get_by_role("option").first.wait_for()
+    page.get_by_role("dialog").get_by_role("option").first.wait_for()
     page.keyboard.press("Enter")
     page.get_by_role("form", name="Fill in simple things").wait_for()
     assert page.url.endswith("/#run-form.simple")

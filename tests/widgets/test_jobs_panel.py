@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from fraktal_widgets import JobsPanel
-from fraktal_widgets.job_feed import RATE_PER_S, JobFeed, thumbnail
+from fraktal_widgets.job_facts import thumbnail
+from fraktal_widgets.job_feed import RATE_PER_S, JobFeed
 from PIL import Image
 
 from fraktal_kernel.core.local import LocalWorkbench

@@ -9,18 +9,23 @@ ten times a second. Nothing here knows of traits or of a browser.
 from __future__ import annotations
 
 import base64
-import io
-import json
 import logging
 import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fraktal_kernel.errors import FraktalError
+from fraktal_widgets.job_facts import (
+    LOG_LINES,
+    facts,
+    log_lines,
+    milliseconds,
+    thumbnail,
+    with_unit,
+)
 
 if TYPE_CHECKING:
     from fraktal_kernel.core.jobs.model import JobView
@@ -29,11 +34,6 @@ if TYPE_CHECKING:
 RATE_PER_S = 10
 SETTLE_S = 1.5
 PAGE = 50
-LOG_LINES = 400
-TEXT_LENGTH = 200
-FACTS = 40
-UNITS = {"s": "s", "px": "px", "bytes": "bytes", "w": "W", "wh": "Wh", "hz": "Hz", "m": "m"}
-THUMBNAIL_PX = (320, 240)
 #: pictures larger than this are listed, not drawn: making them small would take seconds
 PICTURE_MAX_BYTES = 64 * 1024**2
 PICTURES_KEPT = 60
@@ -42,76 +42,6 @@ DOWNLOAD_MAX_BYTES = 32 * 1024**2
 PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
 _log = logging.getLogger(__name__)
-
-
-def milliseconds(time_: datetime | None) -> int | None:
-    """Give a time as JavaScript counts it, None where there is none."""
-    return None if time_ is None else round(time_.timestamp() * 1000)
-
-
-def facts(values: dict[str, Any]) -> list[list[str]]:
-    """Write nested values as lines of name and text, without what is empty, cut to fit a card.
-
-    Examples
-    --------
-    >>> facts({"view": {"re": "-0.75", "width": 3}, "palette": None, "sizes": [1, 2]})
-    [['view re', '-0.75'], ['view width', '3'], ['sizes', '1, 2']]
-    """
-    lines: list[list[str]] = []
-    for name, value in values.items():
-        words = str(name).replace("_", " ").strip()
-        if value is None or name == "sha256":
-            continue
-        if isinstance(value, dict):
-            lines += [[f"{words} {inner}".strip(), text] for inner, text in facts(value)]
-        elif isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
-            lines.append([words, short(", ".join(map(str, value)))])
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            lines.append(list(with_unit(str(name), str(value))))
-        else:
-            lines.append([words, short(value if isinstance(value, str) else json.dumps(value))])
-    return lines[:FACTS]
-
-
-def with_unit(name: str, text: str) -> tuple[str, str]:
-    """Move the unit that a name ends with behind its number.
-
-    Examples
-    --------
-    >>> with_unit("timeout_s", "30"), with_unit("max_iter", "1000")
-    (('timeout', '30 s'), ('max iter', '1000'))
-    """
-    stem, _, unit = name.rpartition("_")
-    if stem and unit in UNITS:
-        return stem.replace("_", " "), f"{text} {UNITS[unit]}"
-    return name.replace("_", " "), text
-
-
-def short(text: str) -> str:
-    """Cut a text down to what fits on a card."""
-    return text if len(text) <= TEXT_LENGTH else text[: TEXT_LENGTH - 1] + "…"
-
-
-def thumbnail(data: bytes) -> str | None:
-    """Make a small picture as a data URL of a few kilobytes; None where it is no picture.
-
-    Examples
-    --------
-    >>> thumbnail(b"this is text") is None
-    True
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.draft("RGB", THUMBNAIL_PX)
-            small = picture.convert("RGBA" if "A" in picture.getbands() else "RGB")
-            small.thumbnail(THUMBNAIL_PX)
-            target = io.BytesIO()
-            small.save(target, "WEBP", quality=80)
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return None
-    return "data:image/webp;base64," + base64.b64encode(target.getvalue()).decode()
 
 
 class JobFeed:
@@ -293,7 +223,7 @@ class JobFeed:
                 self.jobs[job_id] = jobs.answer(job_id, str(wish.get("choice")))
             elif what == "open":
                 self._open.add(job_id)
-                self.logs[job_id] = _lines(jobs.log(job_id))
+                self.logs[job_id] = log_lines(jobs.log(job_id))
                 self._refresh(job_id)
             elif what == "close":
                 self._open.discard(job_id)
@@ -417,10 +347,3 @@ class JobFeed:
 
 def _of(event: Any, *names: str) -> dict[str, Any]:
     return {name: event.payload[name] for name in names if name in event.payload}
-
-
-def _lines(log: Iterable[Any]) -> list[dict[str, Any]]:
-    lines = [
-        {"time": milliseconds(line.time), "level": line.level, "text": line.text} for line in log
-    ]
-    return lines[-LOG_LINES:]

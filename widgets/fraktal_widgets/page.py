@@ -71,6 +71,8 @@ def framed(
     palette = CommandPalette(workbench, form=form, links=links, pages=PAGES)
     if explorer is not None:  # a scene opens where one is
         palette.observe(lambda change: _show_scene(explorer, change["new"]), "chosen")
+    if isinstance(content := places.get("content"), pn.viewable.Viewable):
+        content.margin = 0  # the frame has the margins
     template = pn.template.Template(_template())
     shown = {"palette": palette, "bar": bar, "jobs": jobs, **on_page, **places}
     for name, widget in shown.items():
