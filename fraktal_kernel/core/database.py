@@ -33,7 +33,9 @@ BUSY_MS = 5_000
 CHECK_MS = 1_000
 #: How long PostgreSQL lets a server that stands still keep the others from writing.
 STALLED_MS = 30_000
-WRITER_LOCK = "SELECT pg_advisory_xact_lock(4729002)"
+#: The second part is PostgreSQL's way to what ``synchronous = NORMAL`` is on SQLite.
+WRITER_LOCK = "SELECT pg_advisory_xact_lock(4729002), set_config('synchronous_commit', :sync, true)"
+SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
 @cache
@@ -177,8 +179,7 @@ class Database:
             connection = self.engine.raw_connection()
             try:
                 cursor = connection.cursor()
-                if self.sqlite:
-                    cursor.execute("BEGIN")
+                cursor.execute("BEGIN" if self.sqlite else SNAPSHOT)
                 yield Transaction(cursor, self.sqlite)
             finally:
                 connection.close()  # which rolls back
@@ -199,15 +200,17 @@ class Database:
                 with self._turn(busy_ms):
                     done = yield from self._write_sqlite(full_sync, busy_ms)
             else:
-                done = yield from self._write_postgres()
+                done = yield from self._write_postgres(full_sync)
         for act in done:
             act()
 
-    def _write_postgres(self) -> Generator[Transaction, None, list[Callable[[], object]]]:
+    def _write_postgres(
+        self, full_sync: bool
+    ) -> Generator[Transaction, None, list[Callable[[], object]]]:
         connection = self.engine.raw_connection()
         try:
             tx = Transaction(connection.cursor(), False)
-            tx.execute(WRITER_LOCK)
+            tx.execute(WRITER_LOCK, {"sync": "on" if full_sync else "off"})
             yield tx
             connection.commit()
         finally:

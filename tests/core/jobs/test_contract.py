@@ -158,7 +158,7 @@ def test_a_time_limit_stops_the_job(bench: LocalWorkbench) -> None:
     """A job that takes longer than it may fails and says so."""
     for listens in (True, False):
         job = bench.submit("test.sleep", listens=listens, options=JobOptions(timeout_s=0.3))
-        with pytest.raises(JobFailed, match="time limit of 0.3 s"):
+        with pytest.raises(JobFailed, match=r"time limit of 0\.3 s"):
             job.wait(60)
 
 
@@ -240,7 +240,7 @@ def test_large_and_empty_files_come_back_whole(bench: LocalWorkbench) -> None:
 def test_nonsense_is_refused_at_the_door(bench: LocalWorkbench) -> None:
     """Nothing is queued for what cannot run."""
     before = len(bench.jobs.list(limit=1000))
-    with pytest.raises(UnknownName, match="did you mean 'test.echo'"):
+    with pytest.raises(UnknownName, match=r"did you mean 'test\.echo'"):
         bench.submit("test.ecko")
     with pytest.raises(UnknownName, match="did you mean 'text'"):
         bench.submit("test.echo", txet="x")
