@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,7 +212,7 @@ def check_workspace(settings: Settings, lines: Path) -> dict[str, Any]:
         jobs = tx.records("SELECT id, key, state, capability, params, result, error FROM job")
         steps = tx.rows("SELECT job_id, name, finished_at FROM job_step")
         artifacts = tx.records("SELECT job_id, name, path, size_bytes, sha256 FROM artifact")
-        events = [row[0] for row in tx.rows("SELECT seq FROM event ORDER BY seq")]
+        told = tx.rows("SELECT seq, topic, payload FROM event ORDER BY seq")
     database.close()
     unfinished = [job for job in jobs if job["state"] != "succeeded"]
     assert not unfinished, unfinished
@@ -236,6 +238,11 @@ def check_workspace(settings: Settings, lines: Path) -> dict[str, Any]:
         "artifacts": artifacts,
         "steps": len(counted),
         "steps begun": begun,
-        "events": events,
+        "events": [seq for seq, _, _ in told],
+        "reasons": Counter(
+            reason
+            for _, topic, payload in told
+            if topic == "jobs.state" and (reason := json.loads(payload).get("reason"))
+        ),
         "objects": len(store.list()),
     }

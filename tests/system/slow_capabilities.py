@@ -28,11 +28,12 @@ def files(params: Files, run: Run) -> dict[str, str]:
     """Save files of random bytes, each in a journaled step; return their hashes."""
 
     def make(number: int) -> str:
-        time.sleep(params.pause_s)
+        time.sleep(params.pause_s / 2)
         data = os.urandom(params.size_bytes)
         run.save(f"file-{number}.bin", data)
         with params.file.open("a") as stream:
             stream.write(f"{run.job_id} {number} {time.time()!r}\n")
+        time.sleep(params.pause_s / 2)  # begun, and not finished: a good moment to be killed
         return hashlib.sha256(data).hexdigest()
 
     found = {}

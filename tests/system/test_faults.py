@@ -20,7 +20,7 @@ import pytest
 from fraktal_kernel import JobHandle, JobOptions
 from fraktal_kernel.core.remote import RemoteWorkbench
 from fraktal_kernel.core.store import Store
-from fraktal_kernel.errors import JobFailed
+from fraktal_kernel.errors import InvalidInput, JobFailed
 from tests.system.serving import Serving, check_workspace, runs, serving, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -395,6 +395,20 @@ def test_jobs_outlive_their_server(tmp_path: Path) -> None:
         check_workspace(server.settings(), lines)
     finally:
         server.close()
+
+
+def test_who_listens_from_now_on_hears_no_old_story(bench: RemoteWorkbench) -> None:
+    """Without a number, events begin with what comes after the call, and nothing is missed."""
+    bench.submit("test.echo").wait(60)
+    events = bench.events("jobs.state")
+    job = bench.submit("test.echo")
+    job.wait(60)
+    told = [next(events) for _ in range(3)]
+    events.close()  # type: ignore[attr-defined]
+    assert {event.subject for event in told} == {str(job.id)}
+    assert [event.payload["state"] for event in told] == ["queued", "running", "succeeded"]
+    with pytest.raises(InvalidInput, match="topic"):
+        bench.events("No Topic")
 
 
 # --- workers that do not answer -------------------------------------------------------------

@@ -164,7 +164,8 @@ def check(server: Serving, customer: Customer, listener: Listener, lines: Path) 
     print(
         f"{len(jobs)} jobs, {found['steps']} steps, {found['steps begun']} begun,"
         f" {len(found['artifacts'])} files of {found['objects']} in the store,"
-        f" {len(found['events'])} events, {customer.repeated} requests repeated"
+        f" {len(found['events'])} events, {customer.repeated} requests repeated;"
+        f" taken back: {dict(found['reasons'])}"
     )
 
 
@@ -220,7 +221,7 @@ def test_two_servers_on_one_postgresql(
         with servers[0].workbench() as first, servers[1].workbench() as second:
             listener = Listener(first)
             customer = Customer([first, second], lines)
-            for _ in range(6):
+            for _ in range(5):
                 victim = chance.choice(servers)
                 for _ in range(2):
                     pace.wait(4)
@@ -289,4 +290,4 @@ def test_kills_of_a_program_with_its_own_workbench(tmp_path: Path, chance: rando
     assert found["events"] == list(range(1, len(found["events"]) + 1))
     with Workbench.open(settings, start_workers=False) as workbench:
         assert len(workbench.jobs.list("succeeded", limit=100)) == 60
-    print(f"{found['steps']} steps, {found['steps begun']} begun, {len(found['events'])} events")
+    print(f"{found['steps']} steps, {found['steps begun']} begun, {dict(found['reasons'])}")
