@@ -82,7 +82,8 @@ def main() -> None:
         page.locator('.fk-explorer[data-state="sharp"]').wait_for(timeout=120_000)
         canvas = page.locator(".fk-explorer-canvas")
         page.locator(".fk-explorer-stage").evaluate(
-            "(stage, [width, height]) => Object.assign(stage.style, { width, height })",
+            "(stage, [width, height]) =>"
+            " Object.assign(stage.style, { width, height, maxHeight: 'none' })",
             [f"{side}px" for side in SIZE],
         )
         page.wait_for_timeout(1000)

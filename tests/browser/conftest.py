@@ -137,7 +137,7 @@ def open_page(browser: Any, watch: Watch) -> Iterator[Callable[..., Any]]:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(float(os.environ.get("W2T", 60_000)))
+        page.set_default_timeout(60_000)
         watch.follow(page)
         page.goto(url, wait_until="domcontentloaded")
         return page
@@ -269,6 +269,9 @@ def panel_server() -> Iterator[Callable[[Any], str]]:
     from fastapi import FastAPI
     from panel.io.fastapi import add_applications
 
+    from fraktal_kernel.server.leaving import forget_connections_that_ended
+
+    forget_connections_that_ended()
     running = []
 
     def serve(page: Any) -> str:
@@ -282,9 +285,7 @@ def panel_server() -> Iterator[Callable[[Any], str]]:
             unused_session_lifetime_milliseconds=15_000,
         )
         server = uvicorn.Server(
-            uvicorn.Config(
-                app, host="127.0.0.1", port=port, log_level="warning", ws="websockets-sansio"
-            )
+            uvicorn.Config(app, "127.0.0.1", port, log_level="warning", ws="websockets-sansio")
         )
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
