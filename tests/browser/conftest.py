@@ -269,9 +269,9 @@ def panel_server() -> Iterator[Callable[[Any], str]]:
     from fastapi import FastAPI
     from panel.io.fastapi import add_applications
 
-    from fraktal_kernel.server.leaving import forget_connections_that_ended
+    from fraktal_kernel.server.leaving import let_visits_go
 
-    forget_connections_that_ended()
+    let_visits_go()
     running = []
 
     def serve(page: Any) -> str:
