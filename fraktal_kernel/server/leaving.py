@@ -1,28 +1,31 @@
-"""Notice pages that were left, so that their sessions and widgets end.
+"""Pages whose browser has left are let go.
 
-The bridge from Bokeh to FastAPI (bokeh_fastapi 0.1.8) forgets a connection only when writing to it
-fails: a page that leaves in silence would keep its session until the server ends.
+Bokeh's WebSocket for FastAPI does not tell its server when a browser leaves, so every visit,
+its widgets and their threads would stay in memory until the server stops.
 """
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 
-def forget_connections_that_ended() -> None:
-    """Let every page connection that ends be taken off its session; needed once in a process."""
+def let_visits_go() -> None:
+    """Make Bokeh's WebSocket tell when its browser has left; doing it twice is doing it once."""
     from bokeh_fastapi.handler import WSHandler
 
     connect = WSHandler.ws_connect
-    if getattr(connect, "forgets", False):
+    if getattr(connect, "lets_go", False):
         return
 
-    async def ws_connect(handler: Any, websocket: Any) -> None:
+    # The class itself is changed, as Panel changes it, because Panel knows it by identity.
+    @wraps(connect)
+    async def connect_and_leave(self: Any, websocket: Any) -> None:
         try:
-            await connect(handler, websocket)
+            await connect(self, websocket)
         finally:
-            if handler.connection is not None:
-                handler.application.client_lost(handler.connection)
+            if self.connection is not None:
+                self.application.client_lost(self.connection)
 
-    ws_connect.forgets = True  # type: ignore[attr-defined]
-    WSHandler.ws_connect = ws_connect
+    connect_and_leave.lets_go = True  # type: ignore[attr-defined]
+    WSHandler.ws_connect = connect_and_leave

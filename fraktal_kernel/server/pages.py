@@ -23,7 +23,6 @@ from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.security import Principal
 from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.errors import InvalidInput, NotAllowed
-from fraktal_kernel.server.leaving import forget_connections_that_ended
 
 if TYPE_CHECKING:
     from panel.template.base import BaseTemplate
@@ -60,7 +59,6 @@ def mount_pages(app: FastAPI, workbench: Workbench, lab_url: str | None = None) 
         return
     from panel.io.fastapi import add_applications
 
-    forget_connections_that_ended()
     before = len(app.router.routes)
     sessions = {
         address: _visit(load_app(PAGES[address][0]), workbench, address, lab_url)

@@ -7,7 +7,7 @@ for each synchronised trait, linked both ways, and nothing else.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import anywidget
@@ -74,9 +74,21 @@ def panel_component(widget: anywidget.AnyWidget, **layout: Any) -> AnyWidgetComp
     layout = {"sizing_mode": "stretch_width"} | layout
     component = cls(**{name: getattr(widget, name) for name in names}, **layout)
 
+    document = pn.state.curdoc
+
+    def show(change: dict[str, Any]) -> None:
+        # A param that is set by another thread while the browser's change of one is being told
+        # can be forgotten: the document's own thread sets them, one after the other.
+        if document is None or pn.state.curdoc is document:
+            setattr(component, change["name"], change["new"])
+        else:
+            document.add_next_tick_callback(
+                partial(setattr, component, change["name"], change["new"])
+            )
+
     for name in names:
-        widget.observe(lambda change: setattr(component, change["name"], change["new"]), name)
+        widget.observe(show, name)
         component.param.watch(lambda event: setattr(widget, event.name, event.new), name)
-    if pn.state.curdoc is not None:
+    if document is not None:
         pn.state.on_session_destroyed(lambda context: widget.close())
     return component
