@@ -90,6 +90,15 @@ class ServedWorkbench:
         mark = "&" if "?" in address else "?"
         return f"{self.url}{address}{mark}token={token}" + (f"#{anchor}" if anchor else "")
 
+    def offered(self) -> list[str]:
+        """Name the capabilities of the server; this process may know more, from other tests."""
+        answer = httpx.get(
+            f"{self.url}/api/capabilities",
+            headers={"authorization": f"Bearer {self.workbench.address.token}"},
+            trust_env=False,
+        )
+        return [known["name"] for known in answer.json()["capabilities"]]
+
     def add_user(self, name: str, password: str) -> int:
         """Add a user, beside the running server, as ``fraktal user`` does."""
         database = Database(self.settings.database)

@@ -229,7 +229,7 @@ def test_every_capability_can_be_filled_in(visit: Visit, served: ServedWorkbench
     """Each registered capability opens, and its examples come out of the form as they went in."""
     page = visit()
     page.locator(".fk-catalog-row").first.wait_for()
-    for name in served.workbench.capabilities:
+    for name in served.offered():
         known = capabilities[name]
         page.evaluate(f"location.hash = '#run-{name}'")
         form = page.get_by_role("form", name=known.title)

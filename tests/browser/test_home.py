@@ -36,7 +36,7 @@ def test_the_page_opens_whole(
         served.workbench.submit("test.ask", what="Shall the oven go on?")
     page = visit(width=width, height=height, dark=dark)
     page.get_by_role("heading", name="Workbench").wait_for()
-    assert page.locator(".fk-catalog-row").count() == len(served.workbench.capabilities)
+    assert page.locator(".fk-catalog-row").count() == len(served.offered())
     page.locator(".fk-jobs .fk-job").first.wait_for()
     page.locator(".fk-jobs .fk-picture").first.wait_for()
     assert "fraktal up" in page.locator(".page-lab").inner_text()
