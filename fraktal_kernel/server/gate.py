@@ -13,7 +13,8 @@ import ipaddress
 import re
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
+from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
@@ -34,7 +35,6 @@ from fraktal_kernel.server.links import LaunchLinks, session_cookie, split_cooki
 T = TypeVar("T")
 Who = Callable[[], Awaitable[Principal | None]]
 log = get_logger("http")
-SIGN_IN_PAGE = Path(__file__).parent / "templates" / "signin.html"
 #: What needs nobody to be signed in: whether we live, and signing in itself.
 OPEN = {("GET", "/api/health"), ("POST", "/api/sessions")}
 #: How long an open WebSocket may go on after its session or token has ended.
@@ -276,12 +276,20 @@ class Gate:
         return await to_thread.run_sync(function, limiter=self._threads)
 
 
+@cache
+def sign_in_page() -> bytes:
+    """Give the page for somebody unknown, who may load nothing else: the tokens stand in it."""
+    page = (Path(__file__).parent / "templates" / "signin.html").read_text(encoding="utf-8")
+    tokens = (files("fraktal_widgets") / "tokens.css").read_text(encoding="utf-8")
+    return page.replace("/* tokens.css */", tokens).encode()
+
+
 async def _answer_error(error: Exception, scope: Scope, headers: Headers, send: Send) -> None:
     """Say what went wrong; to a browser that opens a page, with the page to sign in."""
     if isinstance(error, Refusal):
         wants_page = "text/html" in headers.get("accept", "") and scope["method"] == "GET"
         if error.status == 401 and wants_page and not is_api(scope["path"]):
-            await send_whole(send, 401, "text/html; charset=utf-8", SIGN_IN_PAGE.read_bytes())
+            await send_whole(send, 401, "text/html; charset=utf-8", sign_in_page())
         else:
             await send_error(send, error.status, str(error))
     elif isinstance(error, FraktalError):

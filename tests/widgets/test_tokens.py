@@ -9,6 +9,7 @@ import fraktal_widgets
 import pytest
 
 import fraktal_kernel
+from fraktal_kernel.server.gate import sign_in_page
 
 WIDGETS = Path(fraktal_widgets.__file__).parent
 SERVER = Path(fraktal_kernel.__file__).parent / "server"
@@ -114,4 +115,4 @@ def test_every_token_that_is_used_exists(path: Path) -> None:
 
 def test_the_sign_in_page_has_the_same_tokens() -> None:
     """The page for somebody unknown may load nothing, so it carries the token file."""
-    assert TOKENS in (SERVER / "templates" / "signin.html").read_text()
+    assert TOKENS in sign_in_page().decode()
