@@ -99,8 +99,8 @@ class Journal(Memory):
 
     def claim(self, worker: str, lease_s: float, count: int = 1) -> list[Claimed]:
         """Take the lease of the next jobs, the most urgent first."""
-        now = time.time()
         with self._database.write() as tx:
+            now = time.time()  # our turn may have come late, and a job have been submitted since
             rows = tx.rows(
                 _CLAIM.format(lock="" if tx.sqlite else " FOR UPDATE SKIP LOCKED"),
                 {"worker": worker, "lease_until": now + lease_s, "now": now, "count": count},
