@@ -40,12 +40,14 @@ class FrameFlow:
 
     Parameters
     ----------
-    send : called with the bytes of a frame, on whatever thread brought the news
+    send : called with the bytes of a frame, on whatever thread brought the news, one call at a
+        time and with no lock held: what it sets off may ask for the next frame, on any thread
     """
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._sending = False
         self._under_way: list[tuple[tuple[int, int], float]] = []
         self._waiting: tuple[int, int, NDArray[np.uint16]] | None = None
 
@@ -53,26 +55,37 @@ class FrameFlow:
         """Send this frame as soon as there is room for it."""
         with self._lock:
             self._waiting = (sequence, level, positions)
-            self._flush()
+        self._flush()
 
     def drawn(self, sequence: int, level: int) -> None:
         """Note that the browser has drawn this frame, and so all before it."""
         with self._lock:
             mark = (sequence, -level)
             self._under_way = [item for item in self._under_way if item[0] > mark]
-            self._flush()
+        self._flush()
 
     def forget(self) -> None:
         """Start afresh with a browser that never saw what is under way."""
         with self._lock:
             self._under_way = []
-            self._flush()
+        self._flush()
 
     def _flush(self) -> None:
-        now = time.monotonic()
-        self._under_way = [item for item in self._under_way if now - item[1] < LOST_AFTER_S]
-        if self._waiting is not None and len(self._under_way) < IN_FLIGHT:
-            sequence, level, positions = self._waiting
-            self._waiting = None
-            self._under_way.append(((sequence, -level), now))
-            self._send(pack(sequence, level, positions))
+        """Send what waits while there is room; whoever sends already does it for us."""
+        while frame := self._next():
+            try:
+                self._send(pack(*frame))
+            finally:
+                with self._lock:
+                    self._sending = False
+
+    def _next(self) -> tuple[int, int, NDArray[np.uint16]] | None:
+        with self._lock:
+            now = time.monotonic()
+            self._under_way = [item for item in self._under_way if now - item[1] < LOST_AFTER_S]
+            if self._sending or self._waiting is None or len(self._under_way) >= IN_FLIGHT:
+                return None
+            frame, self._waiting = self._waiting, None
+            self._under_way.append(((frame[0], -frame[1]), now))
+            self._sending = True
+            return frame
