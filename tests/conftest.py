@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -42,6 +42,16 @@ def own_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ.pop("FRAKTAL_DATA", None)
     os.environ.pop("PYTHONPATH")
     os.environ.update(theirs)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write out what is no whole character, so that a report can travel between processes."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 def free_port() -> int:
