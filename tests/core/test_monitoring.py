@@ -568,6 +568,13 @@ def test_a_stranger_cannot_make_series() -> None:
     assert value("fraktal_http_requests_total", method="OTHER", route="unmatched", status="404")
 
 
+@pytest.fixture
+def only_own_gauges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what workbenches of other tests in this process would add."""
+    monkeypatch.setattr(metrics, "_sources", [])
+
+
+@pytest.mark.usefixtures("only_own_gauges")
 def test_gauges_are_what_is_now() -> None:
     """Gauges come from the registered source at each look and go with it."""
     now = metrics.Gauges({"queued": 2}, 3.5, {"busy": 1, "idle": 2}, True, False)
@@ -592,6 +599,7 @@ def test_gauges_are_what_is_now() -> None:
     assert ("fraktal_queue_oldest_age_seconds", ()) not in samples()
 
 
+@pytest.mark.usefixtures("only_own_gauges")
 def test_a_source_that_breaks_costs_only_its_own_gauges(lines: Lines) -> None:
     """The page still comes, counts the error in the same look, and the log says it once."""
 

@@ -38,7 +38,11 @@ def test_ci_runs_what_the_readme_says() -> None:
 def test_make_run_opens_the_workbench() -> None:
     """``make run`` is the installer and then ``fraktal up``."""
     done = subprocess.run(
-        ["make", "--dry-run", "run"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--dry-run", "--no-print-directory", "run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     lines = [line for line in done.stdout.splitlines() if line]
     assert ".ci/install.py" in lines[0]
