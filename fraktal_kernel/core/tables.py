@@ -173,5 +173,6 @@ class Event(SQLModel, table=True):
     time: float = Field(sa_type=Seconds)
     topic: str
     subject: str
-    owner_id: int = Field(foreign_key="user_account.id")
+    #: no foreign key: checking it for each event would cost a tenth of the journal's speed
+    owner_id: int
     payload: str = Field(sa_type=Text)

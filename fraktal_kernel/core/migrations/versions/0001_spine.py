@@ -66,10 +66,6 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["owner_id"],
-            ["user_account.id"],
-        ),
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index(
