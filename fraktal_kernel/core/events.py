@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -57,6 +57,18 @@ def topic_condition(topics: str) -> tuple[str, dict[str, str]]:
     return "topic = :topic", {"topic": topics}
 
 
+def _written(topic: str, payload: dict[str, Any]) -> str:
+    """Write a payload as JSON; the few that tell of states come thousands of times a second."""
+    if topic != "jobs.state" or "error" in payload:
+        return json.dumps(payload)
+    return _state_written(tuple(payload.items()))
+
+
+@lru_cache(maxsize=1000)
+def _state_written(items: tuple[tuple[str, Any], ...]) -> str:
+    return json.dumps(dict(items))
+
+
 class Events:
     """The table of events, and the news that something was added to it."""
 
@@ -81,7 +93,7 @@ class Events:
                 "topic": topic,
                 "subject": subject,
                 "owner_id": owner_id,
-                "payload": json.dumps(payload),
+                "payload": _written(topic, payload),
             },
         )
 
