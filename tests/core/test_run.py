@@ -97,8 +97,8 @@ def test_a_name_that_is_taken_stays_below(name: str) -> None:
         artifact_name(name)
     except InvalidInput:
         return
-    path = Path("/root/of/all", name)
-    assert Path("/root/of/all") in path.parents and ".." not in path.parts
+    path = Path("/folder", name)
+    assert Path("/folder") in path.parents and ".." not in path.parts
     name.encode()
 
 
