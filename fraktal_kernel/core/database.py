@@ -24,7 +24,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlmodel import Session
 
-from fraktal_kernel.errors import InvalidInput, MissingExtra, NewerDatabase, Unavailable
+from fraktal_kernel.errors import InvalidInput, MissingExtra, Unavailable
 
 Row = tuple[Any, ...]
 #: How long a write waits for those of others.
@@ -353,6 +353,3 @@ def _unavailable(cause: Any) -> Unavailable:
     if "full" in words or "disk I/O" in words:
         return Unavailable(f"the disk cannot take more ({words}); free some space and try again.")
     return Unavailable(f"the database does not answer ({words}); start it or mend database_url.")
-
-
-__all__ = ["Database", "NewerDatabase", "Transaction"]
