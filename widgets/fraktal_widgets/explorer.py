@@ -42,11 +42,13 @@ from fraktal_widgets.latest import LatestOnly, Superseded
 
 HOME = "full_set"
 FINEST = 1
-PEEK = 0xFFFF  # the level that marks the preview of a Julia set, see explorer.js
+PEEK = 0xFFFF  # the level that marks the preview of a Julia set, see exchange.js
 PEEK_SIZE = (192, 144)
 THUMBNAIL_SIZE = (144, 96)
 MAX_SIDE = 4096
 JULIA_VIEW = View("0", "0", "3.3")
+SCRIPTS = ["dom.js", "picture.js", "exchange.js", "views.js", "julia.js", "choices.js", "poster.js"]
+SCRIPTS += ["hands.js", "desk.js", "explorer.js"]
 
 
 class FractalExplorer(anywidget.AnyWidget):
@@ -64,7 +66,7 @@ class FractalExplorer(anywidget.AnyWidget):
     'mandelbrot'
     """
 
-    _esm = joined("dom.js", "picture.js", "explorer.js")
+    _esm = joined(*SCRIPTS)
     _css = joined("tokens.css", "controls.css", "explorer.css")
 
     catalog = traitlets.Dict().tag(sync=True)  # what there is to choose from
