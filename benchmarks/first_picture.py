@@ -25,7 +25,7 @@ fractals.render("full_set", 800, 600).save(sys.argv[1])
 
 def seconds(cache: Path, target: Path) -> float:
     """Make the picture in a fresh process and time it."""
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    environment = {**os.environ, "FRAKTAL_CACHE": str(cache)}
     # An installed package has its byte code beside it; without that, only parsing is measured.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     began = time.perf_counter()

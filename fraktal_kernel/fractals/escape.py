@@ -164,15 +164,16 @@ def fill(
     extent : rows and columns of ``nu`` to do, by default all
     first, step : every ``step``-th row and column from ``first`` on is done
     """
-    from fraktal_kernel.fractals import kernel
+    from fraktal_kernel.fractals import lanes
 
     rows, columns = extent or nu.shape
     stride = nu.shape[1]
     flat = nu.reshape(-1)
     names = shortcut_names(shortcuts)
     skip = sum(1 << SHORTCUTS.index(name) for name in names)
-    plane = (grid.re, grid.im, -(grid.width - 1) / 2, (grid.height - 1) / 2 - row, grid.pixel)
     seed = (float(scene.seed.re), float(scene.seed.im)) if scene.seed else (0.0, 0.0)
+    corner = (-(grid.width - 1) / 2, (grid.height - 1) / 2 - row)
+    plane = np.array([grid.re, grid.im, *corner, grid.pixel, *seed])
     # So near that no point of this picture can be told apart from one that came back.
     tolerance2 = min(1e-13, grid.pixel * 1e-3) ** 2
     workers = _worker_count(threads)
@@ -183,24 +184,24 @@ def fill(
     stop = threading.Event()
 
     def work() -> int:
-        state, lanes, clock = kernel.fresh_lanes()
-        span = (first, first, step, first, columns, stride)  # no points yet
+        state, marks, clock = lanes.fresh_lanes()
+        span = np.array([first, first, step, first, columns, stride])  # no points yet
 
         def run(drain: bool) -> None:
             # The lock of the interpreter is free inside sweep, which returns every few ms.
-            while not stop.is_set() and not kernel.sweep(
-                *(flat, span, plane, seed, scene.formula == "julia", scene.max_iter, skip),
-                *(tolerance2, state, lanes, clock, drain, _BUDGET),
+            while not stop.is_set() and not lanes.sweep(
+                *(flat, span, plane, scene.formula == "julia", scene.max_iter, skip),
+                *(tolerance2, state, marks, clock, drain, _BUDGET),
             ):
                 pass
 
         for start in spans:
-            span = (start, min(start + tall, rows), step, first, columns, stride)
-            clock[kernel.CURSOR] = 0
+            span[:2] = start, min(start + tall, rows)
+            clock[lanes.CURSOR] = 0
             run(drain=False)
             ended.append(start)
         run(drain=True)
-        return int(clock[kernel.ITERATIONS])
+        return int(clock[lanes.ITERATIONS])
 
     with ThreadPoolExecutor(workers, thread_name_prefix="fractal") as pool:
         futures = [pool.submit(work) for _ in range(workers)]

@@ -1,4 +1,4 @@
-"""Escape times in float64, many points in lockstep: the one module that needs numba.
+"""Escape times in float64, many points in lockstep: what is compiled.
 
 The loop ``z -> z**2 + c`` is emitted as LLVM vectors, because a compiler's own vectoriser
 stops where lanes leave at different times. Several independent vectors hide the latency of
@@ -7,7 +7,6 @@ lanes that left, and only those replay their last block point by point. A free l
 next point at once, so that slow and fast neighbours do not wait for each other.
 
 What a point is, which rows to do and how many threads there are is decided in `escape`.
-Everything that numba caches together stands in this file: its cache looks at no other.
 """
 
 from __future__ import annotations
@@ -17,30 +16,38 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
-BLOCK = 16
-RADIUS = 1e3
-# AVX-512 holds six <8 x double> pairs and their constants in its 32 registers; machines with
-# 16 registers of half the width (AVX2) or 32 of a quarter (NEON) do best with half as many.
-WIDTH = 8 if "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2] else 4
-VECTORS = 6
-LANES = WIDTH * VECTORS
+from fraktal_kernel.fractals.lanes import (
+    BEGUN,
+    BLOCK,
+    BRENT,
+    BULB,
+    CARDIOID,
+    CI,
+    CR,
+    CURSOR,
+    DEADLINE,
+    ITERATIONS,
+    LANES,
+    NEVER,
+    NOW,
+    OLD_I,
+    OLD_R,
+    PERIOD,
+    PIXEL,
+    RADIUS,
+    SAVE_AT,
+    SAVED_I,
+    SAVED_R,
+    VECTORS,
+    WIDTH,
+    ZI,
+    ZR,
+)
 
-# Rows of the float64 state [8, LANES] of the lanes.
-CR, CI, ZR, ZI, OLD_R, OLD_I, SAVED_R, SAVED_I = range(8)
-# Rows of the int64 state [3, LANES]: pixel (-1: lane is free), block it started, Brent's next.
-PIXEL, BEGUN, SAVE_AT = range(3)
-# The int64 clock [5]: blocks so far, next deadline, next look at Brent, cursor, iterations.
-NOW, DEADLINE, BRENT, CURSOR, ITERATIONS = range(5)
-# What may be skipped, as bits.
-CARDIOID, BULB, PERIOD = 1, 2, 4
-
-_NEVER = 2**62
 _BRENT_EVERY = 4
 
 
@@ -213,23 +220,10 @@ def _lowest(typingctx: Any, mask: Any) -> Any:
     return types.int64(types.int64), codegen
 
 
-def fresh_lanes() -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Make the lanes of one thread, all free, and their clock, for `sweep`."""
-    raw = np.zeros(8 * LANES + 8)
-    start = -raw.ctypes.data % 64 // 8  # vectors that lie across two cache lines are slow
-    state = raw[start : start + 8 * LANES].reshape(8, LANES)
-    lanes = np.full((3, LANES), -1, np.int64)
-    clock = np.zeros(5, np.int64)
-    clock[DEADLINE] = _NEVER
-    return state, lanes, clock
-
-
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def sweep(
     out: Any,
     span: Any,
     plane: Any,
-    seed: Any,
     julia: bool,
     max_iter: int,
     skip: int,
@@ -252,8 +246,8 @@ def sweep(
     out : float64, row after row; NaN where still to be done, ``nu >= 0`` outside, ``-1`` inside
     span : first row, row after the last, step between rows and columns, first column, column
         after the last, length of a row of ``out``
-    plane : coordinates of the centre, of pixel [0, 0] from there in pixels, size of a pixel
-    seed : real and imaginary part of the seed of a Julia set
+    plane : coordinates of the centre, of pixel [0, 0] from there in pixels, size of a pixel, seed
+        of a Julia set
     julia : whether the formula is Julia's
     max_iter : a point that has not left after so many steps is inside
     skip : bits of ``CARDIOID | BULB | PERIOD``
@@ -271,7 +265,8 @@ def sweep(
     Peitgen & Richter, *The Beauty of Fractals* (1986); R. P. Brent, *An improved Monte Carlo
     factorization algorithm* (1980), for the cycle finder.
     """
-    first, last, step, left, columns, stride = span
+    first, last, step = span[0], span[1], span[2]
+    left, columns, stride = span[3], span[4], span[5]
     across = (columns - left + step - 1) // step
     points = (last - first + step - 1) // step * across
     # The last block may run past max_iter; who leaves only then is inside all the same.
@@ -339,8 +334,8 @@ def sweep(
                     ):
                         out[target] = -1.0
                         continue
-                state[CR, lane] = seed[0] if julia else x
-                state[CI, lane] = seed[1] if julia else y
+                state[CR, lane] = plane[5] if julia else x
+                state[CI, lane] = plane[6] if julia else y
                 state[ZR, lane] = x if julia else 0.0
                 state[ZI, lane] = y if julia else 0.0
                 state[SAVED_R, lane] = np.inf
@@ -361,7 +356,7 @@ def sweep(
         if complete or now >= stop_at:
             break
         if now >= deadline:
-            deadline = _NEVER
+            deadline = NEVER
             for lane in range(LANES):
                 if lanes[PIXEL, lane] >= 0:
                     due = lanes[BEGUN, lane] + limit
