@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,9 +25,13 @@ import psutil
 import typer
 from packaging.requirements import Requirement
 
+from fraktal_kernel.cli.screen import size
 from fraktal_kernel.core.settings import Settings, load_settings
 from fraktal_kernel.core.workspace import read_address
 from fraktal_kernel.errors import FraktalError
+
+if TYPE_CHECKING:
+    from fraktal_kernel.core.store import Store
 
 OK, OFF, BROKEN = "ok", "off", "broken"  # off: not in use, which is fine
 SECRET = re.compile(r"secret|token|password|(^|_)key($|_)", re.IGNORECASE)
@@ -152,8 +156,33 @@ def _store(settings: Settings) -> Finding:
     shown = masked(settings.store)
     if "://" not in settings.store and not Path(settings.store).exists():
         return Finding("store", OK, f"{shown}; not there yet, the first start makes it")
-    Store(settings.store, **settings.store_options).check()
-    return Finding("store", OK, f"{shown}; answers")
+    store = Store(settings.store, **settings.store_options)
+    store.check()
+    return Finding("store", OK, f"{shown}; answers{_unnamed(settings, store)}")
+
+
+def _unnamed(settings: Settings, store: Store) -> str:
+    """Say what the next sweep will free, if anything."""
+    from fraktal_kernel.core.database import Database
+    from fraktal_kernel.core.jobs.files import orphans, sharers
+    from fraktal_kernel.core.migrations import HEAD
+
+    try:
+        with closing(Database(settings.database)) as database:
+            there = database.file is None or database.file.exists()
+            if not there or database.version() != HEAD:
+                return ""
+            found, others = orphans(database, store), sharers(database, store)
+    except FraktalError:  # the line about the database says why
+        return ""
+    if not found:
+        return ""
+    one = len(found) == 1
+    text = f"; {len(found)} {'file' if one else 'files'}"
+    text += f" ({size(sum(each.size_bytes for each in found))}) that no job names"
+    if others:
+        return f"{text} {'stays' if one else 'stay'}: other databases use this store as well"
+    return f"{text} {'goes' if one else 'go'} at the server's next start, or within a day"
 
 
 def _workspace(settings: Settings) -> Finding:

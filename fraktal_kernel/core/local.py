@@ -61,7 +61,7 @@ class Engine:
                     self.journal,
                     self.events,
                     self.store,
-                    alone=self.database.sqlite,
+                    self.database,
                 )
                 dispatcher.start()
             except BaseException:

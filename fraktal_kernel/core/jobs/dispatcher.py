@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable
 
+from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.events import Events
 from fraktal_kernel.core.jobs.executors import Executor, LocalExecutor
+from fraktal_kernel.core.jobs.files import sweep
 from fraktal_kernel.core.jobs.hub import Hub, Running
 from fraktal_kernel.core.jobs.journal import Journal
 from fraktal_kernel.core.monitoring.logs import get_logger
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.store import Store
-from fraktal_kernel.errors import Unavailable
+from fraktal_kernel.errors import FraktalError, Unavailable
 
 log = get_logger("jobs")
 BUSY_TICK_S = 0.1
@@ -23,6 +26,7 @@ IDLE_TICK_S = 0.5
 FLUSH_S = 0.05
 PRUNE_S = 3600.0
 SWEEP_S = 86400.0
+SWEEP_AGAIN_S = 3600.0
 
 
 class Dispatcher:
@@ -30,23 +34,30 @@ class Dispatcher:
 
     Parameters
     ----------
-    alone : whether nobody else may run jobs of this database, as on SQLite; then every job
-        that is marked as running when we start was left behind by a server that was killed
+    database : SQLite's jobs may be run by nobody else; so there every job that is marked as
+        running when we start was left behind by a server that was killed
     """
 
     def __init__(
-        self, settings: Settings, journal: Journal, events: Events, store: Store, alone: bool
+        self,
+        settings: Settings,
+        journal: Journal,
+        events: Events,
+        store: Store,
+        database: Database,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._events = events
         self._store = store
-        self._alone = alone
+        self._database = database
         self.name = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._wake = threading.Condition()
         self._woken = False
         self._stopping = False
         self._next: dict[str, float] = {}
+        self._sweeper = threading.Thread()
+        self._swept_at = -math.inf
         self.hub = Hub(
             journal,
             store,
@@ -74,7 +85,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Take back what a killed server left, then begin."""
-        if self._alone:
+        if self._database.sqlite:
             self._journal.release()
         for thread in self._threads:
             thread.start()
@@ -96,6 +107,8 @@ class Dispatcher:
         self.wake()
         for thread in self._threads:
             thread.join(timeout=10)
+        if self._sweeper.is_alive():
+            self._sweeper.join(timeout=5)
         self.executor.close()
         self.hub.close()
         try:
@@ -134,7 +147,7 @@ class Dispatcher:
         self._every(self._settings.heartbeat_s, self._extend_leases)
         self._every(self._settings.lease_s / 2, self._take_back)
         self._every(PRUNE_S, self._prune)
-        self._every(SWEEP_S, self._sweep)
+        self._every(SWEEP_AGAIN_S, self._sweep)
 
     def _every(self, seconds: float, act: Callable[[], None]) -> None:
         now = time.monotonic()
@@ -185,14 +198,27 @@ class Dispatcher:
         self._events.prune(time.time() - self._settings.event_days * 86400)
 
     def _sweep(self) -> None:
+        now = time.monotonic()
+        if self._sweeper.is_alive() or now < self._swept_at + SWEEP_S:
+            return
         # A large store takes a while to walk through, and jobs do not wait for that.
-        threading.Thread(target=self._sweep_store, name="fraktal-sweep", daemon=True).start()
+        self._sweeper = threading.Thread(
+            target=self._sweep_store, args=(now,), name="fraktal-sweep", daemon=True
+        )
+        self._sweeper.start()
 
-    def _sweep_store(self) -> None:
+    def _sweep_store(self, now: float) -> None:
         try:
-            self._store.sweep()
-        except Unavailable as error:
-            log.warning("the store cannot be swept", reason=str(error))
+            leftovers = self._store.sweep()
+            swept = sweep(self._database, self._store, stopped=lambda: self._stopping)
+        except FraktalError as error:
+            log.warning("the store cannot be swept now", reason=str(error))
+        except Exception:
+            log.exception("the store was not swept")
+        else:
+            self._swept_at = now
+            facts = {"files": swept.files, "freed_bytes": swept.size_bytes}
+            log.info("swept the store", leftovers=leftovers, **facts)
 
     def _flush_loop(self) -> None:
         while not self._stopping:

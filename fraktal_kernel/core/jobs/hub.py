@@ -18,6 +18,7 @@ from multiprocessing.connection import Listener
 from typing import Any, TypeVar
 
 from fraktal_kernel.core.jobs.channel import Channel, Message
+from fraktal_kernel.core.jobs.files import new_path
 from fraktal_kernel.core.jobs.journal import Claimed, Fenced, Journal, Outcome, Submission
 from fraktal_kernel.core.monitoring.logs import get_logger, write_record
 from fraktal_kernel.core.store import Store
@@ -231,9 +232,7 @@ class Hub:
 
     def _save(self, worker: WorkerLine, job: Claimed, message: Message) -> Message:
         name, frames = message["name"], worker.channel.frames()
-        # The fencing number keeps a worker that was given up from touching what its successor
-        # wrote, and a second file of one name from half replacing the first.
-        path = f"jobs/{job.id}/{job.fence}-{secrets.token_hex(4)}/{name}"
+        path = new_path(job.id, job.fence, name)
         try:
             stored = self._store.put(path, frames)
         except FraktalError:
@@ -253,7 +252,7 @@ class Hub:
             self._store.delete(path)
             raise
         if old is not None:
-            with suppress(FraktalError):  # what stays of an older file costs its space, no more
+            with suppress(FraktalError):  # what stays of an older file is swept some day
                 self._store.delete(old)
         return {"artifact": artifact}
 

@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a place knows of an object without opening it.
+
+    Parameters
+    ----------
+    written_at : seconds since 1970 by that place's own clock, infinity where it keeps none
+    """
+
+    key: str
+    size_bytes: int
+    written_at: float
 
 
 class Sink(Protocol):
@@ -37,8 +52,8 @@ class Backend(Protocol):
     def delete(self, key: str) -> None:
         """Remove one object."""
 
-    def find(self, folder: str) -> Iterable[str]:
-        """Yield the names of the files below a folder."""
+    def find(self, folder: str) -> Iterable[Listed]:
+        """Yield the files below a folder."""
 
     def sweep(self, before: float) -> int:
         """Remove leftovers last touched before a time; say how many."""

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from fraktal_kernel.core.store.backend import Listed
 from fraktal_kernel.core.store.keys import OURS
 from fraktal_kernel.errors import InvalidInput
 
@@ -63,11 +64,15 @@ class Folder:
         if not path.is_dir():
             path.unlink()
 
-    def find(self, folder: str) -> Iterable[str]:
-        """Yield the names of the files below a folder."""
+    def find(self, folder: str) -> Iterable[Listed]:
+        """Yield the files below a folder."""
         for parent, _, names in os.walk(self.root / folder):
             below = Path(parent).relative_to(self.root)
-            yield from ((below / name).as_posix() for name in names)
+            for name in names:
+                with suppress(FileNotFoundError):  # it was removed a moment ago
+                    facts = os.lstat(os.path.join(parent, name))
+                    key = (below / name).as_posix()
+                    yield Listed(key, facts.st_size, facts.st_mtime)
 
     def sweep(self, before: float) -> int:
         """Remove leftovers last touched before a time; say how many."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, BinaryIO, cast
 
-from fraktal_kernel.core.store.backend import Sink
+from fraktal_kernel.core.store.backend import Listed, Sink
 from fraktal_kernel.core.store.keys import OURS
 from fraktal_kernel.errors import InvalidInput, MissingExtra
 
@@ -85,14 +86,18 @@ class Remote:
         self.size(key)
         self.fs.rm_file(self._path(key))
 
-    def find(self, folder: str) -> Iterable[str]:
-        """Yield the names of the files below a folder."""
+    def find(self, folder: str) -> Iterable[Listed]:
+        """Yield the files below a folder."""
         below = f"{self.root}/{folder}/" if folder else f"{self.root}/"
         try:
-            names = self.fs.find(below.rstrip("/") or "/")
+            found = self.fs.find(below.rstrip("/") or "/", detail=True)
         except FileNotFoundError:
             return []
-        return [name[len(self.root) + 1 :] for name in names if name.startswith(below)]
+        return [
+            Listed(name[len(self.root) + 1 :], int(info.get("size") or 0), _written_at(info))
+            for name, info in found.items()
+            if name.startswith(below)
+        ]
 
     def sweep(self, before: float) -> int:
         """Remove leftovers last touched before a time; say how many."""
@@ -100,9 +105,7 @@ class Remote:
             return sum(1 for _ in self._abort_uploads(before)) if _is_s3(self.fs) else 0
         removed = 0
         for name, info in self.fs.find(self.root or "/", detail=True).items():
-            made = info.get("mtime") or info.get("created") or 0
-            made = made.timestamp() if isinstance(made, datetime) else float(made)
-            if name.rpartition("/")[2].startswith(OURS) and made <= before:
+            if name.rpartition("/")[2].startswith(OURS) and _written_at(info) <= before:
                 with suppress(FileNotFoundError):
                     self.fs.rm_file(name)
                     removed += 1
@@ -125,6 +128,17 @@ class Remote:
                 if upload["Initiated"].timestamp() <= before:
                     self.fs.abort_mpu(bucket, upload["Key"], upload["UploadId"])
                     yield upload["Key"]
+
+
+def _written_at(info: dict[str, Any]) -> float:
+    """Read when a file was written, which each filesystem calls something else."""
+    for name in ("mtime", "LastModified", "last_modified", "updated", "created"):
+        found = info.get(name)
+        if isinstance(found, datetime):
+            return found.timestamp()
+        if isinstance(found, int | float) and found:
+            return float(found)
+    return math.inf
 
 
 def _is_s3(fs: Any) -> bool:

@@ -11,14 +11,14 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fraktal_kernel.core.store.backend import Backend
+from fraktal_kernel.core.store.backend import Backend, Listed
 from fraktal_kernel.core.store.folder import Folder
 from fraktal_kernel.core.store.keys import OURS, check_key
 from fraktal_kernel.errors import Conflict, FraktalError, InvalidInput, NotFound, Unavailable
@@ -179,11 +179,16 @@ class Store:
 
     def list(self, folder: str = "") -> list[str]:
         """List the keys below a folder, sorted; the empty text means all."""
+        return [found.key for found in self.look(folder)]
+
+    def look(self, folder: str = "") -> Sequence[Listed]:
+        """List the objects below a folder by key, each with its size and when it was written."""
         if folder:
             check_key(folder)
         with self._sentences("list", folder):
-            names = self._backend.find(folder)
-            return sorted(name for name in names if not name.rpartition("/")[2].startswith(OURS))
+            found = self._backend.find(folder)
+            whole = (each for each in found if not each.key.rpartition("/")[2].startswith(OURS))
+            return sorted(whole, key=lambda each: each.key)
 
     def check(self) -> None:
         """Write, read and remove a small probe; raise Unavailable with a sentence if that fails."""
