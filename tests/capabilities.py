@@ -72,6 +72,28 @@ def sleep(params: Nap, run: Run) -> float:
     return time.monotonic() - began
 
 
+class Gate(BaseModel):
+    """A file that says, in percent, how far the work may go."""
+
+    file: Path
+
+
+@capability("test.gate", title="Wait at a gate")
+def gate(params: Gate, run: Run) -> int:
+    """Work as far as the file says, and end where it says 100: held by a test, not by a clock."""
+    allowed = done = 0
+    run.progress(0.0, "at the gate")
+    while done < 100:
+        run.check_cancelled()
+        if params.file.exists():
+            allowed = int(params.file.read_text() or allowed)
+        if allowed > done:
+            done = allowed
+            run.progress(done / 100, f"{done} of 100")
+        time.sleep(0.02)
+    return done
+
+
 class Failure(BaseModel):
     """How often to fail, and how."""
 

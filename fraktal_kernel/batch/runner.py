@@ -14,17 +14,25 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fraktal_kernel.batch.notebook import Notebook
 from fraktal_kernel.batch.places import beside, store_at
 from fraktal_kernel.core.run import Cancelled
 from fraktal_kernel.errors import FraktalError, NotFound
 
+if TYPE_CHECKING:
+    import psutil
+
 RESULT = "result.json"
+#: how long the process of a notebook that has ended may take to end, too
+POLITE_S = 1.0
+#: how long the system may take to end what was killed; past it, that is left to the system
+KILLED_S = 10.0
 #: What is called as a notebook goes on: cells that are done, cells in all, what now runs.
 OnCell = Callable[[int, int, str], None]
 
@@ -163,6 +171,8 @@ def _execute(
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
             ended = _follow(child, plan, on_cell)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(POLITE_S)
         except BrokenPipeError:
             ended = {"event": "died"}
         finally:
@@ -199,29 +209,33 @@ def _watch(
 
 
 def _stop(child: subprocess.Popen[str]) -> None:
-    """End the child and its kernel: first politely, by closing its input, then by force."""
+    """End the child and its kernel by force; nothing of them is left when this returns."""
     import psutil
 
     try:
-        family = psutil.Process(child.pid).children(recursive=True)
+        process = psutil.Process(child.pid)
+        process.suspend()  # it may be about to start its kernel
+        family = process.children(recursive=True)
     except psutil.NoSuchProcess:
         family = []
-    if child.poll() is None:
-        try:
-            assert child.stdin
-            child.stdin.close()
-        except (BrokenPipeError, ValueError):
-            pass
-        try:
-            child.wait(1)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+    child.kill()
+    child.wait()
     for process in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            pass
+    end = time.monotonic() + KILLED_S
+    while any(map(_lives, family)) and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Say whether a process still runs; what only waits to be reaped by its parent does not."""
+    import psutil
+
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _follow(child: subprocess.Popen[str], plan: Plan, on_cell: OnCell) -> dict[str, Any]:

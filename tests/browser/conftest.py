@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import io
+import logging
 import os
 import re
 import secrets
@@ -54,6 +55,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet() -> None:
+    """Let playwright wait as long as a busy machine needs, and keep the hosts' chatter down.
+
+    A report shows all that was logged before a failure; the cause must not drown in it.
+    """
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=60_000)
+    for host in ("panel", "bokeh", "bokeh_fastapi", "tornado", "asyncio", "uvicorn", "websockets"):
+        logging.getLogger(host).setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from fraktal_kernel.core.remote import RemoteWorkbench
 from fraktal_kernel.core.security import Security
 from fraktal_kernel.core.settings import Settings, load_settings
 from fraktal_kernel.core.workbench import Workbench
+from fraktal_kernel.errors import FraktalError
 
 ROOT = Path(__file__).parents[2]
 MODULES = ["tests.capabilities", "tests.widgets.schema_capabilities"]
@@ -58,7 +60,7 @@ class ServedWorkbench:
                     "PYTHONUNBUFFERED": "1",
                 },
             )
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not (found := re.search(r"open at (http://[\d.:]+)/", self.log.read_text())):
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < end, self.log.read_text()
@@ -73,7 +75,7 @@ class ServedWorkbench:
         self.workbench.close()
         self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -98,6 +100,17 @@ class ServedWorkbench:
             trust_env=False,
         )
         return [known["name"] for known in answer.json()["capabilities"]]
+
+    def end_all(self) -> None:
+        """Cancel every job that has not ended, and wait until all have."""
+        active = ("queued", "running", "waiting")
+        for handle in (job for state in active for job in self.workbench.jobs.list(state=state)):
+            with suppress(FraktalError):  # it may have ended meanwhile
+                self.workbench.jobs.cancel(handle.id)
+        end = time.monotonic() + 60
+        while any(self.workbench.jobs.list(state=state) for state in active):
+            assert time.monotonic() < end, "a cancelled job did not end"
+            time.sleep(0.05)
 
     def add_user(self, name: str, password: str) -> int:
         """Add a user, beside the running server, as ``fraktal user`` does."""

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+
+import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import wait_for
 from tests.browser.served_workbench import ServedWorkbench, run_notebook, served, visit  # noqa: F401
 
 Visit = Callable[..., Any]
 Keep = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End what a test left running or waiting: the next one's panel shows its own jobs only."""
+    yield
+    if "served" in request.fixturenames:
+        request.getfixturevalue("served").end_all()
 
 
 def card(page: Any, job_id: int) -> Any:
@@ -21,9 +33,10 @@ def in_state(page: Any, job_id: int, state: str) -> Any:
     """Wait until a job's card says its state, as a word and as a shape."""
     found = page.locator(f'.fk-jobs .fk-job[data-job="{job_id}"][data-state="{state}"]')
     found.wait_for()
-    word = found.locator(".fk-job-word").inner_text()
-    assert word == {"waiting": "waiting for you"}.get(state, state)
-    assert found.locator(f".fk-job-mark .fk-shape-{state}").count() == 1
+    expect(found.locator(".fk-job-word")).to_have_text(
+        {"waiting": "waiting for you"}.get(state, state)
+    )
+    expect(found.locator(f".fk-job-mark .fk-shape-{state}")).to_have_count(1)
     return found
 
 
@@ -42,25 +55,23 @@ def test_an_empty_panel_starts_the_first_job(visit: Visit, keep_picture: Keep) -
 def test_progress_moves_without_a_reload(
     visit: Visit,  # noqa: F811
     served: ServedWorkbench,  # noqa: F811
-    tmp_path: Any,
+    tmp_path: Path,
     keep_picture: Keep,
 ) -> None:
     """Share, words and bar follow the work; the top bar counts it."""
     page = visit(width=1440, height=900)
-    file = str(tmp_path / "steps")
-    job = served.workbench.submit("test.steps", count=60, pause_s=0.1, file=file)
+    gate = tmp_path / "gate"
+    job = served.workbench.submit("test.gate", file=str(gate))
     running = in_state(page, job.id, "running")
     bar = running.get_by_role("progressbar")
-    seen: set[int] = set()
-
-    def moved() -> bool:
-        seen.add(int(bar.get_attribute("aria-valuenow") or 0))
-        return len(seen) >= 5
-
-    wait_for(moved)
-    wait_for(lambda: "left" in running.locator(".fk-job-times").inner_text())
-    assert page.get_by_label("1 job running").count() == 1
+    for percent in (10, 20, 30, 40, 50):
+        gate.write_text(str(percent))
+        expect(bar).to_have_attribute("aria-valuenow", str(percent))
+        expect(running.locator(".fk-job-message")).to_have_text(f"{percent} of 100")
+    expect(running.locator(".fk-job-times")).to_contain_text("left")
+    page.get_by_label("1 job running").wait_for()
     keep_picture(page, "jobs-running-light")
+    gate.write_text("100")
     done = in_state(page, job.id, "succeeded")
     assert "took" in done.locator(".fk-job-times").inner_text()
     assert str(job.refresh().ended_at.year) in done.locator(".fk-job-times").get_attribute("title")
@@ -95,12 +106,12 @@ def test_a_question_is_answered_with_a_click(
     waiting.scroll_into_view_if_needed()
     keep_picture(page, "jobs-waiting-dark")
     group = page.get_by_role("group", name=f"Question of job {job.id}")
-    assert "Shall the oven go on?" in group.inner_text()
+    expect(group).to_contain_text("Shall the oven go on?")
     group.get_by_role("button", name="yes").click()
-    wait_for(lambda: "Sure?" in card(page, job.id).inner_text())
+    expect(group).to_contain_text("Sure?")
     group.get_by_role("button", name="no").click()
     in_state(page, job.id, "succeeded")
-    assert job.wait(10) == {"before": "ready", "first": "yes", "second": "no"}
+    assert job.wait(60) == {"before": "ready", "first": "yes", "second": "no"}
 
 
 def test_details_show_parameters_log_and_files(
@@ -121,7 +132,7 @@ def test_details_show_parameters_log_and_files(
     assert answer.text() == "grüß Gott <b>"
 
 
-def test_a_failed_job_says_why(visit: Visit, served: ServedWorkbench, tmp_path: Any) -> None:  # noqa: F811
+def test_a_failed_job_says_why(visit: Visit, served: ServedWorkbench, tmp_path: Path) -> None:  # noqa: F811
     """The error stands on the card, in words."""
     job = served.workbench.submit("test.fail", kind="input", file=str(tmp_path / "tries"))
     page = visit()
@@ -131,7 +142,7 @@ def test_a_failed_job_says_why(visit: Visit, served: ServedWorkbench, tmp_path: 
 def test_the_list_is_filtered_by_state(
     visit: Visit,  # noqa: F811
     served: ServedWorkbench,  # noqa: F811
-    tmp_path: Any,
+    tmp_path: Path,
 ) -> None:
     """Each filter shows its states only, and says what is missing where there is nothing."""
     good = served.workbench.submit("test.echo")
@@ -142,11 +153,11 @@ def test_the_list_is_filtered_by_state(
     in_state(page, bad.id, "failed")
     page.get_by_role("button", name="Failed", exact=True).click()
     card(page, good.id).wait_for(state="hidden")
-    assert card(page, bad.id).is_visible()
+    card(page, bad.id).wait_for()
     page.get_by_role("button", name="Waiting", exact=True).click()
     page.get_by_text("No job waits for an answer").wait_for()
     page.get_by_role("button", name="All", exact=True).click()
-    assert card(page, good.id).is_visible()
+    card(page, good.id).wait_for()
 
 
 def test_what_finished_while_away_is_told_once(
@@ -171,16 +182,19 @@ def test_what_finished_while_away_is_told_once(
     assert not page.locator(".fk-away").is_visible()
 
 
-def test_updates_keep_the_focus(visit: Visit, served: ServedWorkbench, tmp_path: Any) -> None:  # noqa: F811
-    """While a job moves, the button that has the focus keeps it."""
+def test_updates_keep_the_focus(visit: Visit, served: ServedWorkbench, tmp_path: Path) -> None:  # noqa: F811
+    """While a job moves, the button that has the focus keeps it; other jobs do not take it."""
     page = visit()
-    file = str(tmp_path / "steps")
-    job = served.workbench.submit("test.steps", count=20, pause_s=0.1, file=file)
+    gates = tmp_path / "own", tmp_path / "other"
+    job, other = (served.workbench.submit("test.gate", file=str(gate)) for gate in gates)
     in_state(page, job.id, "running")
+    in_state(page, other.id, "running")
     button = card(page, job.id).get_by_role("button", name="Details")
     button.focus()
-    in_state(page, job.id, "succeeded")
-    assert button.evaluate("b => b.getRootNode().activeElement === b")
+    for moving, gate in ((other, gates[1]), (job, gates[0])):
+        gate.write_text("100")
+        in_state(page, moving.id, "succeeded")
+        assert button.evaluate("b => b.getRootNode().activeElement === b")
 
 
 def test_the_panel_lives_in_a_notebook(

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 IN_FLIGHT = 2
-LOST_AFTER_S = 3.0
+#: longer than a busy browser takes to draw a frame: more frames would only make it busier
+LOST_AFTER_S = 10.0
 
 
 def pack(sequence: int, level: int, positions: NDArray[np.uint16]) -> bytes:

@@ -1,5 +1,5 @@
 // One job on the screen: state, progress, what one can do about it, what it made.
-// Shared by the jobs panel and the form; joined behind dom.js by assets.py.
+// Cards stand in the list that job_list.js makes.
 
 const STATES = {
   queued: "queued", running: "running", waiting: "waiting for you",
@@ -19,7 +19,8 @@ function remaining(job, now) {
  * log and a selection survive every update.
  *
  * @param send tells Python a wish such as {do: "cancel", job: 3}
- * @param context {pictures: () => ({sha256: data URL}), api: () => "/api" or "", now: () => ms}
+ * @param context {pictures: () => ({sha256: data URL}), api: () => "/api" or "", now: () => ms,
+ *   fetch(job, name) where there is no api, files: whether a closed card shows what its job made}
  */
 function jobCard(send, context) {
   let job = null;
@@ -42,6 +43,7 @@ function jobCard(send, context) {
   const question = h("div", { class: "fk-job-question", role: "group" });
   const pictures = h("div", { class: "fk-job-pictures" });
   const actions = h("div", { class: "fk-job-actions" });
+  const files = h("ul", { class: "fk-files", hidden: true });
   const more = h("div", { class: "fk-job-more" });
   const element = h("article", { class: "fk-job" },
     h("div", { class: "fk-job-head" }, mark,
@@ -49,12 +51,13 @@ function jobCard(send, context) {
         h("div", { class: "fk-job-name" }, title, number),
         h("div", { class: "fk-job-status" }, word, times)),
       actions),
-    summary, progress, fault, question, pictures, more);
+    summary, progress, fault, question, pictures, files, more);
 
   const wish = (what, rest = {}) => () => {
     sent = what;
     send({ do: what, job: job.id, ...rest });
     drawActions();
+    drawQuestion();
   };
 
   /** Draw a part anew only when what it shows has changed. */
@@ -74,7 +77,8 @@ function jobCard(send, context) {
 
   function drawActions() {
     part("actions", [job.state, open, sent], () => {
-      const focused = element.getRootNode().activeElement?.dataset?.act;
+      const active = element.getRootNode().activeElement;
+      const focused = actions.contains(active) ? active.dataset.act : null; // never another card's
       const made = [];
       if (!ENDED.has(job.state)) made.push(button("cancel", sent === "cancel" ? "Cancelling" : "Cancel", { "data-act": "cancel" }));
       if (job.state === "failed" || job.state === "cancelled") made.push(button("retry", "Retry", { "data-act": "retry" }));
@@ -117,7 +121,7 @@ function jobCard(send, context) {
     }
     return h("button", {
       type: "button", class: "fk-plain", "aria-label": `Download ${artifact.name} of job ${job.id}`,
-      onclick: wish("download", { name: artifact.name }),
+      onclick: () => context.fetch(job.id, artifact.name),
     }, ...content);
   }
 
@@ -130,11 +134,24 @@ function jobCard(send, context) {
     });
   }
 
+  const factsOf = (artifact) => `${size(artifact.size_bytes)}, ${artifact.media_type}`;
+
+  function drawFiles() {
+    const made = job.artifacts || [];
+    files.hidden = made.length === 0 || !(open || (context.files && ENDED.has(job.state)));
+    part("files", [made, job.id], () => {
+      setAttribute(files, "aria-label", `Files of job ${job.id}`);
+      files.replaceChildren(...made.map((artifact) => h("li", {},
+        artifactLink(artifact, shape("download"), h("span", { class: "fk-file-name" }, artifact.name)),
+        h("span", { class: "fk-muted" }, factsOf(artifact)))));
+    });
+  }
+
   function drawMore() {
     more.hidden = !open;
     element.classList.toggle("fk-open", open);
     if (!open) return;
-    part("more", [job.params, job.artifacts, job.log, job.result, job.attempt, job.created, job.key], () => {
+    part("more", [job.params, job.log, job.result, job.attempt, job.created, job.key], () => {
       const logBox = more.querySelector(".fk-log");
       const atEnd = !logBox || logBox.scrollTop + logBox.clientHeight >= logBox.scrollHeight - 8;
       const from = logBox ? logBox.scrollTop : 0;
@@ -142,9 +159,6 @@ function jobCard(send, context) {
         lines.map(([name, value]) => [h("dt", {}, name || title), h("dd", {}, value)]).flat()) : "");
       more.replaceChildren(
         facts("Parameters", job.params), facts("Result", job.result),
-        (job.artifacts || []).length ? h("ul", { class: "fk-files", "aria-label": `Files of job ${job.id}` }, job.artifacts.map((artifact) =>
-          h("li", {}, artifactLink(artifact, shape("download"), h("span", { class: "fk-file-name" }, artifact.name)),
-            h("span", { class: "fk-muted" }, `${size(artifact.size_bytes)}, ${artifact.media_type}`)))) : "",
         h("div", { class: "fk-log", role: "log", tabindex: "0", "aria-label": `Log of job ${job.id}` },
           job.log === undefined ? h("p", { class: "fk-muted" }, "Reading the log.")
             : job.log.length === 0 ? h("p", { class: "fk-muted" }, "This job wrote nothing into its log.")
@@ -176,7 +190,9 @@ function jobCard(send, context) {
   }
 
   function update(next) {
-    if (job && (job.state !== next.state || job.attempt !== next.attempt || next.problem)) sent = null;
+    // Updates are gathered, so a job may ask its next question without having been seen running.
+    const moved = job && (job.state !== next.state || job.attempt !== next.attempt || job.asked !== next.asked);
+    if (moved || next.problem) sent = null;
     job = next;
     element.dataset.state = job.state;
     element.dataset.job = job.id;
@@ -204,6 +220,7 @@ function jobCard(send, context) {
     drawQuestion();
     drawActions();
     drawPictures();
+    drawFiles();
     drawMore();
     tick();
   }
@@ -211,6 +228,13 @@ function jobCard(send, context) {
   return {
     element, update, tick,
     redraw: () => job && update(job),
+    /** Say how much of a file has come through the widget, or why no more comes. */
+    coming(name, share, trouble = "") {
+      const index = (job.artifacts || []).findIndex((artifact) => artifact.name === name);
+      if (index < 0) return;
+      const words = share < 1 ? `${Math.round(share * 100)} % of ${size(job.artifacts[index].size_bytes)}` : factsOf(job.artifacts[index]);
+      setText(files.children[index].lastChild, trouble || words);
+    },
     /** Open the details from outside, as a link to this job does. */
     show() {
       if (!open) {
@@ -221,13 +245,4 @@ function jobCard(send, context) {
       element.scrollIntoView({ block: "nearest" });
     },
   };
-}
-
-/** Save what Python sent as a data URL under its own name; for hosts without our server's addresses. */
-function saveDownload(download) {
-  if (!download?.url) return;
-  const link = h("a", { href: download.url, download: download.name.split("/").pop() });
-  document.body.append(link);
-  link.click();
-  link.remove();
 }

@@ -8,7 +8,6 @@ ten times a second. Nothing here knows of traits or of a browser.
 
 from __future__ import annotations
 
-import base64
 import logging
 import math
 import queue
@@ -37,8 +36,8 @@ PAGE = 50
 #: pictures larger than this are listed, not drawn: making them small would take seconds
 PICTURE_MAX_BYTES = 64 * 1024**2
 PICTURES_KEPT = 60
-#: hosts without our server's addresses get a file through the widget, up to this size
-DOWNLOAD_MAX_BYTES = 32 * 1024**2
+#: of jobs that were given to watch one by one, this many stay; those that have not ended always
+WATCHED_KEPT = 3
 PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
 _log = logging.getLogger(__name__)
@@ -64,6 +63,7 @@ class JobFeed:
         self.artifacts: dict[int, list[Any]] = {}
         self.logs: dict[int, list[dict[str, Any]]] = {}
         self.problems: dict[int, str] = {}
+        self.asked: dict[int, int] = {}  # which question, by its event: two may read alike
         self.pictures: dict[str, str] = {}
         self.trouble = ""
         self.loading = True
@@ -113,13 +113,16 @@ class JobFeed:
         self._tasks.put(task)
 
     def watch(self, job: JobView) -> None:
-        """Keep one more job current."""
+        """Keep one more job current; of the older ones, forget some that have ended."""
+        for old in [] if self._everything else sorted(self.jobs)[: 1 - WATCHED_KEPT]:
+            if self.jobs[old].ended:
+                self.forget(old)
         self.jobs[job.id] = job
         self.do(lambda: self._refresh(job.id))
 
     def forget(self, job_id: int) -> None:
         """Follow a job no longer."""
-        for kept in (self.jobs, self.artifacts, self.logs, self.problems):
+        for kept in (self.jobs, self.artifacts, self.logs, self.problems, self.asked):
             kept.pop(job_id, None)
 
     def wish(self, wish: dict[str, Any]) -> None:
@@ -155,6 +158,7 @@ class JobFeed:
             "error": job.error,
             "problem": self.problems.get(job.id, ""),
             "question": job.question.model_dump() if job.question else None,
+            "asked": self.asked.get(job.id, 0),
             "result": facts(job.result)
             if isinstance(job.result, dict)
             else facts({"": job.result}),
@@ -231,18 +235,6 @@ class JobFeed:
         except FraktalError as error:
             self.problems[job_id] = str(error)
 
-    def download(self, job_id: int, name: str) -> dict[str, str]:
-        """Give a file as a data URL, for a browser that cannot ask our server for it."""
-        artifact = next(a for a in self.workbench.jobs.artifacts(job_id) if a.name == name)
-        if artifact.size_bytes > DOWNLOAD_MAX_BYTES:
-            self.problems[job_id] = (
-                f"{name} is too large to come through the notebook; write "
-                f"wb.jobs.artifacts({job_id}) and save it from there."
-            )
-            return {}
-        data = base64.b64encode(artifact.read()).decode()
-        return {"name": name, "url": f"data:{artifact.media_type};base64,{data}"}
-
     def _list(self, state: str | None = None, before: int | None = None) -> list[JobView]:
         found = self.workbench.jobs.list(state=state, limit=PAGE, before=before)  # type: ignore[arg-type]
         if state is None:
@@ -301,6 +293,8 @@ class JobFeed:
         elif event.topic == "jobs.artifact":
             self._find_artifacts(job_id)
         else:
+            if event.topic == "jobs.question":
+                self.asked[job_id] = event.seq
             if event.payload.get("state") == "queued":  # tried again: its files may change
                 self.artifacts.pop(job_id, None)
             self._refresh(job_id)
