@@ -1,0 +1,180 @@
+"""From a tape to machine code: LLVM values for lanes, source for CUDA and for one point.
+
+All three carry the same instructions in the same order. What is rounded once on one device is
+rounded once on the others, where they have fused multiply-adds; the transcendental functions are
+each device's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fraktal_kernel.fractals.formulas.tape import Tape
+
+_BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+_INTRINSIC = {"fma": "fmuladd", "abs": "fabs"} | dict.fromkeys(["copysign", "sqrt"])
+_LIBRARY = ("exp", "log", "sin", "cos", "atan2")
+
+_PYTHON = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "fma": "fma({}, {}, {})",
+    "neg": "-{}",
+    "abs": "fabs({})",
+    "max": "({0} if {0} > {1} else {1})",
+    "min": "({0} if {0} < {1} else {1})",
+}
+
+
+def vector(builder: Any, tape: Tape, values: Sequence[Any]) -> list[Any]:
+    """Emit a tape into an LLVM function that is being built.
+
+    Parameters
+    ----------
+    builder : the `llvmlite.ir.IRBuilder`
+    tape : what to compute
+    values : one LLVM value for each input, all ``double`` or all ``<n x double>``
+
+    Returns
+    -------
+    one LLVM value of the same type for each output
+    """
+    from llvmlite import ir
+
+    kind = values[0].type
+    wide = isinstance(kind, ir.VectorType)
+    suffix = f"v{kind.count}f64" if wide else "f64"
+
+    def constant(value: float) -> Any:
+        return ir.Constant(kind, [value] * kind.count if wide else value)
+
+    def declared(name: str, result: Any, count: int) -> Any:
+        known = builder.module.globals.get(name)
+        return known or ir.Function(builder.module, ir.FunctionType(result, [result] * count), name)
+
+    def intrinsic(name: str, *args: Any) -> Any:
+        return builder.call(declared(f"llvm.{name}.{suffix}", kind, len(args)), args)
+
+    def library(name: str, *args: Any) -> Any:
+        function = declared(name, ir.DoubleType(), len(args))
+        if not wide:
+            return builder.call(function, args)
+        whole = ir.Constant(kind, ir.Undefined)
+        for lane in range(kind.count):
+            at = ir.Constant(ir.IntType(32), lane)
+            one = builder.call(function, [builder.extract_element(a, at) for a in args])
+            whole = builder.insert_element(whole, one, at)
+        return whole
+
+    def greater(a: Any, b: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+    def instruction(op: str, *args: Any) -> Any:
+        if op in _BINARY:
+            return getattr(builder, _BINARY[op])(*args)
+        if op in _INTRINSIC:
+            return intrinsic(_INTRINSIC[op] or op, *args)
+        if op in _LIBRARY:
+            return library(op, *args)
+        if op == "neg":
+            return builder.fneg(*args)
+        if op == "max":
+            return greater(*args)
+        if op == "min":
+            return builder.select(builder.fcmp_ordered("<", *args), *args)
+        assert op == "diffabs", op
+        reference, small = args
+        turned = builder.fmul(small, intrinsic("copysign", constant(1.0), reference))
+        across = intrinsic("fmuladd", constant(2.0), intrinsic("fabs", reference), turned)
+        return greater(turned, builder.fneg(across))
+
+    registers = list(values)
+    for op, *args in tape.code:
+        if op == "const":
+            registers.append(constant(float(args[0])))
+        else:
+            registers.append(instruction(op, *[registers[a] for a in args]))
+    return [registers[k] for k in tape.outputs]
+
+
+def source(tape: Tape, name: str) -> str:
+    """Write a tape as the source of a Python function of its inputs, for numba or for reading.
+
+    It calls ``fma, fabs, copysign, sqrt, exp, log, sin, cos, atan2, diffabs`` by these names.
+
+    Examples
+    --------
+    >>> print(source(Tape(("x", "y"), (("fma", 0, 0, 1),), (2,)), "step"))
+    def step(r0, r1):
+        r2 = fma(r0, r0, r1)
+        return (r2,)
+    """
+    if not name.isidentifier():
+        raise ValueError(f"the function is to be named {name!r}, which is no name of a function.")
+    first = len(tape.inputs)
+    lines = [f"def {name}({', '.join(f'r{k}' for k in range(first))}):"]
+    for k, (op, *args) in enumerate(tape.code, first):
+        if op == "const":
+            value = repr(float(args[0]))
+        else:
+            form = _PYTHON.get(op, op + "(" + ", ".join(["{}"] * len(args)) + ")")
+            value = form.format(*[f"r{a}" for a in args])
+        lines.append(f"    r{k} = {value}")
+    results = ", ".join(f"r{k}" for k in tape.outputs)
+    lines.append(f"    return ({results}{',' * (len(tape.outputs) == 1)})")
+    return "\n".join(lines)
+
+
+def scalar(tape: Tape) -> Any:
+    """Make a function for numba's compiled code that runs a tape on one point.
+
+    It is made by `vector`, so it rounds exactly as the lanes do: ``step(zr, zi, cr, ci)`` gives a
+    tuple of float64.
+    """
+    from numba import types
+    from numba.core import cgutils
+    from numba.extending import intrinsic
+
+    result = types.UniTuple(types.float64, len(tape.outputs))
+    arguments = [types.float64] * len(tape.inputs)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return cgutils.pack_array(builder, vector(builder, tape, args))
+
+    namespace: dict[str, Any] = {"signature": result(*arguments), "codegen": codegen}
+    names = ", ".join(f"r{k}" for k in range(len(tape.inputs)))
+    # The number of arguments is the tape's, which a plain definition cannot say to numba.
+    exec(f"def body(typingctx, {names}):\n    return signature, codegen", namespace)
+    return intrinsic(namespace["body"])
+
+
+def device(tape: Tape, name: str = "body") -> Any:
+    """Make a CUDA device function that runs a tape on one point (or a plain one, simulated)."""
+    from numba import config, cuda
+
+    simulated = bool(config.ENABLE_CUDASIM)  # the simulator has no fma
+
+    @cuda.jit(device=True)  # type: ignore[untyped-decorator]
+    def diffabs(reference: float, small: float) -> float:
+        turned = small * math.copysign(1.0, reference)
+        across = -(2.0 * math.fabs(reference) + turned)
+        return turned if turned > across else across
+
+    @cuda.jit(device=True)  # type: ignore[untyped-decorator]
+    def fma(a: float, b: float, c: float) -> Any:
+        return a * b + c if simulated else cuda.fma(a, b, c)
+
+    functions = {name: getattr(math, name) for name in ("fabs", "copysign", "sqrt", *_LIBRARY)}
+    return cuda.jit(device=True)(_defined(tape, name, functions | {"fma": fma, "diffabs": diffabs}))
+
+
+def _defined(tape: Tape, name: str, functions: dict[str, Any]) -> Callable[..., tuple[Any, ...]]:
+    """Define the function that `source` writes: numbers of registers and ours, no user's text."""
+    namespace = dict(functions)
+    exec(compile(source(tape, name), f"<tape {name}>", "exec"), namespace)
+    made: Callable[..., tuple[Any, ...]] = namespace[name]
+    return made
