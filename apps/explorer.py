@@ -19,7 +19,8 @@ def page(workbench: Any = None) -> pn.viewable.Viewable:
     """Build a fresh explorer; pictures are saved as jobs where there is a workbench."""
     scene = asked("scene")
     known = scene if scene in scenes else "full_set"
-    return panel_component(FractalExplorer(scene=known, workbench=workbench), margin=(12, 16))
+    explorer = FractalExplorer(scene=known, workbench=workbench, api="/api" if workbench else "")
+    return panel_component(explorer, margin=(12, 16))
 
 
 if pn.state.served:

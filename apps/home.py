@@ -18,7 +18,7 @@ def page(workbench: Any) -> pn.template.Template:
         title="Workbench",
         here="/",
         sentence="Look around in a fractal, or run anything the workbench can do as a job.",
-        explorer=FractalExplorer(workbench=workbench),
+        explorer=FractalExplorer(workbench=workbench, api="/api"),
         form=CapabilityForm(workbench=workbench, api="/api"),
         jobs=JobsPanel(workbench, api="/api", start=FIRST_JOB),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from fraktal_widgets import FractalExplorer
 from fraktal_widgets.explorer import PEEK, command_for, iterations_for
 from fraktal_widgets.explorer import read_scene as read_pasted
 
+from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals import Scene, View, palettes, progressive, read_scene, scenes
 
@@ -271,8 +272,10 @@ def test_a_saved_picture_carries_its_scene(hand: Hand, tmp_path: Any) -> None:
     hand._send(hand.last)
     assert hand.explorer._saves.wait(60)
     saved = hand.explorer.saved
-    png = base64.b64decode(saved["png"])
     assert saved["id"] == "t1"
+    hand.explorer.wish = {"do": "download", "job": 0, "name": saved["name"], "start": 0}
+    png = base64.b64decode(hand.explorer.download["data"])
+    assert len(png) == hand.explorer.download["size_bytes"]
     assert Image.open(io.BytesIO(png)).size == (64, 48)
     assert read_scene(png) == hand.explorer.scene
 
@@ -284,6 +287,46 @@ def test_a_picture_that_cannot_be_saved_says_why(hand: Hand) -> None:
     hand._send(hand.last)
     assert hand.explorer._saves.wait(60)
     assert "smaller" in hand.explorer.saved["error"]
+
+
+def test_with_a_workbench_a_saved_picture_is_a_job(
+    widget_bench: LocalWorkbench, until: Callable[..., None]
+) -> None:
+    """Saving submits one job however often the browser asks, and its card ends with the file."""
+    explorer = FractalExplorer("seahorse", workbench=widget_bench)
+    try:
+        hand = Hand(explorer)
+        hand.ask()
+        hand.rest()
+        for client in ("me", "you", "me"):  # the task is asked for again while others ask, too
+            hand.client = client
+            hand.more["task"] = None if client == "you" else {"id": "t3", "width": 64, "height": 48}
+            hand._send(hand.last)
+        until(lambda: [job["state"] for job in explorer.board.get("jobs", [])] == ["succeeded"])
+        card = explorer.board["jobs"][0]
+        assert explorer.saved == {"id": "t3", "job": card["id"]}
+        until(lambda: explorer.board["jobs"][0]["artifacts"])
+        assert len(explorer.board["jobs"]) == 1
+        explorer.wish = {"do": "download", "job": card["id"], "name": "picture.png", "start": 0}
+        until(lambda: explorer.download)
+        assert read_scene(base64.b64decode(explorer.download["data"])) == explorer.scene
+    finally:
+        explorer.close()
+
+
+def test_a_job_that_is_refused_says_why(
+    widget_bench: LocalWorkbench, until: Callable[..., None]
+) -> None:
+    """A size that the workbench refuses is answered with its sentence."""
+    explorer = FractalExplorer(workbench=widget_bench)
+    try:
+        hand = Hand(explorer)
+        hand.more["task"] = {"id": "t4", "width": 10**6, "height": 10**6}
+        hand.ask()
+        until(lambda: explorer.saved)
+        assert "smaller" in explorer.saved["error"]
+    finally:
+        explorer.close()
 
 
 def test_a_second_browser_takes_over(explorer: FractalExplorer) -> None:

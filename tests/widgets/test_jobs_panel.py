@@ -144,13 +144,31 @@ def test_a_picture_is_shown_small(
 def test_a_file_is_downloaded_through_the_widget(
     widget_bench: LocalWorkbench, panel: JobsPanel, until: Until
 ) -> None:
-    """Where there is no server, a file comes whole through the widget."""
-    job = widget_bench.submit("test.echo", text="to keep")
+    """Where there is no server, a file comes through the widget, in pieces that are asked for."""
+    text = "to keep, " * 100_000
+    job = widget_bench.submit("test.echo", text=text)
     job.wait(60)
-    wish(panel, do="download", job=job.id, name="echo.txt")
+    got = b""
+    while True:
+        wish(panel, do="download", job=job.id, name="echo.txt", start=len(got))
+        until(lambda: panel.download.get("start") == len(got))
+        piece = panel.download
+        assert (piece["job"], piece["name"]) == (job.id, "echo.txt")
+        got += base64.b64decode(piece["data"])
+        if len(got) == piece["size_bytes"]:
+            break
+        assert len(piece["data"]) < 2**20
+    assert got.decode() == text
+
+
+def test_a_file_that_is_not_there_is_said_to_be_missing(
+    widget_bench: LocalWorkbench, panel: JobsPanel, until: Until
+) -> None:
+    """Asking for a file that a job does not have is answered with a sentence."""
+    job = widget_bench.submit("test.echo")
+    wish(panel, do="download", job=job.id, name="gone.txt", start=0)
     until(lambda: panel.download)
-    assert panel.download["name"] == "echo.txt"
-    assert base64.b64decode(panel.download["url"].partition(",")[2]) == b"to keep"
+    assert panel.download["error"] == f"job {job.id} has no file 'gone.txt' any more."
 
 
 def test_jobs_before_the_panel_are_there(

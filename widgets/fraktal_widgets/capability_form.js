@@ -4,20 +4,17 @@ const NEWEST_JOBS = 3;
 
 function render({ model, el }) {
   const send = sender(model, "wish");
-  const cards = new Map();
+  const jobs = new JobList(model, send);
   let form = null; // of the capability that stands open
   let checked = false; // faults are shown once somebody tried to run, before that per field
   let pressing = false; // a button of the form is being pressed
   let pending = 0; // number of the wish whose answer we wait for
   const touched = new Set();
-  const context = { pictures: () => model.get("pictures"), api: () => model.get("api"), now: () => Date.now() + skew };
-  let skew = 0;
 
   const root = h("section", { class: "fk fk-capability", "aria-label": "Capabilities" });
   const list = h("div", { class: "fk-catalog" });
   const sheet = h("div", { class: "fk-sheet", hidden: true });
-  const jobs = h("div", { class: "fk-job-list fk-form-jobs" });
-  root.append(list, sheet, jobs);
+  root.append(list, sheet, jobs.element);
   el.replaceChildren(root);
 
   // ---- the list of everything --------------------------------------------------------------
@@ -223,21 +220,9 @@ function render({ model, el }) {
 
   function drawJobs() {
     const board = model.get("board");
-    if (board.now) skew = board.now - Date.now();
-    const wanted = (board.jobs ?? []).filter((job) => !model.get("capability") || job.capability === model.get("capability")).slice(0, NEWEST_JOBS);
-    const known = new Set(wanted.map((job) => job.id));
-    for (const [id, card] of cards) {
-      if (!known.has(id)) {
-        card.element.remove();
-        cards.delete(id);
-      }
-    }
-    wanted.forEach((job, index) => {
-      if (!cards.has(job.id)) cards.set(job.id, jobCard(send, context));
-      const card = cards.get(job.id);
-      card.update(job);
-      if (jobs.children[index] !== card.element) jobs.insertBefore(card.element, jobs.children[index] ?? null);
-    });
+    const name = model.get("capability");
+    const ours = (board.jobs ?? []).filter((job) => !name || job.capability === name);
+    jobs.update(ours.slice(0, NEWEST_JOBS), board.now);
   }
 
   function onHash() {
@@ -247,22 +232,19 @@ function render({ model, el }) {
   }
 
   window.addEventListener("hashchange", onHash);
-  const clock = setInterval(() => cards.forEach((card) => card.tick()), 1000);
   const unfollow = follow(model, {
     capability: () => { draw(); drawJobs(); },
     catalog: () => { if (!list.hidden) drawList(); },
     spec: () => { draw(); if (form && root.contains(root.getRootNode().activeElement ?? null)) form.focus(); },
     reply: onReply,
     board: drawJobs,
-    pictures: () => cards.forEach((card) => card.redraw()),
-    download: () => saveDownload(model.get("download")),
   });
   draw();
   drawJobs();
   if (location.hash) onHash();
   return () => {
     saveDraft();
-    clearInterval(clock);
+    jobs.stop();
     unfollow();
     window.removeEventListener("hashchange", onHash);
   };

@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 
 from fraktal_kernel.errors import FraktalError, InvalidInput
 from fraktal_widgets.assets import joined
 from fraktal_widgets.job_feed import JobFeed
+from fraktal_widgets.job_widget import SCRIPTS, JobWidget
 
 if TYPE_CHECKING:
     from fraktal_kernel.core.capability import Capability
@@ -27,10 +26,9 @@ if TYPE_CHECKING:
 
 FILES_LISTED = 300
 FOLDERS_SKIPPED = frozenset({"store", "logs", "__pycache__"})
-JOBS_KEPT = 3
 
 
-class CapabilityForm(anywidget.AnyWidget):
+class CapabilityForm(JobWidget):
     """Fill in a capability's parameters, run it as a job, watch it and see what it made.
 
     Parameters
@@ -40,21 +38,14 @@ class CapabilityForm(anywidget.AnyWidget):
     api : where this page's own server answers REST, such as ``"/api"``; empty in notebooks
     """
 
-    _esm = joined(
-        "dom.js", "job_card.js", "schema_fields.js", "schema_form.js", "capability_form.js"
-    )
+    _esm = joined(*SCRIPTS, "schema_fields.js", "schema_form.js", "capability_form.js")
     _css = joined("tokens.css", "controls.css", "job_card.css", "capability_form.css")
 
     capability = traitlets.Unicode().tag(sync=True)  # which form stands open; empty for the list
     catalog = traitlets.List().tag(sync=True)  # Python -> browser: all capabilities in short
     spec = traitlets.Dict().tag(sync=True)  # Python -> browser: the open one in full
     single = traitlets.Bool().tag(sync=True)  # whether this form is of one capability alone
-    wish = traitlets.Dict().tag(sync=True)  # browser -> Python: what the user did
-    reply = traitlets.Dict().tag(sync=True)  # Python -> browser: what came of it
-    board = traitlets.Dict().tag(sync=True)  # Python -> browser: the jobs of this form
-    pictures = traitlets.Dict().tag(sync=True)  # Python -> browser: sha256 -> data URL
-    download = traitlets.Dict().tag(sync=True)  # Python -> browser: one file that was asked for
-    api = traitlets.Unicode().tag(sync=True)
+    reply = traitlets.Dict().tag(sync=True)  # Python -> browser: what came of a wish
 
     def __init__(
         self, name: str | None = None, workbench: Workbench | None = None, *, api: str = ""
@@ -66,22 +57,15 @@ class CapabilityForm(anywidget.AnyWidget):
         self._known = workbench.capabilities
         if name is not None:
             self._known[name]  # an unknown name is refused here, with the nearest known one
-        self.feed = JobFeed(workbench, self._show, everything=False)
-        super().__init__(api=api, single=name is not None, catalog=catalog(self._known))
+        feed = JobFeed(workbench, self._show_jobs, everything=False)
+        super().__init__(feed, api=api, single=name is not None, catalog=catalog(self._known))
         self.observe(self._on_capability, "capability")
-        self.observe(self._on_wish, "wish")
         self.capability = name or ""
 
     def show(self, name: str, params: Mapping[str, Any] | None = None) -> None:
         """Show the form of one capability, filled in with some parameters."""
         self.spec = self._spec(name, params)
         self.capability = name
-
-    def close(self) -> None:
-        """End the widget and its threads."""
-        if hasattr(self, "feed"):
-            self.feed.close()
-        super().close()
 
     def _spec(self, name: str, fill: Mapping[str, Any] | None = None) -> dict[str, Any]:
         known = self._known[name]
@@ -105,20 +89,16 @@ class CapabilityForm(anywidget.AnyWidget):
         else:  # an old link, or a plug-in that is gone
             self.capability = ""
 
-    def _on_wish(self, change: dict[str, Any]) -> None:
-        wish = dict(change["new"])
+    def _grant(self, wish: dict[str, Any]) -> None:
         what = wish.get("do")
-        self.feed.start()  # no threads before somebody does something
         if what == "run":
             self.feed.do(lambda: self._run(wish))
         elif what == "copy":
             params = dict(wish.get("params") or {})
             made = snippets(self._known[self.capability], params, str(wish.get("origin") or ""))
             self._answer(wish, text=made.get(str(wish.get("kind")), ""))
-        elif what == "download":
-            self.feed.do(lambda: self._download(wish))
         else:
-            self.feed.wish(wish)
+            super()._grant(wish)
 
     def _run(self, wish: dict[str, Any]) -> None:
         name, params = self.capability, dict(wish.get("params") or {})
@@ -130,24 +110,11 @@ class CapabilityForm(anywidget.AnyWidget):
             self._answer(wish, error=str(error))
         else:
             self._answer(wish, job=job.id)
-            for old in sorted(self.feed.jobs)[: -JOBS_KEPT + 1 or None]:
-                if self.feed.jobs[old].ended and len(self.feed.jobs) >= JOBS_KEPT:
-                    self.feed.forget(old)
             self.feed.watch(job)
 
     def _answer(self, wish: dict[str, Any], **news: Any) -> None:
         empty = {"error": "", "faults": {}, "text": "", "job": None}
         self.reply = empty | {"seq": wish.get("seq"), "visit": wish.get("visit")} | news
-
-    def _download(self, wish: dict[str, Any]) -> None:
-        found = self.feed.download(int(wish["job"]), str(wish["name"]))
-        if found:
-            self.download = found | {"seq": wish.get("seq")}
-
-    def _show(self) -> None:
-        if self.feed.pictures != self.pictures:
-            self.pictures = self.feed.pictures
-        self.board = {"jobs": self.feed.cards(), "now": round(time.time() * 1000)}
 
 
 def catalog(known: Mapping[str, Capability]) -> list[dict[str, str]]:

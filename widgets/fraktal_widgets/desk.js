@@ -66,6 +66,7 @@ class Desk {
       group(
         "Keep", false,
         row(poster.sizes, labelled("download", "Save", () => poster.save())),
+        poster.jobs.element,
         row(
           labelled("copy", "Copy view", () => views.copy("view")),
           labelled("command", "Copy command", () => views.copy("command")),

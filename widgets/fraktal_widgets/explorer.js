@@ -61,9 +61,11 @@ function render({ model, el }) {
     answer: () => exchange.onAnswer(),
     frame: () => exchange.onFrame(),
     saved: () => poster.onSaved(),
+    board: () => poster.show(),
     thumbnails: showThumbnails,
   });
   showThumbnails();
+  poster.show();
   exchange.onAnswer();
   exchange.onFrame();
   resizes.observe(canvas);
@@ -73,7 +75,7 @@ function render({ model, el }) {
     unfollow();
     resizes.disconnect();
     clearTimeout(sizeTimer);
-    for (const part of [exchange, views, desk, picture]) part.stop();
+    for (const part of [exchange, views, poster, desk, picture]) part.stop();
     root.remove();
   };
 }

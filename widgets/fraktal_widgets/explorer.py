@@ -8,6 +8,7 @@ finer levels. The arithmetic and the pictures are `fraktal_kernel.fractals`.
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import math
@@ -17,12 +18,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 from PIL import Image
 
+from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.errors import FraktalError, InvalidInput
 from fraktal_kernel.fractals import (
     Scene,
@@ -38,7 +39,12 @@ from fraktal_kernel.fractals import (
 from fraktal_kernel.fractals.colouring import TABLE_SIZE, colours_of
 from fraktal_widgets.assets import joined
 from fraktal_widgets.frames import FrameFlow, pack
+from fraktal_widgets.job_feed import JobFeed
+from fraktal_widgets.job_widget import SCRIPTS, JobWidget
 from fraktal_widgets.latest import LatestOnly, Superseded
+
+if TYPE_CHECKING:
+    from fraktal_kernel.core.workbench import Workbench
 
 HOME = "full_set"
 FINEST = 1
@@ -47,11 +53,10 @@ PEEK_SIZE = (192, 144)
 THUMBNAIL_SIZE = (144, 96)
 MAX_SIDE = 4096
 JULIA_VIEW = View("0", "0", "3.3")
-SCRIPTS = ["dom.js", "picture.js", "exchange.js", "views.js", "julia.js", "choices.js", "poster.js"]
-SCRIPTS += ["hands.js", "desk.js", "explorer.js"]
+PARTS = ("picture", "exchange", "views", "julia", "choices", "poster", "hands", "desk", "explorer")
 
 
-class FractalExplorer(anywidget.AnyWidget):
+class FractalExplorer(JobWidget):
     """Wheel to zoom, drag to pan, J for the Julia set of a point, ? for all keys.
 
     Parameters
@@ -59,6 +64,7 @@ class FractalExplorer(anywidget.AnyWidget):
     scene : where to begin: the name of a scene, a scene, or its plain data
     max_iter : iteration limit; None chooses it by the depth of the view
     workbench : saves pictures as jobs of this workbench; None draws them in this process
+    api : where this page's own server answers REST, such as ``"/api"``; empty in notebooks
 
     Examples
     --------
@@ -66,8 +72,8 @@ class FractalExplorer(anywidget.AnyWidget):
     'mandelbrot'
     """
 
-    _esm = joined(*SCRIPTS)
-    _css = joined("tokens.css", "controls.css", "explorer.css")
+    _esm = joined(*SCRIPTS, *(f"{part}.js" for part in PARTS))
+    _css = joined("tokens.css", "controls.css", "job_card.css", "explorer.css")
 
     catalog = traitlets.Dict().tag(sync=True)  # what there is to choose from
     thumbnails = traitlets.Dict().tag(
@@ -76,18 +82,18 @@ class FractalExplorer(anywidget.AnyWidget):
     asked = traitlets.Dict().tag(sync=True)  # browser -> Python: base, move, change, size, drawn
     answer = traitlets.Dict().tag(sync=True)  # Python -> browser: the scene of a serial number
     frame = traitlets.Bytes().tag(sync=True)  # Python -> browser: header, uint16-le [h, w]
-    saved = traitlets.Dict().tag(sync=True)  # Python -> browser: the last picture to keep
+    saved = traitlets.Dict().tag(sync=True)  # Python -> browser: what came of saving
 
     def __init__(
         self,
         scene: str | Scene | Mapping[str, Any] = HOME,
         *,
         max_iter: int | None = None,
-        workbench: Any = None,
+        workbench: Workbench | None = None,
         **traits: Any,
     ) -> None:
         self._lock = threading.RLock()
-        self._workbench = workbench
+        self._picture: Artifact | None = None  # the last that was drawn in this process to keep
         self._scene = resolve_scene(scene, None)
         self._begun = not isinstance(scene, str)  # a scene by name is fitted to its first canvas
         self._limit = max_iter
@@ -101,7 +107,8 @@ class FractalExplorer(anywidget.AnyWidget):
         self._peeks = LatestOnly(self._draw_peek, "explorer-peek")
         self._saves = LatestOnly(self._save, "explorer-save")
         self._thumbnails = LatestOnly(self._draw_thumbnails, "explorer-thumbnails")
-        super().__init__(catalog=_catalog(), **traits)
+        feed = JobFeed(workbench, self._show_jobs, everything=False) if workbench else None
+        super().__init__(feed, catalog=_catalog(), **traits)
         self._scene = self._limited(self._scene)
         self.observe(self._on_asked, "asked")
 
@@ -138,7 +145,7 @@ class FractalExplorer(anywidget.AnyWidget):
             elif ask.get("drawn"):
                 self._flow.drawn(*ask["drawn"])
             if ask.get("task") and ask["task"] != before.get("task"):
-                self._saves.submit((ask["task"], self._scene))
+                self._keep(ask["task"], self._scene)
             if ask.get("peek") and ask["peek"] != before.get("peek"):
                 self._peeks.submit(ask["peek"])
             if ask["seq"] and (ask["client"], ask["seq"]) != (
@@ -273,22 +280,50 @@ class FractalExplorer(anywidget.AnyWidget):
 
     # --- pictures to keep ------------------------------------------------------------------------
 
+    def _keep(self, task: dict[str, Any], scene: Scene) -> None:
+        """Make a picture to keep: as a job where there is a workbench, else in this process."""
+        if self.feed is None:
+            self._saves.submit((task, scene))
+        else:
+            self.feed.start()
+            self.feed.do(lambda: self._submit(task, scene))
+
+    def _submit(self, task: dict[str, Any], scene: Scene) -> None:
+        from fraktal_kernel.core.jobs.model import JobOptions
+
+        params = {"scene": scene.to_dict(), "width": task["width"], "height": task["height"]}
+        once = JobOptions(key=f"explorer {task['id']}")  # the browser may have to ask again
+        try:
+            job = self.feed.workbench.jobs.submit("fractal.render", params, once)
+        except FraktalError as error:
+            self.saved = {"id": task["id"], "error": str(error)}
+        else:
+            self.feed.watch(job)
+            self.saved = {"id": task["id"], "job": job.id}
+
     def _save(self, request: tuple[dict[str, Any], Scene], superseded: Superseded) -> None:
         task, scene = request
         try:
-            size = {"width": int(task["width"]), "height": int(task["height"])}
-            if self._workbench is None:
-                png = render(scene, **size, cancelled=superseded).png()
-            else:
-                job = self._workbench.submit("fractal.render", scene=scene.to_dict(), **size)
-                job.wait()
-                png = job.artifacts()[0].read()
-            name = f"fraktal-{scene.formula}-{scene.digest()[:8]}.png"
-            self.saved = {"id": task["id"], "name": name, "png": base64.b64encode(png).decode()}
+            width, height = int(task["width"]), int(task["height"])
+            png = render(scene, width, height, cancelled=superseded).png()
         except Stopped:
             return
         except FraktalError as error:
             self.saved = {"id": task["id"], "error": str(error)}
+            return
+        name = f"fraktal-{scene.formula}-{scene.digest()[:8]}-{width}x{height}.png"
+        self._picture = Artifact(
+            name=name,
+            size_bytes=len(png),
+            sha256=hashlib.sha256(png).hexdigest(),
+            media_type="image/png",
+        ).opened_by(lambda: io.BytesIO(png))
+        self.saved = {"id": task["id"], "name": name}
+
+    def _file(self, job_id: int, name: str) -> Artifact:
+        if self._picture is not None and (job_id, name) == (0, self._picture.name):
+            return self._picture
+        return super()._file(job_id, name)
 
 
 def scene_key(scene: Scene) -> Scene:

@@ -17,20 +17,17 @@ const NOTHING = {
 
 function render({ model, el }) {
   const send = sender(model, "wish");
-  const cards = new Map();
+  const list = new JobList(model, send);
+  const { cards } = list;
   let filter = "all";
-  let skew = 0; // how far this browser's clock is from Python's
-  const now = () => Date.now() + skew;
-  const context = { pictures: () => model.get("pictures"), api: () => model.get("api"), now };
 
   const filters = h("div", { class: "fk-filters", role: "toolbar", "aria-label": "Show jobs by state" });
   const away = h("div", { class: "fk-away", role: "status", hidden: true });
   const trouble = h("p", { class: "fk-trouble", role: "status", hidden: true });
-  const list = h("div", { class: "fk-job-list" });
   const empty = h("div", { class: "fk-empty", hidden: true });
   const older = h("button", { type: "button", class: "fk-button fk-button-quiet", onclick: () => send({ do: "older", filter }) }, "Older jobs");
   const spoken = h("div", { class: "fk-spoken", role: "status", "aria-live": "polite" });
-  const root = h("section", { class: "fk fk-jobs", "aria-label": "Jobs" }, filters, away, trouble, list, empty, older, spoken);
+  const root = h("section", { class: "fk fk-jobs", "aria-label": "Jobs" }, filters, away, trouble, list.element, empty, older, spoken);
   el.replaceChildren(root);
 
   const buttons = new Map(FILTERS.map(([name, label]) => {
@@ -50,15 +47,8 @@ function render({ model, el }) {
   function draw() {
     const board = model.get("board");
     if (!board.jobs) return;
-    skew = board.now - Date.now();
     const jobs = board.jobs;
-    const known = new Set(jobs.map((job) => job.id));
-    for (const [id, card] of cards) {
-      if (!known.has(id)) {
-        card.element.remove();
-        cards.delete(id);
-      }
-    }
+    list.update(jobs, board.now);
     for (const [name, , test] of FILTERS) {
       const { button, count } = buttons.get(name);
       const found = jobs.filter(test).length;
@@ -66,26 +56,11 @@ function render({ model, el }) {
       setText(count, (name === "active" || name === "waiting") && found ? String(found) : "");
     }
     const test = FILTERS.find(([name]) => name === filter)[2];
-    let place = null;
-    let shown = 0;
-    for (const job of jobs) {
-      let card = cards.get(job.id);
-      const fresh = !card;
-      if (fresh) {
-        card = jobCard(send, context);
-        cards.set(job.id, card);
-      }
-      card.update(job);
-      card.element.hidden = !test(job);
-      shown += card.element.hidden ? 0 : 1;
-      const wanted = place ? place.nextSibling : list.firstChild;
-      if (wanted !== card.element) list.insertBefore(card.element, wanted);
-      place = card.element;
-    }
+    for (const job of jobs) cards.get(job.id).element.hidden = !test(job);
     older.hidden = !board.more;
     setText(trouble, board.trouble || "");
     trouble.hidden = !board.trouble;
-    drawEmpty(shown, jobs.length);
+    drawEmpty(jobs.filter(test).length, jobs.length);
     drawAway(jobs);
     showLinked();
   }
@@ -157,17 +132,12 @@ function render({ model, el }) {
   };
   window.addEventListener("hashchange", onHash);
 
-  const clock = setInterval(() => cards.forEach((card) => card.tick()), 1000);
-  const unfollow = follow(model, {
-    board: draw,
-    pictures: () => cards.forEach((card) => card.redraw()),
-    download: () => saveDownload(model.get("download")),
-  });
+  const unfollow = follow(model, { board: draw });
   draw();
   send({ do: "ready" }); // Python begins to follow the jobs
   if (location.hash) onHash();
   return () => {
-    clearInterval(clock);
+    list.stop();
     unfollow();
     document.removeEventListener("visibilitychange", onVisible);
     window.removeEventListener("hashchange", onHash);

@@ -1,10 +1,12 @@
-// A picture to keep: in which size, and how it reaches the user.
+// A picture to keep: in which size, and how it reaches the user. Where there is a workbench it is a
+// job, whose card shows its progress and then its file; else Python draws it and sends it in pieces.
 
 const SIZES = [
   ["As shown", null],
   ["1920 × 1080", [1920, 1080]],
   ["2560 × 1440", [2560, 1440]],
   ["3840 × 2160", [3840, 2160]],
+  ["4096 × 3072", [4096, 3072]],
   ["Square 2048", [2048, 2048]],
   ["Poster 4961 × 7016", [4961, 7016]],
 ];
@@ -18,6 +20,7 @@ class Poster {
     this.say = say;
     this.sizes = h("select", { class: "fk-input", "aria-label": "Size of the saved picture" },
       SIZES.map(([label], index) => h("option", { value: index }, label)));
+    this.jobs = new JobList(model, sender(model, "wish"), { files: true });
     this.last = model.get("saved")?.id;
   }
 
@@ -36,14 +39,33 @@ class Poster {
     this.last = saved.id;
     if (saved.id !== exchange.task?.id) return;
     exchange.task = null;
-    if (saved.error) {
-      this.say(saved.error, "error");
-      return;
+    if (saved.error) this.say(saved.error, "error");
+    else if (saved.name) this.fetch(saved.name);
+  }
+
+  async fetch(name) {
+    try {
+      await this.jobs.downloads.fetch(0, name);
+      this.say(`Saved ${name}`);
+    } catch (error) {
+      this.say(error.message, "error");
     }
-    const bytes = Uint8Array.from(atob(saved.png), (letter) => letter.charCodeAt(0));
-    const address = URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
-    h("a", { href: address, download: saved.name }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60000);
-    this.say(`Saved ${saved.name}`);
+  }
+
+  /** Show the jobs that draw pictures, and tell when one has ended. */
+  show() {
+    const { jobs = [], now } = this.model.get("board") ?? {};
+    const running = new Set(jobs.filter((job) => !ENDED.has(job.state)).map((job) => job.id));
+    for (const { id, state } of jobs) {
+      if (!this.running?.has(id) || running.has(id)) continue;
+      if (state === "succeeded") this.say(`The picture of job ${id} is ready`);
+      else this.say(`Job ${id} ${state === "failed" ? "failed" : "was cancelled"}`, "error");
+    }
+    this.running = running;
+    this.jobs.update(jobs, now);
+  }
+
+  stop() {
+    this.jobs.stop();
   }
 }
