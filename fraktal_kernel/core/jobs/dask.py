@@ -68,7 +68,8 @@ def guard(host: str, port: int, key_hex: str, job_id: int, fence: int, beat_s: f
                 break
             if time.monotonic() - beat_at >= beat_s:
                 beat_at = time.monotonic()
-                line.send({"op": "beat"})
+                if not process.stopped:
+                    line.send({"op": "beat"})
         line.close()
     except (EOFError, OSError):
         pass

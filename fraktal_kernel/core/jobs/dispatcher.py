@@ -81,12 +81,12 @@ class Dispatcher:
             from fraktal_kernel.core.jobs.dask import DaskExecutor
 
             return DaskExecutor(self.hub, self._settings)
-        return LocalExecutor(self.hub, self._settings.workers, self._settings.data)
+        return LocalExecutor(self.hub, self._settings)
 
     def start(self) -> None:
         """Take back what a killed server left, then begin."""
         if self._database.sqlite:
-            self._journal.release()
+            self._journal.forsaken()
         for thread in self._threads:
             thread.start()
 
@@ -171,28 +171,33 @@ class Dispatcher:
             elif limit is not None and now - running.started > limit:
                 running.verdict = f"stopped after its time limit of {limit:g} s."
                 self._stop(running)
+            elif now - running.beat > self._settings.lease_s:
+                self._give_up(running)
 
     def _stop(self, running: Running) -> None:
         running.kill_at = time.monotonic() + self._settings.cancel_grace_s
         self.hub.cancel(running.job.id)
 
+    def _give_up(self, running: Running) -> None:
+        """End a process that does not move any more; another one takes its job up."""
+        job = running.job
+        log.warning("worker is stopped or silent", job=job.id, owner=job.owner_id)
+        why = "the worker did not answer any more"
+        self._journal.lost(job.id, job.fence, why, seconds=running.seconds)
+        self.executor.kill(job.id)
+        self.hub.forget(running)
+
     def _extend_leases(self) -> None:
-        since = time.monotonic() - self._settings.lease_s
-        alive = [
-            (running.job.id, running.job.fence)
-            for running in list(self.hub.running.values())
-            if running.beat > since
-        ]
-        if alive:
-            self._journal.extend(alive, self._settings.lease_s)
+        ours = [(each.job.id, each.job.fence) for each in list(self.hub.running.values())]
+        if ours:
+            self._journal.extend(ours, self._settings.lease_s)
 
     def _take_back(self) -> None:
+        """Queue again what another server held when it died or stood still."""
+        ours = {(each.job.id, each.job.fence) for each in list(self.hub.running.values())}
         for job_id, fence in self._journal.expired():
-            self._journal.lost(job_id, fence, "the worker did not answer any more")
-            running = self.hub.running.get(job_id)
-            if running is not None and running.job.fence == fence:
-                self.executor.kill(job_id)
-                self.hub.forget(running)
+            if (job_id, fence) not in ours:  # ours we judge by what their processes do
+                self._journal.forsaken(job_id, fence)
 
     def _prune(self) -> None:
         self._events.prune(time.time() - self._settings.event_days * 86400)

@@ -10,9 +10,12 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from fraktal_kernel.core.jobs.hub import Hub
 from fraktal_kernel.core.jobs.journal import Claimed
 from fraktal_kernel.core.monitoring.logs import get_logger
+from fraktal_kernel.core.settings import Settings
 
 log = get_logger("jobs")
 
@@ -72,8 +75,20 @@ class WorkerProcess:
         """Whether the process runs."""
         return self._process.poll() is None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the system holds it still, by SIGSTOP.
+
+        Only that is asked, and not whether the process says something: C code that computes
+        for minutes without letting any Python run is work, not silence.
+        """
+        try:
+            return bool(psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED)
+        except psutil.Error:
+            return False
+
     def kill(self) -> None:
-        """End it without asking."""
+        """End it without asking, even where it is stopped."""
         self._process.kill()
         self._process.wait()
         if self._process.stdin is not None:
@@ -83,15 +98,16 @@ class WorkerProcess:
 class LocalExecutor:
     """Worker processes on this machine, spawned once and used for many jobs."""
 
-    def __init__(self, hub: Hub, count: int, data: Path) -> None:
+    def __init__(self, hub: Hub, settings: Settings) -> None:
         self._hub = hub
-        self._count = count
-        self._data = data
+        self._count = settings.workers
+        self._data = settings.data
+        self._beat_s = settings.heartbeat_s
         self._processes: dict[str, WorkerProcess] = {}
         self._pause_until = 0.0
 
     def tick(self) -> None:
-        """Replace dead processes, slowly if they die young; the living prolong their leases."""
+        """Replace dead processes, slowly if they die young; see which of the living can work."""
         now = time.monotonic()
         for process in [p for p in self._processes.values() if not p.alive]:
             del self._processes[process.id]
@@ -103,8 +119,11 @@ class LocalExecutor:
             process = WorkerProcess(self._hub.address, self._hub.key, "local", self._data)
             self._processes[process.id] = process
         for worker in list(self._hub.workers.values()):
-            if worker.running is not None and worker.id in self._processes:
-                worker.running.beat = now
+            running, found = worker.running, self._processes.get(worker.id)
+            if running is None or found is None or now - running.beat < self._beat_s:
+                continue
+            if not found.stopped:
+                running.beat = now
 
     def _idle(self) -> list[str]:
         return [

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fraktal_kernel.core.database import Database, Transaction
 from fraktal_kernel.core.events import Events
@@ -27,6 +27,9 @@ from fraktal_kernel.errors import Conflict
 
 #: A job that loses its worker so often, without finishing a step in between, kills workers.
 MAX_LOSSES = 5
+#: A server that dies takes innocent jobs with it, so its end counts as a part of a loss only;
+#: a job that kills its server each time comes to its end as well, but later.
+SERVER_ENDS_A_LOSS = 4
 MAX_DELAY_S = 60.0
 
 # Materialised, or PostgreSQL may run the inner query again for each row and claim too many.
@@ -123,7 +126,7 @@ class Journal(Memory):
                 )
 
     def release(self, worker: str | None = None) -> list[int]:
-        """Put running jobs back into the queue, without blame: their server stops or was killed.
+        """Put running jobs back into the queue, without blame: their server stops.
 
         Parameters
         ----------
@@ -163,28 +166,56 @@ class Journal(Memory):
         seconds : how long this try took, for the numbers of this process
         """
         with self._database.write() as tx:
-            row = tx.row(
-                "UPDATE job SET losses = losses + 1, fence = fence + 1, worker = NULL,"
-                " lease_until = NULL, state = CASE WHEN cancel_requested THEN 'cancelled'"
-                " WHEN losses + 1 >= :most THEN 'failed' ELSE 'queued' END"
-                " WHERE id = :id AND fence = :fence AND state = 'running'"
-                " RETURNING id, owner_id, capability, parent_id, state",
-                {"id": job_id, "fence": fence, "most": MAX_LOSSES},
-            )
-            if row is None:
-                return
-            state = row[4]
+            which = "id = :id AND fence = :fence AND"
+            values = {"id": job_id, "fence": fence}
+            self._lose(tx, which, values, why, MAX_LOSSES, SERVER_ENDS_A_LOSS, seconds)
+
+    def forsaken(self, job_id: int | None = None, fence: int | None = None) -> list[int]:
+        """Take jobs back whose server is gone, which is hardly their fault.
+
+        Parameters
+        ----------
+        job_id, fence : only this one, None for all that run
+        """
+        which = "" if job_id is None else "id = :id AND fence = :fence AND"
+        most = MAX_LOSSES * SERVER_ENDS_A_LOSS
+        with self._database.write() as tx:
+            values = {"id": job_id, "fence": fence}
+            return self._lose(tx, which, values, "the server was gone", most, 1)
+
+    def _lose(
+        self,
+        tx: Transaction,
+        which: str,
+        values: Mapping[str, int | None],
+        why: str,
+        times: int,
+        weight: int,
+        seconds: float | None = None,
+    ) -> list[int]:
+        """Take running jobs back and count that; a job to which it happens too often fails."""
+        rows = tx.rows(
+            "UPDATE job SET losses = losses + :weight, fence = fence + 1, worker = NULL,"
+            " lease_until = NULL, state = CASE WHEN cancel_requested THEN 'cancelled'"
+            " WHEN losses + :weight >= :most THEN 'failed' ELSE 'queued' END"
+            f" WHERE {which} state = 'running'"
+            " RETURNING id, owner_id, capability, parent_id, state",
+            {**values, "weight": weight, "most": MAX_LOSSES * SERVER_ENDS_A_LOSS},
+        )
+        for row in rows:
+            job_id, state = row[0], row[4]
             if state == "queued":
                 self._tell(tx, job_id, row[1], state, reason=why)
-                return
+                continue
             told = {"reason": why}
             if state == "failed":
-                told["error"] = f"{why}, {MAX_LOSSES} times without finishing a step in between."
+                told["error"] = f"{why}, {times} times without finishing a step in between."
             tx.execute(
                 "UPDATE job SET ended_at = :now, error = :error WHERE id = :id",
                 {"now": time.time(), "error": told.get("error"), "id": job_id},
             )
             self._tell_end(tx, row[:4], state, seconds, **told)
+        return [row[0] for row in rows]
 
     # ------------------------------------------------------------------ the end
 
