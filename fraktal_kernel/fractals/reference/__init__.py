@@ -1,0 +1,1 @@
+"""Reference orbits of deep zooms in arbitrary precision."""

@@ -1,0 +1,209 @@
+"""The reference orbit of a deep zoom: one point in arbitrary precision, rounded as it goes.
+
+>>> orbit = reference_orbit("mandelbrot", "-1.7548776662466927", "0", radius="0.01")
+>>> orbit.period, orbit.ended, len(orbit)
+(3, 'period', 3)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.escape import Stopped
+from fraktal_kernel.fractals.reference.decimals import bits_for, fixed
+from fraktal_kernel.fractals.reference.engines import Engine, engine_for
+from fraktal_kernel.fractals.reference.period import PeriodFinder
+from fraktal_kernel.fractals.reference.recurrences import Number, Recurrence, recurrence_of
+
+MAX_BITS = 700_000
+# One slice of work: a cancel is noticed after that long.
+_SLICE_S = 0.01
+_FIRST_SLICE = 16
+
+Progress = Callable[[float, str], object]
+Ended = Literal["escaped", "period", "limit"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Orbit:
+    """An orbit ``z[0] .. z[n]`` rounded to float64, and what it takes to go on.
+
+    Parameters
+    ----------
+    formula : the name of what was iterated
+    c : the two parts of c, exact texts or numbers
+    bits : behind the point
+    z : complex128 [n + 1]; what is too small for float64 is 0 or inexact here
+    small_index, small_mantissa, small_exponent : the places where ``|z| < 1e-300``, in order; the
+        value is ``small_mantissa * 2**small_exponent``
+    ended : why it is no longer: it left the escape radius, came to the period, or to the limit
+    period : of the nucleus in view, or 0
+    escape_radius : beyond which it counts as escaped
+    start : z[0], exact
+    state : the exact last value (and the one before where the formula needs it) times 2**bits
+    """
+
+    formula: str
+    c: tuple[Number, Number]
+    bits: int
+    z: NDArray[np.complex128]
+    small_index: NDArray[np.int64]
+    small_mantissa: NDArray[np.complex128]
+    small_exponent: NDArray[np.int64]
+    ended: Ended
+    period: int
+    escape_radius: float
+    start: tuple[Number, Number]
+    state: tuple[int, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        """Count the steps."""
+        return len(self.z) - 1
+
+    def upto(self, last: int) -> Orbit:
+        """Give the orbit up to ``z[last]``, where it cannot go on."""
+        if last >= len(self):
+            return self
+        kept = int(np.searchsorted(self.small_index, last, side="right"))
+        return replace(
+            self,
+            z=self.z[: last + 1],
+            small_index=self.small_index[:kept],
+            small_mantissa=self.small_mantissa[:kept],
+            small_exponent=self.small_exponent[:kept],
+            ended="limit",
+            period=0,
+            state=(),
+        )
+
+
+def reference_orbit(
+    formula: str | Recurrence,
+    re: Number,
+    im: Number,
+    *,
+    bits: int | None = None,
+    max_iter: int = 1_000_000,
+    power: int = 2,
+    escape_radius: float = 1e3,
+    radius: Number | None = None,
+    until_period: bool = True,
+    julia: tuple[Number, Number] | None = None,
+    going_on: Orbit | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Orbit:
+    """Compute the orbit of one point in arbitrary precision.
+
+    Parameters
+    ----------
+    formula : its name, or what `recurrences` makes of one
+    re, im : the point, as decimal texts of any length or numbers
+    bits : behind the point; by default what ``radius`` needs
+    max_iter : at most so many steps
+    power : of multibrot
+    escape_radius : the orbit ends with the first value beyond it
+    radius : of the view: half its diagonal. With it, the period of the nucleus in view is found,
+    until_period : and the orbit ends there.
+    julia : the c of a Julia set; the point is then z_0
+    going_on : an orbit of the same point that is not long enough, and is continued
+    progress : called with a fraction and a text
+    cancelled : asked every few milliseconds; `Stopped` is raised when it says True
+    """
+    recurrence = recurrence_of(formula, power)
+    _check(max_iter, escape_radius, bits, radius)
+    if bits is None:
+        assert radius is not None
+        bits = bits_for(radius, max_iter)
+    bits = max(64, -(-bits // 64) * 64)
+    c, start = ((re, im), recurrence.start) if julia is None else (julia, (re, im))
+    if going_on is not None and not (going_on.bits >= bits and going_on.state):
+        going_on = None
+    if going_on is not None:
+        bits, state = going_on.bits, going_on.state
+    else:
+        state = (fixed(start[0], bits), fixed(start[1], bits))
+    engine = engine_for(recurrence, c, state, bits, escape_radius)
+    finder = None
+    if radius is not None and julia is None:
+        finder = PeriodFinder(recurrence, c, radius)
+    z, ended, period = _walk(
+        *(engine, going_on, complex(float_of(start[0]), float_of(start[1]))),
+        *(max_iter, finder, until_period, progress, cancelled),
+    )
+    index, mantissa, exponent = engine.small.arrays()
+    done = Orbit(
+        *(recurrence.name, c, bits, z, index, mantissa, exponent),
+        *(ended, period, escape_radius, start, engine.state()),
+    )
+    if ended != "period" or period == len(done):
+        return done
+    return replace(done.upto(period), ended="period", period=period)
+
+
+def _walk(
+    engine: Engine,
+    going_on: Orbit | None,
+    start: complex,
+    max_iter: int,
+    finder: PeriodFinder | None,
+    until_period: bool,
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+) -> tuple[NDArray[np.complex128], Ended, int]:
+    """Advance in slices until something ends the orbit."""
+    known = going_on.z if going_on is not None else np.array([start])
+    at, period = len(known), 0
+    z = np.zeros(min(max_iter + 1, max(2 * at, 4096)), np.complex128)
+    z[:at] = known
+    ended: Ended = "limit"
+    if going_on is not None:
+        engine.small.known(going_on.small_index, going_on.small_mantissa, going_on.small_exponent)
+        if finder is not None:
+            period = finder.look(z, at, engine.small)
+    slice_, escaped = _FIRST_SLICE, going_on is not None and going_on.ended == "escaped"
+    while at <= max_iter and not escaped and not (period and until_period):
+        if cancelled is not None and cancelled():
+            raise Stopped("the computation was cancelled before the orbit was complete.")
+        if at >= len(z):
+            z = np.concatenate((z, np.zeros(min(len(z), max_iter + 1 - len(z)), np.complex128)))
+        began = time.perf_counter()
+        reached, escaped = engine.advance(z, at, min(at + slice_, len(z), max_iter + 1))
+        if finder is not None and not period:
+            period = finder.look(z, reached, engine.small)
+        took = max(time.perf_counter() - began, 1e-6)
+        slice_ = max(1, int(min(2 * slice_, (reached - at) * _SLICE_S / took + 1)))
+        at = reached
+        if progress is not None:
+            progress(min(1.0, at / max_iter), f"reference orbit {at:,} of {max_iter:,}")
+    if escaped:
+        ended = "escaped"
+    if period and until_period:
+        ended = "period"
+    return z[:at].copy() if len(z) > at else z, ended, period
+
+
+def float_of(number: Number) -> float:
+    """Round a number to float64."""
+    return math.ldexp(fixed(number, 1074), -1074) if isinstance(number, str) else float(number)
+
+
+def _check(max_iter: int, escape_radius: float, bits: int | None, radius: Number | None) -> None:
+    if isinstance(max_iter, bool) or not isinstance(max_iter, int) or max_iter < 1:
+        raise InvalidInput(f"max_iter is {max_iter!r:.40}; expected a whole number above 0.")
+    if not 2.0 <= escape_radius <= 1e100:
+        raise InvalidInput(f"escape_radius is {escape_radius!r:.40}; expected 2 to 1e100.")
+    if bits is None and radius is None:
+        raise InvalidInput("neither bits nor radius is given; one says how precise to compute.")
+    if bits is not None and not (
+        isinstance(bits, int) and not isinstance(bits, bool) and 1 <= bits <= MAX_BITS
+    ):
+        raise InvalidInput(f"bits is {bits!r:.40}; expected a whole number from 1 to {MAX_BITS}.")

@@ -1,0 +1,101 @@
+"""Finds the period of the nucleus in view from an orbit, as far as it has come."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraktal_kernel.fractals.machine import Kernel
+from fraktal_kernel.fractals.reference.decimals import fixed, scaled
+from fraktal_kernel.fractals.reference.recurrences import OPERATIONS, Number, Recurrence
+
+_MODULE = "fraktal_kernel.fractals.reference.balls"
+_ORBIT = "complex128[::1], int64, int64, int64[::1], complex128[::1], int64[::1]"
+_by_ball = Kernel(
+    _MODULE, "by_ball", f"int64({_ORBIT}, int64, float64, int64, float64[::1], int64[::1])"
+)
+_by_frame = Kernel(
+    _MODULE,
+    "by_frame",
+    f"int64({_ORBIT}, int64[:, ::1], int64[::1], float64, int64, "
+    "float64[:, ::1], int64[:, ::1], int64[::1])",
+)
+_NONE = -(1 << 60)  # as in `extended`
+
+
+class SmallValues(Protocol):
+    """The values of an orbit below what float64 holds."""
+
+    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.complex128], NDArray[np.int64]]:
+        """Give index, mantissa and exponent of all."""
+
+
+class PeriodFinder:
+    """Carries the disk of the view along an orbit.
+
+    Parameters
+    ----------
+    recurrence : what is iterated
+    c : the middle of the view
+    radius : of the disk that contains the view
+    """
+
+    def __init__(self, recurrence: Recurrence, c: tuple[Number, Number], radius: Number) -> None:
+        self._power = recurrence.power
+        self._size, self._exponent = scaled(radius)
+        self._next = 1 if self._power else 0
+        self._state = np.array([0, self._exponent + 1], np.int64)
+        self._ball = np.array([self._size / 2])
+        if not self._power:
+            self._frame(recurrence, c)
+
+    def _frame(self, recurrence: Recurrence, c: tuple[Number, Number]) -> None:
+        """Lay out the registers of the tape with their derivatives."""
+        tape = recurrence.tape
+        count, inputs = len(tape.inputs) + len(tape.code), len(tape.inputs)
+        self._m, self._e = np.zeros((count, 3)), np.full((count, 3), _NONE, np.int64)
+        self._code = np.zeros((len(tape.code), 4), np.int64)
+        values: dict[str, Any] = {"cr": c[0], "ci": c[1], **recurrence.constants}
+        for k, (op, *args) in enumerate(tape.code):
+            self._code[k, 0] = OPERATIONS.index(op)
+            if op == "const":
+                self._put(inputs + k, args[0])
+            else:
+                self._code[k, 1 : 1 + len(args)] = args
+        for k, name in enumerate(tape.inputs):
+            if name in values:
+                self._put(k, values[name])
+        for column, name in enumerate(("cr", "ci"), start=1):
+            row = tape.inputs.index(name)
+            self._m[row, column], self._e[row, column] = 0.5, 1
+        before = tape.inputs.index("pr") if "pr" in tape.inputs else -1
+        places = (inputs, tape.inputs.index("zr"), before, *tape.outputs)
+        self._places = np.array(places, np.int64)
+
+    def _put(self, row: int, value: Number) -> None:
+        whole = fixed(value, 1100)
+        if whole:
+            shift = max(0, abs(whole).bit_length() - 60)
+            mantissa, exponent = np.frexp(float(whole >> shift))
+            self._m[row, 0], self._e[row, 0] = mantissa, int(exponent) + shift - 1100
+
+    def look(self, z: NDArray[np.complex128], last: int, small: SmallValues) -> int:
+        """Go on up to ``z[last - 1]``; returns the period once it is found, else 0."""
+        index, mantissa, exponent = small.arrays()
+        first = self._next
+        if first >= last:
+            return 0
+        self._next = last
+        if self._power:
+            found = _by_ball(
+                *(z, first, last, index, mantissa, exponent, self._power),
+                *(self._size, self._exponent, self._ball, self._state),
+            )
+        else:
+            found = _by_frame(
+                *(z, first, last, index, mantissa, exponent, self._code, self._places),
+                *(self._size, self._exponent, self._m, self._e, self._state),
+            )
+        return max(found, 0)
