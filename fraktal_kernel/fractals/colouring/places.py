@@ -2,17 +2,23 @@
 
 An index of 16 bits stands between the two: 0 is the inside, 1 to 65535 a place on the ring of the
 palette. Whoever has a table of ``n`` colours paints index ``k`` with its entry
-``(k - 1) * n // 65535``.
+``(k - 1) * n // 65535``. This is what a browser shows while somebody explores; a picture with
+layers and light is made by `paint`.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from fraktal_kernel.fractals.escape import Field
 from fraktal_kernel.fractals.palettes import Palette, palettes
-from fraktal_kernel.fractals.scene import Scene
+
+if TYPE_CHECKING:
+    from fraktal_kernel.fractals.escape import Field
+    from fraktal_kernel.fractals.scene import Scene
+
 
 PLACES = 65_535
 TABLE_SIZE = 4096
