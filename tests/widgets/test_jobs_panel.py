@@ -15,6 +15,7 @@ import pytest
 from fraktal_widgets import JobsPanel
 from fraktal_widgets.job_facts import thumbnail
 from fraktal_widgets.job_feed import RATE_PER_S, JobFeed
+from fraktal_widgets.pieces import PIECE_BYTES
 from PIL import Image
 
 from fraktal_kernel.core.local import LocalWorkbench
@@ -148,17 +149,17 @@ def test_a_file_is_downloaded_through_the_widget(
     text = "to keep, " * 100_000
     job = widget_bench.submit("test.echo", text=text)
     job.wait(60)
-    got = b""
-    while True:
-        wish(panel, do="download", job=job.id, name="echo.txt", start=len(got))
-        until(lambda: panel.download.get("start") == len(got))
-        piece = panel.download
-        assert (piece["job"], piece["name"]) == (job.id, "echo.txt")
-        got += base64.b64decode(piece["data"])
-        if len(got) == piece["size_bytes"]:
-            break
-        assert len(piece["data"]) < 2**20
-    assert got.decode() == text
+
+    def piece(start: int) -> bytes:
+        wish(panel, do="download", job=job.id, name="echo.txt", start=start)
+        until(lambda: panel.download.get("start") == start)
+        told = panel.download
+        assert (told["job"], told["name"], told["size_bytes"]) == (job.id, "echo.txt", len(text))
+        return base64.b64decode(told["data"])
+
+    pieces = [piece(start) for start in range(0, len(text), PIECE_BYTES)]
+    assert len(pieces) == 2
+    assert b"".join(pieces).decode() == text
 
 
 def test_a_file_that_is_not_there_is_said_to_be_missing(

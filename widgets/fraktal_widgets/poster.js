@@ -63,6 +63,20 @@ class Poster {
     }
     this.running = running;
     this.jobs.update(jobs, now);
+    const newest = jobs[0];
+    const seen = newest && `${newest.id} ${ENDED.has(newest.state)} ${newest.artifacts.length}`;
+    if (this.seen !== undefined && newest && seen !== this.seen) this.bringIntoSight(newest.id);
+    this.seen = seen ?? "";
+  }
+
+  /** Scroll the column to a job that has appeared or ended; not the page around it. */
+  bringIntoSight(id) {
+    const { element } = this.jobs.cards.get(id);
+    const column = element.closest(".fk-explorer-side");
+    requestAnimationFrame(() => {
+      const below = element.getBoundingClientRect().bottom - column.getBoundingClientRect().bottom;
+      if (below > 0) column.scrollTop += below;
+    });
   }
 
   stop() {
