@@ -29,11 +29,15 @@ def echo(params: Text, run: Run) -> Text:
 
 
 class Steps(BaseModel):
-    """How many steps, where to write a line for each, and how long each takes."""
+    """How many steps, where to write a line for each, and how long each takes.
+
+    Where a gate is given, the first two steps are free and the others wait until that file exists.
+    """
 
     count: int = Field(3, ge=0)
     file: Path
     pause_s: float = 0.0
+    gate: Path | None = None
 
 
 @capability("test.steps", title="Take steps")
@@ -41,6 +45,8 @@ def steps(params: Steps, run: Run) -> int:
     """Write one line a step into a file, with the time; each step journaled."""
 
     def take(number: int) -> int:
+        while params.gate and number >= 2 and not params.gate.exists():
+            time.sleep(0.02)
         time.sleep(params.pause_s)
         with params.file.open("a") as stream:
             stream.write(f"{run.job_id} {number} {time.time()!r}\n")
@@ -56,7 +62,7 @@ def steps(params: Steps, run: Run) -> int:
 class Nap(BaseModel):
     """How long to sleep, and whether to listen while asleep."""
 
-    seconds: float = 60.0
+    seconds: float = 600.0
     listens: bool = True
 
 
@@ -65,6 +71,7 @@ def sleep(params: Nap, run: Run) -> float:
     """Sleep; a deaf one hears no cancellation."""
     began = time.monotonic()
     run.progress(0.01, "asleep")
+    run.log("asleep")
     while time.monotonic() - began < params.seconds:
         if params.listens:
             run.check_cancelled()
@@ -82,7 +89,7 @@ class Gate(BaseModel):
 def gate(params: Gate, run: Run) -> int:
     """Work as far as the file says, and end where it says 100: held by a test, not by a clock."""
     allowed = done = 0
-    run.progress(0.0, "at the gate")
+    run.log("waiting at the gate")
     while done < 100:
         run.check_cancelled()
         if params.file.exists():

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 240
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,7 +97,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(how)
             try:
-                self.process.wait(timeout=10)
+                self.process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 pass
         try:
@@ -227,7 +227,7 @@ def s3_store_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port],
         tmp_path_factory.mktemp("s3"),
     )
-    server.wait_for(lambda: urllib.request.urlopen(endpoint + "/moto-api/", timeout=5).close() or 1)
+    server.wait_for(lambda: urllib.request.urlopen(endpoint + "/moto-api/", timeout=9).close() or 1)
     yield {"endpoint_url": endpoint, "key": "testing", "secret": "testing"}
     server.stop()
 
@@ -239,7 +239,7 @@ def make_s3_store_url(s3_store_options: dict[str, str]) -> Callable[[], str]:
     def make() -> str:
         bucket = f"bucket-{secrets.token_hex(6)}"
         url = f"{s3_store_options['endpoint_url']}/{bucket}"
-        urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=10).close()
+        urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=60).close()
         return f"s3://{bucket}/artifacts"
 
     return make

@@ -181,7 +181,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(question: Callable[[], Any], timeout_s: float = 60, every_s: float = 0.1) -> Any:
+def wait_for(question: Callable[[], Any], timeout_s: float = 180, every_s: float = 0.1) -> Any:
     """Ask until the answer is true; fail when that takes too long."""
     end = time.monotonic() + timeout_s
     while True:
@@ -194,7 +194,7 @@ def wait_for(question: Callable[[], Any], timeout_s: float = 60, every_s: float 
 def answers(url: str) -> bool:
     """Say whether a server answers at this address, whatever it says."""
     try:
-        with urllib.request.urlopen(url, timeout=5):
+        with urllib.request.urlopen(url, timeout=60):
             return True
     except urllib.error.HTTPError:
         return True
@@ -270,7 +270,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     finally:
         server.terminate()
         try:
-            server.wait(20)
+            server.wait(60)
         except subprocess.TimeoutExpired:
             server.kill()
         log.close()
@@ -311,7 +311,7 @@ def panel_server() -> Iterator[Callable[[Any], str]]:
     for server, thread in running:
         server.should_exit = True
         server.force_exit = True
-        thread.join(10)
+        thread.join(60)
 
 
 class ExplorerPage:
@@ -334,6 +334,10 @@ class ExplorerPage:
         self.page.wait_for_timeout(60)
         wait_for(lambda: self.root.get_attribute("data-state") == "sharp", timeout_s, 0.05)
         return self
+
+    def rested(self) -> None:
+        """Wait, by the page's own clock, as long as a view must rest to be one to come back to."""
+        self.page.evaluate("new Promise((go) => setTimeout(go, 600))")
 
     def pixels(self) -> Any:
         """Read what the canvas shows as RGB, uint8 [h, w, 3], once it stands still."""

@@ -130,13 +130,13 @@ def test_every_key_does_what_the_help_says(opened: Any) -> None:
 
     press("+")
     assert float(explorer.sharp().facts()["width"]) == pytest.approx(float(home["width"]) / 2, 1e-3)
-    explorer.page.wait_for_timeout(600)  # so long a view must rest to be one to come back to
+    explorer.rested()
     press("ArrowRight")
     press("ArrowUp")
     moved = explorer.sharp().facts()
     assert float(moved["re"]) > float(home["re"])
     assert float(moved["im"]) > float(home["im"])
-    explorer.page.wait_for_timeout(600)
+    explorer.rested()
     press("[")
     assert explorer.sharp().facts()["im"] == home["im"]
     press("]")

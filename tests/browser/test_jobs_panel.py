@@ -83,7 +83,7 @@ def test_a_job_is_cancelled_and_tried_again(
 ) -> None:
     """Cancel stops the work; Retry, where Cancel stood, begins it anew."""
     page = visit()
-    job = served.workbench.submit("test.sleep", seconds=60)
+    job = served.workbench.submit("test.sleep")
     in_state(page, job.id, "running")
     card(page, job.id).get_by_role("button", name="Cancel").click()
     in_state(page, job.id, "cancelled")

@@ -53,7 +53,7 @@ def served_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         )
         yield data
         server.terminate()
-        server.wait(30)
+        server.wait(60)
 
 
 @pytest.fixture

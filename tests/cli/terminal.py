@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 Fraktal = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = [sys.executable, "-m", "fraktal_kernel.cli"]
 
@@ -38,9 +40,17 @@ def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-def eventually(check: Callable[[], bool], seconds: float = 60) -> None:
+def eventually(check: Callable[[], bool], seconds: float = 180) -> None:
     """Wait until something holds."""
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.1)
+
+
+def ended(pid: int) -> bool:
+    """Say whether a process does nothing more; its parent may not have looked yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

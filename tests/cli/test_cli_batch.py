@@ -8,10 +8,9 @@ import signal
 import subprocess
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.cli.terminal import COMMAND, eventually, one_sentence
+from tests.cli.terminal import COMMAND, ended, eventually, one_sentence
 
 POSTER = Path(__file__).resolve().parents[2] / "papermill_jobs" / "poster.ipynb"
 
@@ -91,9 +90,9 @@ def test_ctrl_c_stops_all_kernels_and_keeps_nothing(folder, tmp_path, small):
     ) as process:
         eventually(lambda: len(os.listdir(pids)) == 2)
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=30)
+        out, errors = process.communicate(timeout=120)
     assert process.returncode == 130 and "Traceback" not in errors and out == ""
-    eventually(lambda: not any(psutil.pid_exists(int(pid)) for pid in os.listdir(pids)), 10)
+    eventually(lambda: all(ended(int(pid)) for pid in os.listdir(pids)))
     assert not list((folder / "out").rglob("*.ipynb"))
 
 

@@ -111,7 +111,7 @@ def test_many_may_open_an_empty_database_at_once(tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [process.communicate(timeout=60)[0].strip() for process in started] == ["0001"] * 3
+    assert [process.communicate(timeout=120)[0].strip() for process in started] == ["0001"] * 3
 
 
 # --- transactions -------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def test_pages_lose_nothing_while_many_write(events: Events, database: Database)
         return found
 
     threads = write_much(events, database)
-    check_whole(asyncio.run(asyncio.wait_for(read(), 60)))
+    check_whole(asyncio.run(asyncio.wait_for(read(), 240)))
     for thread in threads:
         thread.join()
 
@@ -132,11 +132,11 @@ def test_followers_end(events: Events) -> None:
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(list, events.follow(stop=stop))
         stop.set()
-        assert one.result(10) == []
+        assert one.result(60) == []
         all_others = pool.submit(list, events.follow())
         time.sleep(0.05)
         events.close()
-        assert all_others.result(10) == []
+        assert all_others.result(60) == []
 
     async def read() -> list[list[EventView]]:
         return [page async for page in events.pages()]

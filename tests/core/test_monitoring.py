@@ -190,7 +190,7 @@ def test_uvicorn_speaks_through_our_writer(lines: Lines, terminal: io.StringIO) 
             threading.Event().wait(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}/a?token=0a1b2c3d&x=1"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             assert answer.status == 204
     finally:
         server.should_exit = True

@@ -47,7 +47,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             yield Served(workbench, address(settings.host, listener))
         finally:
             server.should_exit = True
-            thread.join(20)
+            thread.join(60)
             patch.undo()
 
 

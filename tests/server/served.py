@@ -25,7 +25,7 @@ class Served:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         headers |= options.pop("headers", {})
         return httpx.Client(
-            base_url=self.url, headers=headers, timeout=30, trust_env=False, **options
+            base_url=self.url, headers=headers, timeout=120, trust_env=False, **options
         )
 
     def token(self, *scopes: str, user_id: int | None = None) -> str:
@@ -41,5 +41,5 @@ class Served:
     def run(self, capability: str, **params: Any) -> int:
         """Do a job to its end and return its number."""
         job = self.workbench.submit(capability, **params)
-        job.wait(60)
+        job.wait(180)
         return job.id

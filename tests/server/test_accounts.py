@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fraktal_kernel.core import security as module
+from fraktal_kernel.server.links import cookie_name
 from tests.server.served import Served
 
 PASSWORD = "correct horse battery"
@@ -25,6 +26,22 @@ def test_password_signs_a_browser_in_and_out(served: Served) -> None:
         assert not browser.cookies
     with served.client(None, cookies=kept) as thief:
         assert thief.get("/api/me").status_code == 401
+
+
+def test_two_workbenches_on_one_host_keep_their_people(served: Served) -> None:
+    """A browser that is signed in at two ports stays signed in at one when it leaves the other."""
+    other = {"host": "127.0.0.1:9"}  # the same server, as a browser sees it behind a tunnel
+    for name in ("ada", "barbara"):
+        served.workbench.security.add_user(name, PASSWORD)
+    with served.client(None) as browser:
+        browser.post("/api/sessions", json={"name": "ada", "password": PASSWORD})
+        body = {"name": "barbara", "password": PASSWORD}
+        assert browser.post("/api/sessions", json=body, headers=other).status_code == 201
+        assert browser.get("/api/me").json()["name"] == "ada"
+        assert browser.get("/api/me", headers=other).json()["name"] == "barbara"
+        assert browser.delete("/api/sessions", headers=other).status_code == 204
+        assert browser.get("/api/me").json()["name"] == "ada"
+        assert browser.get("/api/me", headers=other).status_code == 401
 
 
 def test_wrong_passwords_are_refused_and_slowed(
@@ -79,6 +96,6 @@ def test_plain_user_makes_no_admin_token(served: Served) -> None:
     """Nobody gives a program more than they have."""
     linus = served.workbench.security.add_user("linus", PASSWORD)
     session = served.workbench.security.open_session(linus.user_id)
-    with served.client(None, cookies={"fraktal_session": session}) as person:
+    with served.client(None, cookies={cookie_name(served.url): session}) as person:
         answer = person.post("/api/tokens", json={"name": "x", "scopes": ["admin"]})
     assert answer.status_code == 422

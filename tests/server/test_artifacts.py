@@ -127,7 +127,7 @@ def test_odd_media_type_stays_out_of_the_headers(client: httpx.Client, files: st
 def test_names_cannot_climb(served: Served, files: str, name: str) -> None:
     """No spelling of a path reaches anything but the job's own files."""
     host, port = served.url.removeprefix("http://").split(":")
-    line = http.client.HTTPConnection(host, int(port), timeout=30)  # sends paths as they are
+    line = http.client.HTTPConnection(host, int(port), timeout=120)  # sends paths as they are
     line.request("GET", f"{files}/{name}", headers={"authorization": f"Bearer {SECRET}"})
     answer = line.getresponse()
     body = answer.read()

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from fraktal_kernel.errors import Unavailable
+from fraktal_kernel.server.links import cookie_name
 from tests.server.served import FRIEND, LAUNCH, SECRET, Served
 
 #: Panel calls Tornado in a way that the next Tornado does away with.
@@ -46,14 +47,14 @@ def test_other_kinds_of_credentials_are_refused(served: Served) -> None:
     with served.client(None) as client:
         assert client.get("/api/me", auth=("root", SECRET)).status_code == 401
         assert client.get("/api/me", headers={"authorization": SECRET}).status_code == 401
-        cookie = {"cookie": f"fraktal_session={SECRET}"}
+        cookie = {"cookie": f"{cookie_name(served.url)}={SECRET}"}
         assert client.get("/api/me", headers=cookie).status_code == 401
 
 
 def test_wrong_bearer_is_not_saved_by_a_cookie(served: Served) -> None:
     """Whoever names a token is judged by it."""
     session = served.workbench.security.open_session(served.workbench.user.user_id)
-    cookie = {"cookie": f"fraktal_session={session}"}
+    cookie = {"cookie": f"{cookie_name(served.url)}={session}"}
     with served.client(None, headers=cookie) as client:
         assert client.get("/api/me").status_code == 200
         assert client.get("/api/me", headers={"authorization": "Bearer no"}).status_code == 401
@@ -299,10 +300,13 @@ def test_body_of_100_megabytes_is_refused_fast_and_flat(served: Served) -> None:
             assert client.get("/api/health").status_code in (200, 503)
 
 
-def test_large_body_is_answered_before_it_is_sent(served: Served) -> None:
+def test_large_body_is_answered_before_it_is_sent(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The refusal comes from the announced length alone, while the client still holds its data."""
+    monkeypatch.setattr("fraktal_kernel.server.body.DRAIN_S", 0.5)
     port = int(served.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as line:
         line.sendall(
             b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Authorization: Bearer " + SECRET.encode() + b"\r\n"
@@ -312,10 +316,8 @@ def test_large_body_is_answered_before_it_is_sent(served: Served) -> None:
         while b"}" not in answer:
             answer += line.recv(4096)
         assert answer.startswith(b"HTTP/1.1 413")
-        # The client that neither sends nor leaves is let go after some seconds.
-        started = time.monotonic()
+        # The client that neither sends nor leaves is let go after some time.
         assert line.recv(1) == b""
-        assert time.monotonic() - started < 9
 
 
 def test_body_at_the_limit_is_read(served: Served) -> None:
@@ -375,7 +377,8 @@ def test_pages_never_see_the_credentials(served: Served) -> None:
     from base64 import urlsafe_b64decode
 
     session = served.workbench.security.open_session(served.workbench.user.user_id)
-    with served.client(None, headers={**BROWSER, "cookie": f"fraktal_session={session}"}) as page:
+    cookies = f"{cookie_name(served.url)}={session}; fraktal_session_9=of-another-{session}"
+    with served.client(None, headers={**BROWSER, "cookie": cookies}) as page:
         answer = page.get("/")
     assert answer.status_code == 200
     text = answer.text
@@ -413,9 +416,9 @@ def test_visits_are_let_go(served: Served) -> None:
         proxy=None,
     ) as line:
         for _ in range(3):  # one message of three frames: the connection is acknowledged
-            line.recv(timeout=30)
+            line.recv(timeout=120)
         assert held() == before + 1
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while held() > before and time.monotonic() < until:
         time.sleep(0.05)
     assert held() == before
@@ -436,7 +439,7 @@ def test_open_websocket_ends_when_its_token_is_revoked(
         served.workbench.security.revoke_token(served.workbench.security.token(secret).id)
         line.send("hello again")
         with pytest.raises(ConnectionClosed) as closed:
-            line.recv(timeout=20)
+            line.recv(timeout=120)
     assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
 
 

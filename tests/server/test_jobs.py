@@ -16,7 +16,7 @@ JSON = {"content-type": "application/json"}
 
 def wait_for(client: httpx.Client, number: int, *states: str) -> dict[str, Any]:
     """Look at a job until it is in one of some states."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while time.monotonic() < until:
         job: dict[str, Any] = client.get(f"/api/jobs/{number}").json()
         if job["state"] in states:

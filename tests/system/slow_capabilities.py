@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -45,29 +46,32 @@ def files(params: Files, run: Run) -> dict[str, str]:
 
 
 class Stream(BaseModel):
-    """How large a file, where to tell that it is half written, and whether it breaks off."""
+    """How large a file, where to tell that it is half written, and what happens then.
+
+    It breaks off, or goes on when a gate, which is a file, is there.
+    """
 
     size_bytes: int = 48 * 1024**2
     told: Path
-    chunk_pause_s: float = 0.1
+    gate: Path | None = None
     breaks: bool = False
 
 
 class Slow(io.RawIOBase):
-    """A file that comes slowly the first time, and tells when half of it has come."""
+    """A file that tells when half of it has come, and lets one wait for the rest."""
 
     def __init__(self, params: Stream) -> None:
         self._left = params.size_bytes
         self._params = params
-        self._first = not params.told.exists()
 
     @override
     def read(self, size: int = -1) -> bytes:
-        if self._first and self._left <= self._params.size_bytes // 2:
+        if self._left <= self._params.size_bytes // 2:
             if self._params.breaks:
                 raise OSError("the tape is torn")
             self._params.told.touch()
-            time.sleep(self._params.chunk_pause_s)
+            while self._params.gate and not self._params.gate.exists():
+                time.sleep(0.02)
         count = min(self._left, size)
         self._left -= count
         return b"x" * count
@@ -101,13 +105,8 @@ def approved(params: Line, run: Run) -> str:
     return choice
 
 
-class Nothing(BaseModel):
-    """No parameters."""
-
-
-@capability("fault.pid", title="Tell the process")
-def pid(params: Nothing, run: Run) -> None:
-    """Say which process does this, and stay."""
-    run.progress(0.5, str(os.getpid()))
-    while True:
-        time.sleep(0.1)
+@capability("fault.frozen", title="Freeze")
+def frozen(params: Line, run: Run) -> None:
+    """Write down which process does this, and stand still."""
+    params.file.write_text(f"{os.getpid()}\n")
+    os.kill(os.getpid(), signal.SIGSTOP)

@@ -28,7 +28,7 @@ def widget_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalWork
 def until() -> Callable[..., None]:
     """Wait until something holds: ``until(lambda: panel.board["jobs"])``."""
 
-    def wait(condition: Callable[[], object], timeout_s: float = 60) -> None:
+    def wait(condition: Callable[[], object], timeout_s: float = 180) -> None:
         end = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < end, "it never came to hold"

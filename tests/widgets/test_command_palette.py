@@ -68,7 +68,7 @@ def test_the_work_of_listing_jobs_ends(widget_bench: LocalWorkbench) -> None:
     """After the list was made no thread of the palette is left."""
     palette = CommandPalette(widget_bench, links={})
     palette.wish = {"do": "open", "seq": time.monotonic_ns()}
-    assert palette._refresh.wait(10)
+    assert palette._refresh.wait(60)
     palette.close()
 
 

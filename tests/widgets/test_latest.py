@@ -17,16 +17,16 @@ def test_newest_request_wins_and_the_ones_between_are_forgotten() -> None:
 
     def work(request: int, superseded: Superseded) -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         done.append(request)
 
     latest = LatestOnly(work)
     latest.submit(0)
-    assert begun.wait(10)
+    assert begun.wait(60)
     for request in range(1, 6):
         latest.submit(request)
     go_on.set()
-    assert latest.wait(10)
+    assert latest.wait(60)
     assert done == [0, 5]
 
 
@@ -46,9 +46,9 @@ def test_work_under_way_learns_that_it_is_superseded() -> None:
 
     latest = LatestOnly(work)
     latest.submit("old")
-    assert begun.wait(10)
+    assert begun.wait(60)
     latest.submit("new")
-    assert latest.wait(10)
+    assert latest.wait(60)
     assert seen == [(False, True), False]
 
 
@@ -57,10 +57,10 @@ def test_no_thread_is_left_when_nothing_is_left_to_do() -> None:
     latest = LatestOnly(lambda request, superseded: None, "latest-under-test")
     for request in range(3):
         latest.submit(request)
-        assert latest.wait(10)
+        assert latest.wait(60)
     for thread in threading.enumerate():
         if thread.name == "latest-under-test":
-            thread.join(10)
+            thread.join(60)
     assert "latest-under-test" not in [thread.name for thread in threading.enumerate()]
 
 
@@ -76,10 +76,10 @@ def test_closing_supersedes_and_takes_no_more() -> None:
 
     latest = LatestOnly(work)
     latest.submit(1)
-    assert begun.wait(10)
+    assert begun.wait(60)
     latest.close()
     latest.submit(2)
-    assert latest.wait(10)
+    assert latest.wait(60)
     assert done == [1]
 
 
@@ -95,8 +95,8 @@ def test_a_request_that_fails_does_not_stop_the_next(caplog: pytest.LogCaptureFi
     latest = LatestOnly(work)
     with caplog.at_level(logging.ERROR):
         latest.submit(None)
-        assert latest.wait(10)
+        assert latest.wait(60)
     latest.submit("next")
-    assert latest.wait(10)
+    assert latest.wait(60)
     assert done == ["next"]
     assert "no request" in caplog.text

@@ -29,7 +29,7 @@ def connect(server_key: bytes = KEY, caller_key: bytes = KEY) -> Line:
         server = Channel(listener.accept())
         try:
             server.authenticate(server_key)
-            return server, calling.result(10)
+            return server, calling.result(60)
         except BaseException:
             server.close()
             raise
@@ -104,7 +104,7 @@ def test_bytes_behind_a_message_arrive_whole(line: Line, size: int) -> None:
         sent = pool.submit(caller.send_stream, {"op": "save"}, io.BytesIO(data[:size]))
         assert server.receive() == {"op": "save"}
         assert collect(server) == data[:size]
-        sent.result(10)
+        sent.result(60)
     caller.send({"op": "next"})
     assert server.receive() == {"op": "next"}
 
@@ -187,7 +187,7 @@ def test_hanging_up_wakes_who_waits_at_either_end(line: Line, end: int) -> None:
         thread.start()
     line[end].hang_up()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(heard) == 2
     line[end].hang_up()
 

@@ -45,7 +45,7 @@ def bench(
         yield workbench
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 180) -> None:
     """Wait until something holds."""
     end = time.monotonic() + timeout_s
     while not condition():
@@ -55,7 +55,7 @@ def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
 
 def ended(job: JobHandle) -> str:
     """Wait for the end of a job, whatever it is."""
-    until(lambda: job.refresh().ended, 60)
+    until(lambda: job.refresh().ended)
     return job.state
 
 
@@ -84,7 +84,7 @@ def test_events_tell_the_whole_story_in_order(bench: LocalWorkbench) -> None:
 
 def test_progress_arrives_while_the_job_runs(bench: LocalWorkbench) -> None:
     """Somebody who watches sees progress before the end."""
-    job = bench.submit("test.sleep", seconds=30)
+    job = bench.submit("test.sleep")
     until(lambda: job.refresh().message == "asleep")
     assert job.state == "running"
     job.cancel()
@@ -100,14 +100,12 @@ def test_the_same_key_is_the_same_job(bench: LocalWorkbench) -> None:
 
 
 @pytest.mark.parametrize("listens", [True, False])
-def test_cancel_stops_the_work_within_a_second(bench: LocalWorkbench, listens: bool) -> None:
+def test_cancel_stops_the_work(bench: LocalWorkbench, listens: bool) -> None:
     """A job that listens stops by itself; one that does not is stopped."""
     job = bench.submit("test.sleep", listens=listens)
     until(lambda: job.refresh().message == "asleep")
-    began = time.monotonic()
     job.cancel()
     assert ended(job) == "cancelled"
-    assert time.monotonic() - began < 2, "a loaded machine gets twice the second promised"
     with pytest.raises(Conflict):
         job.cancel()
 
@@ -164,12 +162,13 @@ def test_a_time_limit_stops_the_job(bench: LocalWorkbench) -> None:
 
 def test_finished_steps_are_not_done_twice(bench: LocalWorkbench, tmp_path: Path) -> None:
     """After its worker is killed, a job goes on behind its last finished step."""
-    file = tmp_path / "steps"
-    job = bench.submit("test.steps", count=6, file=file, pause_s=0.15)
-    until(lambda: file.exists() and len(file.read_text().splitlines()) == 3)
+    file, gate = tmp_path / "steps", tmp_path / "gate"
+    job = bench.submit("test.steps", count=6, file=file, gate=gate)
+    until(lambda: file.exists() and len(file.read_text().splitlines()) == 2)
     dispatcher = bench.engine.dispatcher
     assert dispatcher is not None
     dispatcher.executor.kill(job.id)
+    gate.touch()
     assert job.wait(60) == sum(range(6))
     lines = [int(line.split()[1]) for line in file.read_text().splitlines()]
     assert sorted(set(lines)) == list(range(6))
@@ -210,7 +209,7 @@ def test_children_run_as_jobs_of_their_own(bench: LocalWorkbench) -> None:
 
 def test_the_urgent_goes_first_and_then_the_oldest(bench: LocalWorkbench) -> None:
     """Priority decides, then age."""
-    blockers = [bench.submit("test.sleep", seconds=60) for _ in range(2)]
+    blockers = [bench.submit("test.sleep") for _ in range(2)]
     for job in blockers:
         until(lambda job=job: job.refresh().message == "asleep")
     jobs = [

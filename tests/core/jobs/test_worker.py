@@ -140,9 +140,9 @@ def test_closing_leaves_no_process_thread_or_file(tmp_path: Path) -> None:
 
     before = set(threading.enumerate())
     for thread in work("first") - before:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive(), thread.name
     left = len(process.children()), process.num_fds()
     for thread in work("second") - before:
-        thread.join(10)
+        thread.join(60)
     assert (len(process.children()), process.num_fds()) == left
