@@ -6,6 +6,9 @@ import re
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import wait_for
 
 CELL = "from fraktal_widgets import FractalExplorer\nexplorer = FractalExplorer()\nexplorer"
 
@@ -71,8 +74,8 @@ def test_keys_typed_on_the_picture_are_not_the_notebook_s(lab: Any) -> None:
     for key in ("a", "b", "d", "d", "x", "z", "m", "h", "h", "p"):
         explorer.page.keyboard.press(key)
     explorer.sharp()
-    assert explorer.page.locator(".jp-Cell").count() == cells
-    assert explorer.page.locator(".jp-MarkdownCell").count() == 0
+    expect(explorer.page.locator(".jp-Cell")).to_have_count(cells)
+    expect(explorer.page.locator(".jp-MarkdownCell")).to_have_count(0)
 
 
 def test_comes_back_after_scrolling_away(lab: Any) -> None:
@@ -84,7 +87,7 @@ def test_comes_back_after_scrolling_away(lab: Any) -> None:
     before, facts = explorer.pixels(), explorer.facts()
     scroller = page.locator(".jp-WindowedPanel-outer").first
     scroller.evaluate("panel => { panel.scrollTop = panel.scrollHeight }")
-    page.wait_for_timeout(1500)
+    expect(explorer.root).not_to_be_in_viewport()
     scroller.evaluate("panel => { panel.scrollTop = 0 }")
     explorer.sharp()
     assert explorer.facts() == facts
@@ -98,9 +101,7 @@ def test_view_survives_a_reload_of_the_page(lab: Any) -> None:
     explorer.zoomed_and_repainted()
     facts = explorer.facts()
     page = explorer.page
-    page.locator(".jp-Notebook").click(position={"x": 5, "y": 5})
-    page.keyboard.press("Control+s")
-    page.wait_for_timeout(1500)
+    page.evaluate("window.jupyterapp.shell.currentWidget.context.save()")
     page.reload(wait_until="domcontentloaded")
     explorer.sharp()
     assert explorer.facts() == facts
@@ -113,19 +114,17 @@ def test_two_views_of_one_explorer_show_the_same(lab: Any) -> None:
     page = explorer.page
     run_cell(page, 1)
     views = page.locator(".fk-explorer")
-    views.nth(1).wait_for()
-    page.wait_for_timeout(1500)
     first, second = views.nth(0), views.nth(1)
-    width = first.locator(".fk-explorer-facts").inner_text()
+    expect(second).to_have_attribute("data-state", "sharp")
+
+    def facts(view: Any) -> list[str]:
+        return view.locator(".fk-explorer-facts span span").all_inner_texts()[:3]
+
+    before = facts(first)
     second.locator(".fk-explorer-canvas").focus()
     page.keyboard.press("+")
-    page.wait_for_timeout(3000)
-    texts = [
-        view.locator(".fk-explorer-facts span span").all_inner_texts()[:3]
-        for view in (first, second)
-    ]
-    assert texts[0] == texts[1]
-    assert texts[0][2] not in width
+    wait_for(lambda: before != facts(first) == facts(second))
+    assert facts(first)[2] != before[2]
 
 
 def test_says_when_the_kernel_is_gone_and_comes_back(
@@ -157,5 +156,4 @@ def test_zooms_and_repaints_in_voila(
     jupyter.copy("apps/explorer.ipynb")
     explorer = explorer_page(open_page(jupyter.voila("explorer.ipynb"))).sharp()
     explorer.zoomed_and_repainted()
-    explorer.page.wait_for_timeout(500)
     keep_picture(explorer.page, "explorer-voila")

@@ -73,7 +73,7 @@ def test_progress_moves_without_a_reload(
     keep_picture(page, "jobs-running-light")
     gate.write_text("100")
     done = in_state(page, job.id, "succeeded")
-    assert "took" in done.locator(".fk-job-times").inner_text()
+    expect(done.locator(".fk-job-times")).to_contain_text("took")
     assert str(job.refresh().ended_at.year) in done.locator(".fk-job-times").get_attribute("title")
 
 
@@ -136,7 +136,7 @@ def test_a_failed_job_says_why(visit: Visit, served: ServedWorkbench, tmp_path: 
     """The error stands on the card, in words."""
     job = served.workbench.submit("test.fail", kind="input", file=str(tmp_path / "tries"))
     page = visit()
-    assert "expected sense" in in_state(page, job.id, "failed").inner_text()
+    expect(in_state(page, job.id, "failed")).to_contain_text("expected sense")
 
 
 def test_the_list_is_filtered_by_state(
@@ -169,7 +169,7 @@ def test_what_finished_while_away_is_told_once(
     page = visit()
     page.locator(".fk-jobs .fk-job").first.wait_for()
     wait_for(lambda: page.evaluate("Number(localStorage.getItem('fk-jobs-seen'))") > 1)
-    assert not page.locator(".fk-away").is_visible()
+    expect(page.locator(".fk-away")).to_be_hidden()
     page.goto("about:blank")
     served.workbench.submit("test.echo").wait(60)
     served.workbench.submit("test.echo").wait(60)
