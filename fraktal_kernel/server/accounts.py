@@ -100,8 +100,7 @@ def sign_in(given: SignIn, request: Request, response: Response, security: Known
     if user is None:
         raise HTTPException(401, "the name or the password is wrong; try again.")
     secret = security.open_session(user.user_id)
-    secure = request.url.scheme == "https"
-    response.headers["set-cookie"] = session_cookie(secret, security.session_s, secure)
+    _set_cookie(request, response, secret, security.session_s)
     return _person(user)
 
 
@@ -110,7 +109,7 @@ def sign_out(request: Request, response: Response, security: KnownUsers) -> None
     """End the browser's session; for a token there is nothing to end."""
     if request.state.session:
         security.close_session(request.state.session)
-    response.headers["set-cookie"] = session_cookie("", 0, request.url.scheme == "https")
+    _set_cookie(request, response, "", 0)
 
 
 @router.get("/me", summary="Who am I", responses=errors())
@@ -162,6 +161,12 @@ def make_link(who: Caller, request: Request) -> LaunchLink:
     links: LaunchLinks = request.app.state.links
     base = f"{request.url.scheme}://{request.headers['host']}"
     return LaunchLink(url=f"{base}/?token={links.add()}", expires_in_s=LINK_S)
+
+
+def _set_cookie(request: Request, response: Response, secret: str, lasts_s: float) -> None:
+    secure = request.url.scheme == "https"
+    cookie = session_cookie(request.headers["host"], secret, lasts_s, secure)
+    response.headers["set-cookie"] = cookie
 
 
 def _person(who: Principal) -> Person:

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, HTMLResponse
 
 from fraktal_kernel.errors import NotFound
+from fraktal_kernel.server.links import COOKIE
 
 FILES = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -52,7 +53,12 @@ def add_docs(app: FastAPI) -> None:
             )
             schema.setdefault("components", {})["securitySchemes"] = {
                 "token": {"type": "http", "scheme": "bearer"},
-                "browser": {"type": "apiKey", "in": "cookie", "name": "fraktal_session"},
+                "browser": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": f"With the port, where the address has one: {COOKIE}_8081.",
+                },
             }
             schema["security"] = [{"token": []}, {"browser": []}]
             for path, method in (("/api/health", "get"), ("/api/sessions", "post")):

@@ -155,7 +155,8 @@ class Gate:
             user_id = self._local_user.user_id
             secret = await self._thread(partial(self._security.open_session, user_id))
             secure = scope["scheme"] == "https"
-            answer["set-cookie"] = session_cookie(secret, self._security.session_s, secure)
+            lasts_s = self._security.session_s
+            answer["set-cookie"] = session_cookie(headers["host"], secret, lasts_s, secure)
         elif await self._by_cookie(headers) is None:
             raise Refusal(
                 401, "this link has been used or is too old; type 'fraktal link' for a new one."
@@ -246,7 +247,7 @@ class Gate:
 
         scope["state"] |= {
             "principal": principal,
-            "session": None if bearer else split_cookies(headers.get("cookie", ""))[0],
+            "session": None if bearer else _session_of(headers),
             "still_allowed": still_allowed,
         }
         _strip_credentials(scope)
@@ -267,7 +268,7 @@ class Gate:
         return await self._thread(partial(self._security.principal_of_token, secret))
 
     async def _by_cookie(self, headers: Headers) -> Principal | None:
-        secret, _ = split_cookies(headers.get("cookie", ""))
+        secret = _session_of(headers)
         if not secret:
             return None
         return await self._thread(partial(self._security.principal_of_session, secret))
@@ -314,11 +315,16 @@ async def _answer_preflight(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+def _session_of(headers: Headers) -> str | None:
+    return split_cookies(headers.get("cookie", ""), headers.get("host", ""))[0]
+
+
 def _strip_credentials(scope: Scope) -> None:
     kept = []
+    host = Headers(scope=scope).get("host", "")
     for name, value in scope["headers"]:
         if name == b"cookie":
-            rest = split_cookies(value.decode("latin-1"))[1].encode("latin-1")
+            rest = split_cookies(value.decode("latin-1"), host)[1].encode("latin-1")
             if rest:
                 kept.append((name, rest))
         elif name != b"authorization":

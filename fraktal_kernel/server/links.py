@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -9,6 +10,8 @@ import time
 from fraktal_kernel.core.security import digest
 
 COOKIE = "fraktal_session"
+ANY_COOKIE = re.compile(rf"{COOKIE}(_\d+)?")
+PORT = re.compile(r":(\d+)$")
 #: A link asked for later is meant for now; the one of the start waits for its first use.
 LINK_S = 900.0
 
@@ -38,19 +41,48 @@ class LaunchLinks:
             return self._until.pop(digest(token), 0.0) > time.monotonic()
 
 
-def session_cookie(secret: str, lasts_s: float, secure: bool) -> str:
-    """Make the ``Set-Cookie`` value that signs a browser in; ``lasts_s=0`` signs it out."""
-    cookie = f"{COOKIE}={secret}; Path=/; Max-Age={int(lasts_s)}; HttpOnly; SameSite=Strict"
-    return cookie + ("; Secure" if secure else "")
+def cookie_name(host: str) -> str:
+    """Name the cookie by the port that the browser sees.
+
+    A browser sends the cookies of a host name to all its ports: two workbenches on one computer
+    would sign each other's people out if their cookies had one name.
+
+    Examples
+    --------
+    >>> cookie_name("127.0.0.1:8081")
+    'fraktal_session_8081'
+    >>> cookie_name("fraktal.example")
+    'fraktal_session'
+    """
+    port = PORT.search(host)
+    return f"{COOKIE}_{port[1]}" if port else COOKIE
 
 
-def split_cookies(header: str) -> tuple[str | None, str]:
-    """Take our session's secret out of a ``Cookie`` header; returns it and the rest."""
+def session_cookie(host: str, secret: str, lasts_s: float, secure: bool) -> str:
+    """Make the ``Set-Cookie`` value that signs a browser in; ``lasts_s=0`` signs it out.
+
+    Parameters
+    ----------
+    host : what the browser called us, its port included
+    secret : of the session
+    lasts_s : after which the browser forgets it
+    secure : whether the browser speaks HTTPS to us
+    """
+    value = f"{secret}; Path=/; Max-Age={int(lasts_s)}; HttpOnly; SameSite=Strict"
+    return f"{cookie_name(host)}={value}" + ("; Secure" if secure else "")
+
+
+def split_cookies(header: str, host: str) -> tuple[str | None, str]:
+    """Take our session's secret out of a ``Cookie`` header; returns it and the rest.
+
+    Secrets of other workbenches on this host are in neither.
+    """
+    ours = cookie_name(host)
     secret, rest = None, []
     for part in header.split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE:
+        if name == ours:
             secret = value
-        elif part.strip():
+        elif name and not ANY_COOKIE.fullmatch(name):
             rest.append(part.strip())
     return secret, "; ".join(rest)

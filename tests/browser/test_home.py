@@ -21,7 +21,6 @@ def sharp(page: Any) -> None:
     page.locator('.fk-explorer[data-state="sharp"]').wait_for(timeout=90_000)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (820, 1100), (1440, 900), (3840, 2160)])
 def test_the_page_opens_whole(
     visit: Visit,  # noqa: F811
@@ -29,13 +28,12 @@ def test_the_page_opens_whole(
     keep_picture: Keep,
     width: int,
     height: int,
-    dark: bool,
 ) -> None:
     """Explorer, capabilities, jobs and the way to JupyterLab stand there at every width."""
     if not served.workbench.jobs.list():
         served.workbench.submit("fractal.render", scene="elephant", width=800, height=500).wait(120)
         served.workbench.submit("test.ask", what="Shall the oven go on?")
-    page = visit(width=width, height=height, dark=dark)
+    page = visit(width=width, height=height)
     page.get_by_role("heading", name="Workbench").wait_for()
     expect(page.locator(".fk-catalog-row")).to_have_count(len(served.offered()))
     page.locator(".fk-jobs .fk-job").first.wait_for()
@@ -44,9 +42,13 @@ def test_the_page_opens_whole(
     sharp(page)
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(overflow) == 0
-    shade = "dark" if dark else "light"
-    keep_picture(page, f"home-{width}-{shade}")
-    keep_picture(page, f"home-{width}-{shade}-full", full_page=True)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    keep_picture(page, f"home-{width}-light")
+    page.emulate_media(color_scheme="dark")
+    wait_for(lambda: page.evaluate(ground) != light)
+    keep_picture(page, f"home-{width}-dark")
+    keep_picture(page, f"home-{width}-dark-full", full_page=True)
 
 
 def test_targets_are_large_enough(visit: Visit) -> None:  # noqa: F811
@@ -195,13 +197,13 @@ def test_a_visit_that_ends_leaves_no_threads(
     served: ServedWorkbench,  # noqa: F811
 ) -> None:
     """When browsers leave, the widgets that were made for them end."""
-    pages = [visit() for _ in range(5)]
+    pages = [visit() for _ in range(3)]
     for page in pages:
         page.locator(".fk-catalog-row").first.wait_for()
     there = served.threads()
     for page in pages:
         page.context.close()
-    wait_for(lambda: served.threads() <= there - 10)
+    wait_for(lambda: served.threads() <= there - 6)
 
 
 def test_the_page_comes_back_after_a_restart(

@@ -441,6 +441,7 @@ def test_importing_the_logger_costs_no_structlog() -> None:
         '{"password": "hunter2hunter2", "x": 1}',
         "{'secret': 'hunter2hunter2'}",
         "Cookie: fraktal_session=hunter2hunter2; theme=dark",
+        "Cookie: theme=dark; fraktal_session_8081=hunter2hunter2",
         "the token fk_hunter2hunter2 was used",
         "postgresql+psycopg://me:hunter2hunter2@db:5432/fraktal",
         "s3://key:hunter2hunter2@bucket/x",

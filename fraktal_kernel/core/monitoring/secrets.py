@@ -12,7 +12,8 @@ LONGEST_TEXT = 8_192  # a log line is for reading; what is longer belongs into a
 DEEPEST = 8
 
 _NAMES = (
-    r"(?:[\w-]*(?:token|passw(?:or)?d|secret|api_?key|authorization|credentials?)|fraktal_session)"
+    r"(?:[\w-]*(?:token|passw(?:or)?d|secret|api_?key|authorization|credentials?)"
+    r"|fraktal_session(?:_\d+)?)"
 )
 _SECRET_NAME = re.compile(rf"(?i)^(?:{_NAMES}|(?:set-)?cookie)$")
 _SECRET_TEXT = re.compile(
