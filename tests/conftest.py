@@ -44,6 +44,17 @@ def own_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ.update(theirs)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes, so that none of them is alone at the end."""
+    first = ["system", "browser"]
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return first.index(folder) if folder in first else len(first)
+
+    items.sort(key=place)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Write out what is no whole character, so that a report can travel between processes."""

@@ -27,7 +27,7 @@ def form(widget_bench: LocalWorkbench) -> Iterator[CapabilityForm]:
     form = CapabilityForm("form.simple", widget_bench)
     yield form
     form.close()
-    assert form.feed.wait_closed(10)
+    assert form.feed.wait_closed(60)
 
 
 def run(form: CapabilityForm, **params: Any) -> int:

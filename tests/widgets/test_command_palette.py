@@ -61,7 +61,7 @@ def test_in_a_notebook_the_palette_brings_its_form(widget_bench: LocalWorkbench)
     form = palette.form
     assert form is not None
     palette.close()
-    assert form.feed.wait_closed(10)
+    assert form.feed.wait_closed(60)
 
 
 def test_the_work_of_listing_jobs_ends(widget_bench: LocalWorkbench) -> None:

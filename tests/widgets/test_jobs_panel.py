@@ -36,7 +36,7 @@ def panel(widget_bench: LocalWorkbench) -> Iterator[JobsPanel]:
     panel = shown(widget_bench)
     yield panel
     panel.close()
-    assert panel.feed.wait_closed(10)
+    assert panel.feed.wait_closed(60)
 
 
 def card(panel: JobsPanel, job_id: int) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_the_board_is_json(panel: JobsPanel, until: Until) -> None:
 
 def test_cancel_and_retry(widget_bench: LocalWorkbench, panel: JobsPanel, until: Until) -> None:
     """The buttons of a card stop a job and queue it again."""
-    job = widget_bench.submit("test.sleep", seconds=60)
+    job = widget_bench.submit("test.sleep")
     until(lambda: card(panel, job.id).get("state") == "running")
     until(lambda: card(panel, job.id)["message"] == "asleep")
     assert panel.counts["running"] >= 1
@@ -103,12 +103,12 @@ def test_a_question_is_answered(
     job = widget_bench.submit("test.ask", what="Bake it?")
     until(lambda: (card(panel, job.id).get("question") or {}).get("text") == "Bake it?")
     assert card(panel, job.id)["question"]["choices"] == ["yes", "no"]
-    until(lambda: panel.counts["waiting"] == 1)
+    until(lambda: panel.counts["waiting"] >= 1)
     wish(panel, do="answer", job=job.id, choice="yes")
     until(lambda: (card(panel, job.id)["question"] or {}).get("text") == "Sure?")
     wish(panel, do="answer", job=job.id, choice="no")
     until(lambda: card(panel, job.id)["state"] == "succeeded")
-    assert job.wait(10)["second"] == "no"
+    assert job.wait(60)["second"] == "no"
     assert ["second", "no"] in card(panel, job.id)["result"]
 
 
@@ -212,7 +212,7 @@ def test_changes_are_told_at_most_ten_times_a_second(
         until(lambda: job.id in feed.jobs and feed.jobs[job.id].state == "succeeded")
     finally:
         feed.close()
-        assert feed.wait_closed(10)
+        assert feed.wait_closed(60)
     pauses = [after - before for before, after in itertools.pairwise(told)]
     assert min(pauses) >= 1 / RATE_PER_S
 
@@ -220,14 +220,18 @@ def test_changes_are_told_at_most_ten_times_a_second(
 def test_the_threads_end_with_the_widget(widget_bench: LocalWorkbench) -> None:
     """Closing a panel leaves no thread behind."""
     before = set(threading.enumerate())
+
+    def new() -> list[threading.Thread]:
+        return [t for t in set(threading.enumerate()) - before if "fraktal-jobs" in t.name]
+
     panels = [JobsPanel(widget_bench) for _ in range(3)]
-    assert set(threading.enumerate()) == before  # nobody looks yet
+    assert new() == []  # nobody looks yet
     for panel in panels:
         wish(panel, do="ready")
-    assert len([t for t in set(threading.enumerate()) - before if "fraktal-jobs" in t.name]) == 6
+    assert len(new()) == 6
     for panel in panels:
         panel.close()
-        assert panel.feed.wait_closed(10)
+        assert panel.feed.wait_closed(60)
 
 
 def test_what_is_no_picture_has_no_thumbnail() -> None:
