@@ -24,7 +24,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlmodel import Session
 
-from fraktal_kernel.errors import InvalidInput, MissingExtra, Unavailable
+from fraktal_kernel.errors import FraktalError, InvalidInput, MissingExtra, Unavailable
 
 Row = tuple[Any, ...]
 #: How long a write waits for those of others.
@@ -35,6 +35,7 @@ CHECK_MS = 1_000
 STALLED_MS = 30_000
 #: The second part is PostgreSQL's way to what ``synchronous = NORMAL`` is on SQLite.
 WRITER_LOCK = "SELECT pg_advisory_xact_lock(4729002), set_config('synchronous_commit', :sync, true)"
+_TOUCH = "UPDATE alembic_version SET version_num = version_num"
 SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
@@ -200,16 +201,18 @@ class Database:
                 with self._turn(busy_ms):
                     done = yield from self._write_sqlite(full_sync, busy_ms)
             else:
-                done = yield from self._write_postgres(full_sync)
+                done = yield from self._write_postgres(full_sync, busy_ms)
         for act in done:
             act()
 
     def _write_postgres(
-        self, full_sync: bool
+        self, full_sync: bool, busy_ms: int
     ) -> Generator[Transaction, None, list[Callable[[], object]]]:
         connection = self.engine.raw_connection()
         try:
             tx = Transaction(connection.cursor(), False)
+            if busy_ms != BUSY_MS:
+                tx.execute(f"SET LOCAL lock_timeout = {busy_ms}")
             tx.execute(WRITER_LOCK, {"sync": "on" if full_sync else "off"})
             yield tx
             connection.commit()
@@ -298,12 +301,13 @@ class Database:
             upgrade(self.engine.execution_options(begin="IMMEDIATE"), self.version())
 
     def check(self) -> None:
-        """Raise :class:`Unavailable` if the database does not answer, or takes nothing."""
-        with self.read() as tx:
-            tx.row("SELECT 1")
-        if self.sqlite:  # a full disk or another program's lock stops writers alone
-            with self.write(busy_ms=CHECK_MS) as tx:
-                tx.execute("PRAGMA user_version = 1")
+        """Raise :class:`Unavailable` if the database does not answer, or takes nothing.
+
+        A full disk, another program's lock, or a PostgreSQL that only stands by or has been
+        told to take nothing stop writers alone; so something is written, as little as can be.
+        """
+        with self.write(busy_ms=CHECK_MS) as tx:
+            tx.execute("PRAGMA user_version = 1" if self.sqlite else _TOUCH)
 
     def close(self) -> None:
         """Give all connections back."""
@@ -319,37 +323,58 @@ def _as_unavailable() -> Iterator[None]:
     """Turn what drivers say of full disks, locks and lost servers into one sentence."""
     try:
         yield
-    except (sqlite3.OperationalError, DBAPIError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        if isinstance(error, DBAPIError) and not isinstance(cause, sqlite3.OperationalError):
-            if type(cause).__name__ != "OperationalError":
-                raise
-        raise _unavailable(cause) from error
-    except (UnicodeEncodeError, OverflowError) as error:
-        raise _not_kept(error) from error
     except Exception as error:
-        if type(error).__module__.startswith("psycopg"):
-            import psycopg
-
-            if isinstance(error, psycopg.OperationalError):
-                raise _unavailable(error) from error
-            if isinstance(error, psycopg.DataError):
-                raise _not_kept(error) from error
-        raise
+        found = _sentence(error.orig if isinstance(error, DBAPIError) else error)
+        if found is None:
+            raise
+        raise found from error
 
 
-def _not_kept(cause: Exception) -> InvalidInput:
+def _sentence(cause: object) -> FraktalError | None:
+    """Say what a driver's error means to a person, None where it is a mistake of ours."""
+    if isinstance(cause, sqlite3.OperationalError):
+        return _unavailable(cause)
+    if isinstance(cause, UnicodeEncodeError | OverflowError):
+        return _not_kept(cause)
+    if type(cause).__module__.startswith("psycopg"):
+        import psycopg
+
+        refusals = psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege
+        if isinstance(cause, psycopg.OperationalError):
+            return _unavailable(cause)
+        if isinstance(cause, refusals):
+            return _refused(cause)
+        if isinstance(cause, psycopg.DataError):
+            return _not_kept(cause)
+    return None
+
+
+def _refused(cause: object) -> Unavailable:
+    return Unavailable(
+        f"the database takes no writes ({_first_line(cause)}); let it, or mend database_url."
+    )
+
+
+def _first_line(cause: object) -> str:
+    """Return the first line of what a driver says, or at least what it is."""
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
+
+
+def _not_kept(cause: object) -> InvalidInput:
     """Say that a text holds NUL or half a character, or a number has too many digits."""
-    words = str(cause).strip().splitlines()[0]
-    return InvalidInput(f"the database cannot keep a value ({words}); give plain text and numbers.")
+    return InvalidInput(
+        f"the database cannot keep a value ({_first_line(cause)}); give plain text and numbers."
+    )
 
 
-def _unavailable(cause: Any) -> Unavailable:
-    words = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+def _unavailable(cause: object) -> Unavailable:
+    words = _first_line(cause)
     if "locked" in words:
         return Unavailable(
             "the database is locked by another program; close that program and try again."
         )
-    if "full" in words or "disk I/O" in words:
+    if "readonly" in words:
+        return _refused(cause)
+    if any(sign in words for sign in ("full", "disk I/O", "No space left")):
         return Unavailable(f"the disk cannot take more ({words}); free some space and try again.")
     return Unavailable(f"the database does not answer ({words}); start it or mend database_url.")
