@@ -206,7 +206,11 @@ class Events:
                         self._news.wait(POLL_S)
 
     async def pages(
-        self, after: int | None = None, topics: str = "*", owner_id: int | None = None
+        self,
+        after: int | None = None,
+        topics: str = "*",
+        owner_id: int | None = None,
+        subject: str | None = None,
     ) -> AsyncIterator[list[EventView]]:
         """Yield pages of events as they happen; an empty page every few seconds of silence.
 
@@ -223,7 +227,7 @@ class Events:
                 after = await asyncio.to_thread(self.last)
             while not self._closed:
                 sleeper.clear()
-                found = await asyncio.to_thread(self.page, after, topics, owner_id)
+                found = await asyncio.to_thread(self.page, after, topics, owner_id, subject)
                 if found:
                     after = found[-1].seq
                     silent_s = 0.0

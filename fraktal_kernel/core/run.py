@@ -25,7 +25,8 @@ from fraktal_kernel.errors import FraktalError, InvalidInput, NotFound
 
 T = TypeVar("T")
 Data = bytes | Path | BinaryIO
-STEP_MAX_BYTES = 1024**2
+#: How much JSON a step or a job may return; it is kept in the database, and sent about whole.
+JSON_MAX_BYTES = 1024**2
 
 
 class Cancelled(FraktalError):
@@ -136,6 +137,29 @@ def to_json(value: Any) -> Any:
     return plain
 
 
+def kept_json(value: Any, what: str) -> tuple[Any, str]:
+    """Turn what a step or a job returned into plain JSON values, and these into a text.
+
+    Raises
+    ------
+    InvalidInput
+        it holds something that JSON does not know, or too much
+
+    Examples
+    --------
+    >>> kept_json((1, 2), "step 'count'")
+    ([1, 2], '[1, 2]')
+    """
+    plain = to_json(value)
+    text = json.dumps(plain, allow_nan=False)
+    if len(text) > JSON_MAX_BYTES:
+        raise InvalidInput(
+            f"{what} returned {len(text):,} bytes of JSON, expected at most {JSON_MAX_BYTES:,}; "
+            "save large results as artifacts."
+        )
+    return plain, text
+
+
 class Run(ABC):
     """The world as a working capability sees it."""
 
@@ -234,7 +258,7 @@ class DetachedRun(Run):
     @override
     def step(self, name: str, function: Callable[[], T]) -> T:
         self.check_cancelled()
-        value: T = to_json(function())
+        value: T = kept_json(function(), f"step {name!r}")[0]
         return value
 
     @override
@@ -251,7 +275,7 @@ class DetachedRun(Run):
 
         self.check_cancelled()
         wanted = capabilities[capability]
-        return to_json(wanted(wanted.validate(params), self))
+        return kept_json(wanted(wanted.validate(params), self), wanted.name)[0]
 
     @property
     @override

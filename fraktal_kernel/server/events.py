@@ -113,11 +113,10 @@ async def _send(
 ) -> None:
     checked = time.monotonic()
     try:
-        pages = workbench_of(socket).engine.events.pages(after, topic, who.user_id)
+        pages = workbench_of(socket).engine.events.pages(after, topic, who.user_id, subject)
         async for page in pages:
             for event in page:
-                if subject in (None, event.subject):
-                    await socket.send_text(event.model_dump_json())
+                await socket.send_text(event.model_dump_json())
             if time.monotonic() - checked > RECHECK_S:
                 checked = time.monotonic()
                 if not await socket.state.still_allowed():

@@ -27,15 +27,14 @@ from fraktal_kernel.core.jobs.channel import Channel, Message
 from fraktal_kernel.core.jobs.model import CHILD_KEY
 from fraktal_kernel.core.monitoring.logs import forward_logs
 from fraktal_kernel.core.run import (
-    STEP_MAX_BYTES,
     Artifact,
     Cancelled,
     Data,
     Run,
     artifact_name,
+    kept_json,
     media_type_of,
     share,
-    to_json,
 )
 from fraktal_kernel.errors import FraktalError, InvalidInput, JobFailed, Unavailable
 
@@ -169,13 +168,7 @@ class JobRun(Run):
         self.check_cancelled()
         key = self._numbered(name)
         if key not in self._steps:
-            value = to_json(function())
-            data = _dump(value)
-            if len(data) > STEP_MAX_BYTES:
-                raise InvalidInput(
-                    f"step {name!r} returned {len(data):,} bytes of JSON, expected at most "
-                    f"{STEP_MAX_BYTES:,}; save large results as artifacts."
-                )
+            value, data = kept_json(function(), f"step {name!r}")
             self._line.request(op="step", name=key, value=data)
             self._steps[key] = value
         done: T = self._steps[key]
@@ -262,12 +255,6 @@ def _plain(text: object) -> str:
     return str(text).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def _dump(value: Any) -> str:
-    import json
-
-    return json.dumps(value, allow_nan=False)
-
-
 def work(line: Line, message: Message) -> None:
     """Do one job and tell how it ended."""
     run = JobRun(line, message)
@@ -277,7 +264,7 @@ def work(line: Line, message: Message) -> None:
             capabilities.use_modules(message["modules"])
             wanted = capabilities[message["capability"]]
             result = wanted(wanted.validate(message["params"]), run)
-            value = _dump(to_json(result))
+            _, value = kept_json(result, wanted.name)
         run.flush()
         line.tell(op="succeeded", result=value)
     except Suspended:
