@@ -138,6 +138,7 @@ class Relief:
     lights : one or more
     ambient : share of the light that comes from everywhere
     specular, shininess : strength and sharpness of highlights (Blinn and Phong)
+    metal : how far highlights take the colour of the surface instead of the light's, 0 to 1
     occlusion : how much darker it gets where the surroundings stand higher, 0 to 1
     radius : how far these surroundings reach, in thousandths of the picture's width
     where : what is lit, as in `Layer`
@@ -151,6 +152,7 @@ class Relief:
     ambient: float = 0.3
     specular: float = 0.2
     shininess: float = 24.0
+    metal: float = 0.0
     occlusion: float = 0.0
     radius: float = 8.0
     where: str = "outside"
@@ -168,6 +170,7 @@ class Relief:
             ("ambient", 0, 1),
             ("specular", 0, 1),
             ("shininess", 1, 500),
+            ("metal", 0, 1),
             ("occlusion", 0, 1),
             ("radius", 0.5, 50),
         ):

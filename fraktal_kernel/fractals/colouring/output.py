@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.palettes.light import Gamut, encoded, gamut_of, into_gamut, mixed
+from fraktal_kernel.fractals.palettes.light import (
+    SLACK,
+    Gamut,
+    encoded,
+    gamut_of,
+    into_gamut,
+    mixed,
+)
 
 BITS = (8, 16, 32)
 _BLOCK = 1 << 16
@@ -59,11 +66,15 @@ def develop(
             raise Stopped("the picture was cancelled before it was complete.")
         part = light[first : first + tall]
         if bits == 8 and not dither and target.code == 1 and _fits(part):
-            out[first : first + tall] = _bytes().take((part * _LEVELS + 0.5).astype(np.uint16))
+            level = part * np.float32(_LEVELS)
+            level += np.float32(0.5)
+            np.clip(level, 0, _LEVELS, out=level)
+            _bytes().take(level.astype(np.intp), out=out[first : first + tall], mode="clip")
             continue
         planes = np.ascontiguousarray(np.moveaxis(part, -1, 0), np.float32)
         done = _developed(planes, bits, target, dither, (origin[0] + first, origin[1]))
-        out[first : first + tall] = np.moveaxis(done, 0, -1)
+        for k in range(3):
+            out[first : first + tall, :, k] = done[k]
     return out
 
 
@@ -81,8 +92,8 @@ def _developed(
 
 
 def _fits(light: NDArray[np.float32]) -> bool:
-    """Whether sRGB has all of these colours, but for what rounding does."""
-    return bool(light.min() >= -1e-6 and light.max() <= 1 + 1e-6)
+    """Whether sRGB has all of these colours, as nearly as anybody sees."""
+    return bool(light.min() >= -SLACK and light.max() <= 1 + SLACK)
 
 
 @lru_cache(maxsize=1)

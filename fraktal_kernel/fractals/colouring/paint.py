@@ -79,7 +79,8 @@ def paint(
         low, high = max(first - far, 0), min(last + far, rows)
         block = {name: array[low:high] for name, array in arrays.items()}
         planes = _painted(block, look, survey, wide, slice(first - low, last - low))
-        out[first - top : last - top] = np.moveaxis(planes[..., left : columns - right], 0, -1)
+        for k in range(3):
+            out[first - top : last - top, :, k] = planes[k, :, left : columns - right]
     return out
 
 

@@ -54,6 +54,7 @@ def occlusion(surface: Plane, relief: Relief, width_px: int) -> Plane:
     The surface is smoothed step by step; at each step what stands above a point darkens it, so
     near edges cast narrow shade and wide slopes a wide one.
     """
+    surface = surface * np.float32(relief.height)
     smooth, above = surface, np.zeros_like(surface)
     spacings = _spacings(relief, width_px)
     for spacing in spacings:
@@ -61,7 +62,7 @@ def occlusion(surface: Plane, relief: Relief, width_px: int) -> Plane:
             both = _shifted(smooth, axis, spacing) + _shifted(smooth, axis, -spacing)
             smooth = np.float32(0.5) * smooth + np.float32(0.25) * both
         above += np.maximum(smooth - surface, 0)
-    above *= np.float32(-abs(relief.height) / (_DEEP * len(spacings)))
+    above *= np.float32(-1 / (_DEEP * len(spacings)))
     return np.float32(relief.occlusion) * (1 - np.exp(above))
 
 
@@ -103,6 +104,8 @@ def lit(light: Plane, slope_x: Plane, slope_y: Plane, shade: Plane | None, relie
         return out
     if shade is not None:
         gloss *= 1 - shade
+    if relief.metal > 0:
+        gloss *= np.float32(1 - relief.metal) + np.float32(relief.metal) * light
     np.minimum(gloss, 1, out=gloss)
     return out + gloss - out * gloss
 

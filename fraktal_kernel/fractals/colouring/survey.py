@@ -53,7 +53,7 @@ class Ranks:
         values = np.concatenate(kept) if kept else np.empty(0)
         if not values.size:
             return cls(np.array([0.0]), np.array([0.0]))
-        order = np.argsort(values, kind="stable")
+        order = np.argsort(values)
         values, weight = values[order], np.concatenate(weights)[order]
         behind = np.cumsum(weight)
         # The first of equal values speaks for all of them, with the rank of their middle.

@@ -40,10 +40,10 @@ _TO_LAB = np.array(
 )
 _FROM_LMS = np.linalg.inv(_TO_LMS)
 _FROM_LAB = np.linalg.inv(_TO_LAB)
-# Halvings of the chroma: the last one moves a colour by less than a 16-bit level.
-_HALVINGS = 14
-# What rounding in float32 may leave outside of a gamut.
-_SLACK = 1e-5
+# Halvings of the chroma: the last one moves no colour by what one sees.
+_HALVINGS = 10
+# What is clipped without a look at the hue: nobody sees it.
+SLACK = 5e-3
 
 
 def decoded(value: NDArray[Any]) -> NDArray[Any]:
@@ -154,7 +154,7 @@ def into_gamut(light: NDArray[np.float32], gamut: Gamut) -> NDArray[np.float32]:
     """
     matrix = gamut.from_srgb()
     planes = light if gamut.code == 1 else mixed(matrix, light)
-    out = ((planes < -_SLACK) | (planes > 1 + _SLACK)).any(axis=0)
+    out = ((planes < -SLACK) | (planes > 1 + SLACK)).any(axis=0)
     if out.any():
         planes = planes.copy() if planes is light else planes
         planes[:, out] = _lowered(light[:, out], matrix)
