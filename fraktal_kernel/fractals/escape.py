@@ -1,11 +1,8 @@
-"""Escape times of a whole picture: pixels, threads, progress and cancelling round the kernel."""
+"""Escape times of a scene: what pictures and the explorer show."""
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +13,6 @@ from fraktal_kernel.fractals.scene import Scene
 
 MAX_PIXELS = 100_000_000
 SHORTCUTS = ("cardioid", "bulb", "period")
-# A worker looks up after so many blocks of its lanes: some ten milliseconds.
-_BUDGET = 16_384
-_SPANS_A_THREAD = 16
-_LOOK_UP_S = 0.01
 
 Progress = Callable[[float, str], object]
 
@@ -164,70 +157,35 @@ def fill(
     extent : rows and columns of ``nu`` to do, by default all
     first, step : every ``step``-th row and column from ``first`` on is done
     """
-    from fraktal_kernel.fractals import lanes
+    from fraktal_kernel.fractals.lanes.body import QUADRATIC
+    from fraktal_kernel.fractals.lanes.rows import INSIDE, TO_DO
+    from fraktal_kernel.fractals.lanes.task import Task, count
 
-    rows, columns = extent or nu.shape
-    stride = nu.shape[1]
-    flat = nu.reshape(-1)
     names = shortcut_names(shortcuts)
     skip = sum(1 << SHORTCUTS.index(name) for name in names)
-    seed = (float(scene.seed.re), float(scene.seed.im)) if scene.seed else (0.0, 0.0)
-    corner = (-(grid.width - 1) / 2, (grid.height - 1) / 2 - row)
-    plane = np.array([grid.re, grid.im, *corner, grid.pixel, *seed])
-    # So near that no point of this picture can be told apart from one that came back.
-    tolerance2 = min(1e-13, grid.pixel * 1e-3) ** 2
-    workers = _worker_count(threads)
-    todo = max(0, -(-(rows - first) // step))
-    tall = max(1, -(-todo // (workers * _SPANS_A_THREAD))) * step
-    spans = iter(range(first, rows, tall))  # each start goes to one worker only
-    ended: list[int] = []
-    stop = threading.Event()
-
-    def work() -> int:
-        state, marks, clock = lanes.fresh_lanes()
-        span = np.array([first, first, step, first, columns, stride])  # no points yet
-
-        def run(drain: bool) -> None:
-            # The lock of the interpreter is free inside sweep, which returns every few ms.
-            while not stop.is_set() and not lanes.sweep(
-                *(flat, span, plane, scene.formula == "julia", scene.max_iter, skip),
-                *(tolerance2, state, marks, clock, drain, _BUDGET),
-            ):
-                pass
-
-        for start in spans:
-            span[:2] = start, min(start + tall, rows)
-            clock[lanes.CURSOR] = 0
-            run(drain=False)
-            ended.append(start)
-        run(drain=True)
-        return int(clock[lanes.ITERATIONS])
-
-    with ThreadPoolExecutor(workers, thread_name_prefix="fractal") as pool:
-        futures = [pool.submit(work) for _ in range(workers)]
-        try:
-            waiting = set(futures)
-            rows_done = 0
-            while waiting:
-                _, waiting = wait(waiting, timeout=_LOOK_UP_S)
-                if cancelled is not None and cancelled():
-                    raise Stopped("the computation was cancelled before the picture was complete.")
-                done, rows_done = rows_done, min(rows, len(ended) * tall)
-                if progress is not None and rows_done > done:
-                    progress(rows_done / rows, f"rows {rows_done}/{rows}")
-        finally:
-            stop.set()
-        return sum(future.result() for future in futures)
-
-
-def _worker_count(threads: int | None) -> int:
-    """Use what was asked for, or every processor that this process may use."""
-    if threads is None:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024:
-        raise InvalidInput(f"threads is {threads!r:.60}; expected a whole number from 1 to 1024.")
-    return threads
+    if scene.seed is not None:
+        skip &= ~3  # cardioid and bulb are Mandelbrot's
+    task = Task(
+        body=QUADRATIC,
+        centre=complex(grid.re, grid.im),
+        pixel=grid.pixel,
+        size=(grid.width, grid.height),
+        max_iter=scene.max_iter,
+        seed=complex(float(scene.seed.re), float(scene.seed.im)) if scene.seed else None,
+        skip=skip,
+    )
+    counts = np.where(np.isnan(nu), np.int64(TO_DO), np.int64(0))
+    steps = count(
+        task,
+        counts,
+        smooth=nu,
+        row=row,
+        extent=extent,
+        first=first,
+        step=step,
+        threads=threads,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    nu[counts <= INSIDE] = -1.0
+    return steps

@@ -1,0 +1,77 @@
+"""Threads that share the rows of a picture: whoever is done takes the next span."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.escape import Progress, Stopped
+
+_SPANS_A_THREAD = 16
+_LOOK_UP_S = 0.01
+
+# What a thread does: it takes spans of rows while there are some, until it is to stop, and gives
+# the steps that it took.
+Work = Callable[[Iterator[tuple[int, int]], threading.Event], int]
+
+
+def share(
+    work: Work,
+    rows: int,
+    *,
+    first: int = 0,
+    step: int = 1,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> int:
+    """Let threads do the rows ``first, first + step, ...`` below ``rows``, and add up their steps.
+
+    Raises
+    ------
+    Stopped
+        when ``cancelled`` says so, after all threads have ended
+    """
+    workers = worker_count(threads)
+    todo = max(0, -(-(rows - first) // step))
+    tall = max(1, -(-todo // (workers * _SPANS_A_THREAD))) * step
+    starts = iter(range(first, rows, tall))  # each start goes to one worker only
+    ended: list[int] = []
+    stop = threading.Event()
+
+    def spans() -> Iterator[tuple[int, int]]:
+        for start in starts:
+            yield start, min(start + tall, rows)
+            ended.append(start)
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="fractal") as pool:
+        futures = [pool.submit(work, spans(), stop) for _ in range(workers)]
+        try:
+            waiting = set(futures)
+            rows_done = 0
+            while waiting:
+                _, waiting = wait(waiting, timeout=_LOOK_UP_S)
+                if cancelled is not None and cancelled():
+                    raise Stopped("the computation was cancelled before the picture was complete.")
+                done, rows_done = rows_done, min(rows, len(ended) * tall)
+                if progress is not None and rows_done > done:
+                    progress(rows_done / rows, f"rows {rows_done}/{rows}")
+        finally:
+            stop.set()
+        return sum(future.result() for future in futures)
+
+
+def worker_count(threads: int | None) -> int:
+    """Use what was asked for, or every processor that this process may use."""
+    if threads is None:
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024:
+        raise InvalidInput(f"threads is {threads!r:.60}; expected a whole number from 1 to 1024.")
+    return threads

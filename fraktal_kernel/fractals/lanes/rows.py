@@ -1,0 +1,50 @@
+"""How points lie in lanes: what kernels and those who call them share."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraktal_kernel.fractals.lanes.body import Body
+from fraktal_kernel.fractals.machine import Kernel
+
+# Rows of the int64 state [3, lanes]: pixel (-1: lane is free), block it started, Brent's next.
+PIXEL, BEGUN, SAVE_AT = range(3)
+# The int64 clock [5]: blocks so far, next deadline, next look at Brent, cursor, iterations.
+NOW, DEADLINE, BRENT, CURSOR, ITERATIONS = range(5)
+# What may be skipped, as bits.
+CARDIOID, BULB, PERIOD = 1, 2, 4
+# Counts that are none: still to be done; inside (less the steps after which that was known).
+TO_DO, INSIDE = -1, -2
+
+NEVER = 2**62
+
+
+@lru_cache(maxsize=64)
+def sweep_of(body: Body) -> Kernel:
+    """Give the kernel that counts, for one body."""
+    return Kernel(
+        "fraktal_kernel.fractals.lanes.sweep",
+        "build_sweep",
+        "boolean(int64[::1], float64[::1], float64[::1], int64[::1], float64[::1], float64[::1], "
+        "float64[::1], boolean, int64, int64, float64[:, ::1], int64[:, ::1], int64[::1], "
+        "boolean, int64)",
+        args=(body,),
+    )
+
+
+def aligned(rows: int, columns: int) -> NDArray[np.float64]:
+    """Make a state whose vectors lie within cache lines; those across two are slow."""
+    raw = np.zeros(rows * columns + 8)
+    start = -raw.ctypes.data % 64 // 8
+    return raw[start : start + rows * columns].reshape(rows, columns)
+
+
+def fresh_lanes(body: Body) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Make the lanes of one thread, all free, and their clock."""
+    clock = np.zeros(5, np.int64)
+    clock[DEADLINE] = NEVER
+    state = aligned(3 * body.carried + 2, body.lanes)
+    return state, np.full((3, body.lanes), -1, np.int64), clock
