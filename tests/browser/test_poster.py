@@ -28,7 +28,6 @@ def save(explorer: Any) -> Any:
     keep.get_by_role("button", name="Save").click()
     card = keep.locator(".fk-job")
     card.wait_for()
-    card.get_by_role("progressbar").wait_for()
     keep.locator('.fk-job[data-state="succeeded"]').wait_for(timeout=180_000)
     explorer.page.get_by_text("is ready").wait_for()
     card.locator(".fk-picture").wait_for()
