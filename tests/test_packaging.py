@@ -5,12 +5,20 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import sysconfig
+import time
 import tomllib
+import venv
+import zipfile
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urljoin
 
+import httpx
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -18,6 +26,8 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
+UV = Path(sys.executable).parent / "uv"
+PACKAGES = Path(sysconfig.get_path("purelib"))
 PINS = [Requirement(line) for line in LOCK.splitlines() if line and line[0] not in "# "]
 
 
@@ -173,3 +183,58 @@ def test_the_makefile_has_few_words() -> None:
     assert targets == {"run", "test", "bench", "check", "docs", "lock", "install", "develop"}
     for word in targets - {"install", "develop"}:
         assert f"# make {word} " in text
+
+
+def build_wheel(copy: Path, out: Path) -> Path:
+    """Build the wheel of what is under version control, with what is at hand if that suffices."""
+    for path in tracked():
+        target = copy / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    install = installer()
+    configuration = install.pip_configuration()
+    environment = os.environ | install.uv_environment(configuration)
+    for options in (["--offline"], install.uv_options(configuration)):
+        built = subprocess.run(
+            [UV, "build", "--wheel", "--python", sys.executable, *options, "--out-dir", out, copy],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        if built.returncode == 0:
+            return next(out.glob("*.whl"))
+    raise AssertionError(built.stderr)
+
+
+@pytest.mark.skipif(not UV.exists(), reason="no uv beside this Python: pip install 'fraktal[dev]'")
+def test_a_wheel_has_the_pages(tmp_path: Path) -> None:
+    """A server that knows the wheel alone, without the checkout, shows the home page and more."""
+    wheel = build_wheel(tmp_path / "copy", tmp_path / "dist")
+    venv.create(tmp_path / "venv", symlinks=True)
+    packages = tmp_path / "venv" / PACKAGES.relative_to(sys.prefix)
+    zipfile.ZipFile(wheel).extractall(packages)
+    # The other packages are the ones of this environment; what is installed of us there is not,
+    # since a path that is added so brings no links of its own.
+    (packages / "others.pth").write_text(str(PACKAGES))
+    log = (tmp_path / "log").open("w+")
+    server = subprocess.Popen(
+        [tmp_path / "venv/bin/python", "-m", "fraktal_kernel.cli", "serve", "--port", "0"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "FRAKTAL_DATA": str(tmp_path / "data")},
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        while not (link := re.search(r"http://\S+token=\S+", (tmp_path / "log").read_text())):
+            assert server.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+        with httpx.Client(follow_redirects=True, trust_env=False, timeout=60) as browser:
+            home = browser.get(link[0])
+            explorer = browser.get(urljoin(link[0], "/explorer"))
+        for page, title in ((home, "Workbench"), (explorer, "Fractal explorer")):
+            assert page.status_code == 200
+            assert f"<h1>{title}</h1>" in page.text
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
+        log.close()

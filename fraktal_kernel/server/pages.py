@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     from panel.template.base import BaseTemplate
 
 HERE = Path(__file__).parent
-APPS = HERE.parents[1] / "apps"
-#: address -> file under apps/, title, what the page is for
+#: beside this package: ``fraktal_apps`` where a wheel was installed, ``apps`` in a checkout
+APPS = next(filter(Path.is_dir, (HERE.parents[1] / name for name in ("fraktal_apps", "apps"))))
+#: address -> file among the apps, title, what the page is for
 PAGES = {
     "/": ("home", "Workbench", ""),
     "/explorer": (
@@ -54,9 +54,6 @@ def mount_pages(app: FastAPI, workbench: Workbench, lab_url: str | None = None) 
     lab_url : where JupyterLab is, its token included; shown only to the user it belongs to
     """
     app.mount("/assets", StaticFiles(directory=HERE / "static"), name="assets")
-    if not APPS.is_dir():
-        app.add_api_route("/", _no_apps, methods=["GET"], include_in_schema=False)
-        return
     from panel.io.fastapi import add_applications
 
     before = len(app.router.routes)
@@ -86,7 +83,7 @@ def mount_pages(app: FastAPI, workbench: Workbench, lab_url: str | None = None) 
 
 
 def load_app(name: str) -> Callable[[Any], Any]:
-    """Import a file under ``apps/`` and return its function ``page``."""
+    """Import a file among the apps and return its function ``page``."""
     spec = spec_from_file_location(f"fraktal_apps_{name}", APPS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
@@ -140,8 +137,3 @@ def _as_visitor(app: ASGIApp) -> ASGIApp:
             _visitor.reset(token)
 
     return visit
-
-
-async def _no_apps() -> HTMLResponse:
-    page = (HERE / "templates" / "no_apps.html").read_text(encoding="utf-8")
-    return HTMLResponse(page)
