@@ -20,7 +20,7 @@ from fraktal_kernel.fractals.reference.extended import below, normal, plus, time
 CONST, PLUS, MINUS, TIMES, FMA, NEG, ABS, COPYSIGN, MAX, MIN = range(10)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def value_at(z: Any, k: int, index: Any, small: Any, exponents: Any, cursor: Any) -> Any:
     """Give ``z[k]`` and an exponent; the cursor walks along the small values."""
     while cursor[0] < index.shape[0] and index[cursor[0]] < k:
@@ -69,7 +69,7 @@ def by_ball(
     return found
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _load(m: Any, e: Any, row: int, column: int, value: float, exponent: int) -> None:
     m[row, column], e[row, column] = normal(value, exponent)
 
@@ -149,7 +149,7 @@ def by_frame(
     return -1
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _contains_zero(m: Any, e: Any, row: int, r0: float, e0: int) -> bool:
     """Whether ``|D**-1 z| <= r0``, written without the division."""
     x, ex, y, ey = m[row, 0], e[row, 0], m[row + 1, 0], e[row + 1, 0]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,13 +194,17 @@ def engine_for(
     radius: float,
 ) -> Engine:
     """Choose the fastest engine for a recurrence and a precision, a multiple of 64 bits."""
+    from fraktal_kernel.fractals.reference.wide import SpectralEngine, wide
+
+    if wide(recurrence, bits):
+        return SpectralEngine(recurrence, c, state, bits, radius)
     if recurrence.fold >= 0:
         return QuadraticEngine(recurrence, c, state, bits, radius)
     return ProgramEngine(recurrence, c, state, bits, radius)
 
 
 def _instructions(tape: Tape) -> Whole:
-    """Write a tape as numbers; products with small whole numbers become instructions of one pass."""
+    """Write a tape as numbers; products with whole numbers become instructions of one pass."""
     code = np.zeros((len(tape.code), 4), np.int64)
     constants = {}
     for k, (op, *args) in enumerate(tape.code):

@@ -16,7 +16,7 @@ from fraktal_kernel.fractals.reference.limbs import power_of_two
 NONE = -(1 << 60)  # the exponent of zero
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def exponent_of(typing: Any, value: Any) -> Any:
     """Give e with ``0.5 <= |value| / 2**e < 1`` for an ordinary float64."""
 
@@ -28,7 +28,7 @@ def exponent_of(typing: Any, value: Any) -> Any:
     return types.int64(types.float64), emit
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def normal(mantissa: float, exponent: int) -> Any:
     """Bring the mantissa to [0.5, 1)."""
     if mantissa == 0.0:
@@ -39,7 +39,7 @@ def normal(mantissa: float, exponent: int) -> Any:
     return mantissa * power_of_two(-e), exponent + e
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def times(a: float, ea: int, b: float, eb: int) -> Any:
     """Multiply."""
     c = a * b
@@ -49,7 +49,7 @@ def times(a: float, ea: int, b: float, eb: int) -> Any:
     return c * power_of_two(-e), ea + eb + e
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def plus(a: float, ea: int, b: float, eb: int) -> Any:
     """Add."""
     if ea < eb:
@@ -63,7 +63,7 @@ def plus(a: float, ea: int, b: float, eb: int) -> Any:
     return c * power_of_two(-e), ea + e
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def below(a: float, ea: int, b: float, eb: int) -> bool:
     """Compare numbers that are not negative: ``a <= b``."""
     if a == 0.0:

@@ -23,7 +23,7 @@ _TWO64 = 18446744073709551616.0
 SMALLEST = 1e-300
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def call3(typing: Any, address: Any, result: Any, a: Any, count: Any) -> Any:
     """Call ``f(result, a, count)``, pointers given as numbers."""
 
@@ -35,7 +35,7 @@ def call3(typing: Any, address: Any, result: Any, a: Any, count: Any) -> Any:
     return types.void(*[types.int64] * 4), emit
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def call4(typing: Any, address: Any, result: Any, a: Any, b: Any, count: Any) -> Any:
     """Call ``f(result, a, b, count)``, pointers given as numbers; returns the carry."""
 
@@ -46,7 +46,7 @@ def call4(typing: Any, address: Any, result: Any, a: Any, b: Any, count: Any) ->
     return types.int64(*[types.int64] * 5), emit
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def power_of_two(typing: Any, exponent: Any) -> Any:
     """Give ``2.0**exponent`` for -1022 <= exponent <= 1023."""
 
@@ -57,7 +57,7 @@ def power_of_two(typing: Any, exponent: Any) -> Any:
     return types.float64(types.int64), emit
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def compare(w: Any, a: int, b: int, count: int) -> int:
     """Compare magnitudes: -1, 0 or 1; the first limbs nearly always decide."""
     for k in range(count - 1, -1, -1):
@@ -66,7 +66,7 @@ def compare(w: Any, a: int, b: int, count: int) -> int:
     return 0
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def difference(calls: Any, w: Any, base: int, to: int, a: int, b: int, count: int) -> int:
     """Store ``| |a| - |b| |`` and return its sign; ``to`` may be ``a`` or ``b``."""
     sign = compare(w, a, b, count)
@@ -77,7 +77,7 @@ def difference(calls: Any, w: Any, base: int, to: int, a: int, b: int, count: in
     return 1 if sign < 0 else 0
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def add(
     calls: Any, w: Any, base: int, to: int, a: int, minus_a: int, b: int, minus_b: int, count: int
 ) -> int:
@@ -88,7 +88,7 @@ def add(
     return minus_a ^ difference(calls, w, base, to, a, b, count)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def rounded(w: Any, a: int, count: int, fraction: int) -> Any:
     """Round a magnitude to ``float64 * 2**exponent``, the float64 below 2**128 or zero."""
     top = count - 1
@@ -102,7 +102,7 @@ def rounded(w: Any, a: int, count: int, fraction: int) -> Any:
     return value, 64 * (top - 1 - fraction)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def settle(
     x: float, ex: int, y: float, ey: int, z: Any, k: int, small: Any, exponents: Any, kept: int
 ) -> int:

@@ -28,7 +28,7 @@ CONST, PLUS, MINUS, TIMES, FMA, NEG, ABS, COPYSIGN, MAX, MIN = range(10)
 SCALED, SCALED_PLUS = 10, 11
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _order(w: Any, places: Any, signs: Any, a: int, b: int, count: int) -> int:
     """Compare two registers with their signs."""
     if signs[a] != signs[b]:

@@ -1,0 +1,182 @@
+"""The engine for long numbers: digits and lengths for the Fourier transform of `spectral`."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraktal_kernel.fractals.machine import Kernel
+from fraktal_kernel.fractals.reference.decimals import fixed
+from fraktal_kernel.fractals.reference.engines import Complex, QuadraticEngine, Small
+from fraktal_kernel.fractals.reference.recurrences import SHARK, Number, Recurrence
+
+_orbit = Kernel(
+    "fraktal_kernel.fractals.reference.spectral",
+    "orbit",
+    "int64(float64[::1], int64, int64[:, ::1], int64[::1], int64[::1], float64, int64, "
+    "complex128[::1], int64, int64, float64, complex128[::1], int64[::1], int64[::1])",
+)
+# Fewer bits than this are squared faster limb by limb.
+FROM_BITS = 1_500
+_PAD = 24
+_ALIGNED = 8  # float64 numbers in a line of the cache
+_LENGTHS = sorted(
+    factor << power for factor in (1, 3, 5) for power in range(6, 21)
+)
+
+
+@lru_cache(maxsize=64)
+def layout(bits: int) -> tuple[int, int, int]:
+    """Choose length of the transform, bits of a digit, count of digits for so many bits.
+
+    The error of a coefficient is below the norm of the digits squared, times the rounding of
+    float64, times a few roundings for each level. A sum of many roundings stays far below that
+    bound: with digits chosen so that it is 1, errors of 0.04 are the largest ones seen, where 0.5
+    would do harm. `spectral` watches them.
+
+    Examples
+    --------
+    >>> length, digit_bits, digits = layout(8_750)
+    >>> (digits - 1) * digit_bits >= 8_750 and 2 * digits <= length
+    True
+    """
+    for length in _LENGTHS:
+        for digit_bits in range(22, 9, -1):
+            digits = -(-bits // digit_bits) + 1
+            norm = 2 * digits * 4.0**digit_bits / 12
+            if norm * 2 * math.log2(length) * 2.0**-53 <= 1.0:
+                if 2 * digits <= length:
+                    return length, digit_bits, digits
+                break
+    raise ValueError(f"no transform is long enough for {bits} bits.")
+
+
+def wide(recurrence: Recurrence, bits: int) -> bool:
+    """Say whether this engine can do it and is the faster one."""
+    return bits >= FROM_BITS and recurrence.fold >= 0 and not recurrence.fold & SHARK
+
+
+class SpectralEngine:
+    """A fold of ``z*z + c`` in digits, squared by a Fourier transform.
+
+    Where rounding comes out unsafe, which digits that look random do not do, the orbit goes on
+    from the last slice with GMP's squarings.
+    """
+
+    def __init__(
+        self,
+        recurrence: Recurrence,
+        c: tuple[Number, Number],
+        state: tuple[int, ...],
+        bits: int,
+        radius: float,
+    ) -> None:
+        self._given = (recurrence, c, bits, radius)
+        self._fold, self._radius2 = recurrence.fold, radius * radius
+        self.bits = bits
+        self.small = Small()
+        self.small.info = np.array([0, -1, 0], np.int64)
+        self._narrow: QuadraticEngine | None = None
+        length, digit_bits, digits = layout(bits)
+        self._bits, self._unit = digit_bits, 2.0**digit_bits
+        self._shape = np.array([length, 0, 0], np.int64)
+        self._shape[:] = digits, length, digit_bits
+        room = digits + _PAD
+        sizes = [length + _PAD, length + _PAD, room, room, room, room, room, room]
+        places, at = [], 0
+        for k, size in enumerate(sizes):
+            if k == 4:
+                at += _ALIGNED  # what `split` gathers lies before
+            places.append(at)
+            at += -(-size // _ALIGNED) * _ALIGNED
+        self._places = np.array(places, np.int64)
+        self._plan, turns = _plan(length, at)
+        self._work = _aligned(at + len(turns))
+        self._work[at:] = turns
+        for k, value in enumerate((*state, fixed(c[0], bits), fixed(c[1], bits))):
+            offset = places[k] + (3 if k > 1 else 0)
+            self._work[offset : offset + digits] = self._digits(value)
+
+    def advance(self, z: Complex, first: int, last: int) -> tuple[int, bool]:
+        """Fill ``z[first:last]``; returns where it stopped, and whether the orbit escaped."""
+        if self._narrow is not None:
+            return self._narrow.advance(z, first, last)
+        small, work, digits = self.small, self._work, self._shape[0]
+        x, y = (slice(place, place + digits) for place in self._places[:2])
+        before = work[x].copy(), work[y].copy()
+        at = _orbit(
+            *(work, work.ctypes.data, self._plan, self._places, self._shape, self._unit),
+            *(self._fold, z, first, last, self._radius2),
+            *(small.room, small.room_exponents, small.info),
+        )
+        if small.info[2]:
+            small.info[0] = 0
+            work[x], work[y] = before
+            recurrence, c, bits, radius = self._given
+            self._narrow = QuadraticEngine(recurrence, c, self.state(), bits, radius)
+            self._narrow.small = small
+            return self._narrow.advance(z, first, last)
+        small.flush()
+        return at, small.info[1] >= 0
+
+    def state(self) -> tuple[int, ...]:
+        """Give the last value times 2**bits."""
+        if self._narrow is not None:
+            return self._narrow.state()
+        digits, bits = int(self._shape[0]), self._bits
+        values = []
+        for place in self._places[:2]:
+            value = 0
+            for digit in self._work[place : place + digits][::-1].astype(np.int64).tolist():
+                value = (value << bits) + digit
+            values.append(value >> (bits * (digits - 1) - self.bits))
+        return tuple(values)
+
+    def _digits(self, value: int) -> NDArray[np.float64]:
+        """Cut a whole number, times 2**bits, into digits, none more than half a unit."""
+        count, bits = int(self._shape[0]), self._bits
+        rest = abs(value) << (bits * (count - 1) - self.bits)
+        digits, carry, half = np.zeros(count), 0, 1 << (bits - 1)
+        for k in range(count - 1):
+            digit = (rest & (2 * half - 1)) + carry
+            rest >>= bits
+            carry = int(digit > half)
+            digits[k] = digit - 2 * half * carry
+        digits[-1] = rest + carry
+        return -digits if value < 0 else digits
+
+
+def _plan(length: int, at: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Lay out the passes from the whole length down to blocks of eight, and their roots of unity.
+
+    The first pass has radix 2 or 4, so that radix 4 does for the rest.
+    """
+    odd = length >> ((length & -length).bit_length() - 1)
+    levels = (length // odd).bit_length() - 1 - 3
+    radices = [4 if levels % 2 == 0 else 2] + ([odd] if odd > 1 else [])
+    radices += [4] * ((levels - 1) // 2)
+    passes, turns, block = [], [], length
+    for radix in radices:
+        part = block // radix
+        passes.append((radix, part, length // block, at))
+        for k in range(1, radix):
+            # In extended precision, where the machine has it, so that they are rounded once.
+            angle = np.arange(part, dtype=np.longdouble) * k * (2 * _pi() / block)
+            turns += [np.cos(angle).astype(float), -np.sin(angle).astype(float)]
+            at += 2 * part
+        block = part
+    return np.array(passes, np.int64), np.concatenate(turns)
+
+
+def _pi() -> np.longdouble:
+    return np.arctan(np.longdouble(1)) * 4
+
+
+def _aligned(size: int) -> NDArray[np.float64]:
+    """Make an array that begins at a line of the cache."""
+    whole = np.zeros(size + _ALIGNED)
+    skip = (-whole.ctypes.data // 8) % _ALIGNED
+    return whole[skip : skip + size]
