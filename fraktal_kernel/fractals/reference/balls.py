@@ -74,6 +74,52 @@ def _load(m: Any, e: Any, row: int, column: int, value: float, exponent: int) ->
     m[row, column], e[row, column] = normal(value, exponent)
 
 
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _step(m: Any, e: Any, code: Any, places: Any) -> None:
+    """Run the tape once on values and derivatives, and put the result where z was."""
+    inputs, zr, before = places[0], places[1], places[2]
+    for j in range(code.shape[0]):
+        operation, a, b, c = code[j, 0], code[j, 1], code[j, 2], code[j, 3]
+        to = inputs + j
+        if operation == CONST:
+            continue
+        if operation == TIMES or operation == FMA:
+            for i in range(2, -1, -1):
+                u, eu = times(m[a, i], e[a, i], m[b, 0], e[b, 0])
+                if i > 0:
+                    v, ev = times(m[a, 0], e[a, 0], m[b, i], e[b, i])
+                    u, eu = plus(u, eu, v, ev)
+                if operation == FMA:
+                    u, eu = plus(u, eu, m[c, i], e[c, i])
+                m[to, i], e[to, i] = u, eu
+            continue
+        sign, source = 1.0, a
+        if operation == NEG:
+            sign = -1.0
+        elif operation == ABS:
+            sign = -1.0 if m[a, 0] < 0.0 else 1.0
+        elif operation == COPYSIGN:
+            sign = -1.0 if (m[a, 0] < 0.0) != (m[b, 0] < 0.0) else 1.0
+        elif operation == MAX or operation == MIN:
+            u, _ = plus(m[a, 0], e[a, 0], -m[b, 0], e[b, 0])
+            source = a if (u >= 0.0) == (operation == MAX) else b
+        for i in range(3):
+            u, eu = sign * m[source, i], e[source, i]
+            if operation == PLUS:
+                u, eu = plus(u, eu, m[b, i], e[b, i])
+            elif operation == MINUS:
+                u, eu = plus(u, eu, -m[b, i], e[b, i])
+            m[to, i], e[to, i] = u, eu
+    for i in range(3):
+        if before >= 0:
+            m[before, i], e[before, i] = m[zr, i], e[zr, i]
+            m[before + 1, i], e[before + 1, i] = m[zr + 1, i], e[zr + 1, i]
+        u, eu = m[places[3], i], e[places[3], i]
+        v, ev = m[places[4], i], e[places[4], i]
+        m[zr, i], e[zr, i] = u, eu
+        m[zr + 1, i], e[zr + 1, i] = v, ev
+
+
 def by_frame(
     z: Any,
     first: int,
@@ -98,7 +144,7 @@ def by_frame(
     m, e : value and derivatives by the two parts of c of each register, with exponents; on entry
         the row of z holds the derivatives at ``first``
     """
-    inputs, zr, before = places[0], places[1], places[2]
+    zr = places[1]
     r0, e0 = normal(size, size_exponent)
     for k in range(first, last):
         value, scale = value_at(z, k, index, small, exponents, state)
@@ -106,46 +152,7 @@ def by_frame(
         _load(m, e, zr + 1, 0, value.imag, scale)
         if k > 0 and _contains_zero(m, e, zr, r0, e0):
             return k
-        for j in range(code.shape[0]):
-            operation, a, b, c = code[j, 0], code[j, 1], code[j, 2], code[j, 3]
-            to = inputs + j
-            if operation == CONST:
-                continue
-            if operation == TIMES or operation == FMA:
-                for i in range(2, -1, -1):
-                    u, eu = times(m[a, i], e[a, i], m[b, 0], e[b, 0])
-                    if i > 0:
-                        v, ev = times(m[a, 0], e[a, 0], m[b, i], e[b, i])
-                        u, eu = plus(u, eu, v, ev)
-                    if operation == FMA:
-                        u, eu = plus(u, eu, m[c, i], e[c, i])
-                    m[to, i], e[to, i] = u, eu
-                continue
-            sign, source = 1.0, a
-            if operation == NEG:
-                sign = -1.0
-            elif operation == ABS:
-                sign = -1.0 if m[a, 0] < 0.0 else 1.0
-            elif operation == COPYSIGN:
-                sign = -1.0 if (m[a, 0] < 0.0) != (m[b, 0] < 0.0) else 1.0
-            elif operation == MAX or operation == MIN:
-                u, _ = plus(m[a, 0], e[a, 0], -m[b, 0], e[b, 0])
-                source = a if (u >= 0.0) == (operation == MAX) else b
-            for i in range(3):
-                u, eu = sign * m[source, i], e[source, i]
-                if operation == PLUS:
-                    u, eu = plus(u, eu, m[b, i], e[b, i])
-                elif operation == MINUS:
-                    u, eu = plus(u, eu, -m[b, i], e[b, i])
-                m[to, i], e[to, i] = u, eu
-        for i in range(3):
-            if before >= 0:
-                m[before, i], e[before, i] = m[zr, i], e[zr, i]
-                m[before + 1, i], e[before + 1, i] = m[zr + 1, i], e[zr + 1, i]
-            u, eu = m[places[3], i], e[places[3], i]
-            v, ev = m[places[4], i], e[places[4], i]
-            m[zr, i], e[zr, i] = u, eu
-            m[zr + 1, i], e[zr + 1, i] = v, ev
+        _step(m, e, code, places)
     return -1
 
 
@@ -170,3 +177,47 @@ def _contains_zero(m: Any, e: Any, row: int, r0: float, e0: int) -> bool:
     q, eq = times(area, area_e, r0, e0)
     q, eq = times(q, eq, q, eq)
     return area != 0.0 and below(p, ep, q, eq)
+
+
+def sizes(
+    z: Any,
+    period: int,
+    index: Any,
+    small: Any,
+    exponents: Any,
+    code: Any,
+    places: Any,
+    m: Any,
+    e: Any,
+    total: Any,
+    total_e: Any,
+    state: Any,
+) -> int:
+    """Follow ``L = dz[n]/dz[1]`` and the sum of its inverses up to the period.
+
+    On entry the row of z holds the unit matrix, as does ``total``; on return L and the sum.
+    The rest is as in `by_frame`; derivatives by c are not wanted, so those of c are zero.
+    """
+    zr = places[1]
+    for k in range(1, period):
+        value, scale = value_at(z, k, index, small, exponents, state)
+        _load(m, e, zr, 0, value.real, scale)
+        _load(m, e, zr + 1, 0, value.imag, scale)
+        _step(m, e, code, places)
+        a, ea, b, eb = m[zr, 1], e[zr, 1], m[zr, 2], e[zr, 2]
+        c, ec, d, ed = m[zr + 1, 1], e[zr + 1, 1], m[zr + 1, 2], e[zr + 1, 2]
+        u, eu = times(a, ea, d, ed)
+        v, ev = times(b, eb, c, ec)
+        area, area_e = plus(u, eu, -v, ev)
+        if area == 0.0:
+            return k
+        area, area_e = normal(1.0 / area, -area_e)
+        u, eu = times(d, ed, area, area_e)
+        total[0, 0], total_e[0, 0] = plus(total[0, 0], total_e[0, 0], u, eu)
+        u, eu = times(-b, eb, area, area_e)
+        total[0, 1], total_e[0, 1] = plus(total[0, 1], total_e[0, 1], u, eu)
+        u, eu = times(-c, ec, area, area_e)
+        total[1, 0], total_e[1, 0] = plus(total[1, 0], total_e[1, 0], u, eu)
+        u, eu = times(a, ea, area, area_e)
+        total[1, 1], total_e[1, 1] = plus(total[1, 1], total_e[1, 1], u, eu)
+    return 0

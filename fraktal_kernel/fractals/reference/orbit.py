@@ -135,9 +135,9 @@ def reference_orbit(
     finder = None
     if radius is not None and julia is None:
         finder = PeriodFinder(recurrence, c, radius)
+    begin = complex(float_of(start[0]), float_of(start[1]))
     z, ended, period = _walk(
-        *(engine, going_on, complex(float_of(start[0]), float_of(start[1]))),
-        *(max_iter, finder, until_period, progress, cancelled),
+        engine, going_on, begin, max_iter, finder, until_period, progress, cancelled
     )
     index, mantissa, exponent = engine.small.arrays()
     done = Orbit(

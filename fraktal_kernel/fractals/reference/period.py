@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,45 @@ class SmallValues(Protocol):
         """Give index, mantissa and exponent of all."""
 
 
+class Frame:
+    """The registers of a tape, each a value and two derivatives, for compiled code.
+
+    Parameters
+    ----------
+    recurrence : whose tape it is
+    c : its value
+    """
+
+    def __init__(self, recurrence: Recurrence, c: tuple[Number, Number]) -> None:
+        tape = recurrence.tape
+        count, inputs = len(tape.inputs) + len(tape.code), len(tape.inputs)
+        self.mantissas = np.zeros((count, 3))
+        self.exponents = np.full((count, 3), _NONE, np.int64)
+        self.code = np.zeros((len(tape.code), 4), np.int64)
+        values: dict[str, Number] = {"cr": c[0], "ci": c[1], **recurrence.constants}
+        for k, (op, *args) in enumerate(tape.code):
+            self.code[k, 0] = OPERATIONS.index(op)
+            if op == "const":
+                self.put(inputs + k, 0, args[0])
+            else:
+                self.code[k, 1 : 1 + len(args)] = args
+        for k, name in enumerate(tape.inputs):
+            if name in values:
+                self.put(k, 0, values[name])
+        before = tape.inputs.index("pr") if "pr" in tape.inputs else -1
+        places = (inputs, tape.inputs.index("zr"), before, *tape.outputs)
+        self.places = np.array(places, np.int64)
+
+    def put(self, row: int, column: int, value: Number) -> None:
+        """Set a value (column 0) or a derivative."""
+        whole = fixed(value, 1100)
+        if whole:
+            shift = max(0, abs(whole).bit_length() - 60)
+            mantissa, exponent = np.frexp(float(whole >> shift))
+            self.mantissas[row, column] = mantissa
+            self.exponents[row, column] = int(exponent) + shift - 1100
+
+
 class PeriodFinder:
     """Carries the disk of the view along an orbit.
 
@@ -49,37 +88,9 @@ class PeriodFinder:
         self._state = np.array([0, self._exponent + 1], np.int64)
         self._ball = np.array([self._size / 2])
         if not self._power:
-            self._frame(recurrence, c)
-
-    def _frame(self, recurrence: Recurrence, c: tuple[Number, Number]) -> None:
-        """Lay out the registers of the tape with their derivatives."""
-        tape = recurrence.tape
-        count, inputs = len(tape.inputs) + len(tape.code), len(tape.inputs)
-        self._m, self._e = np.zeros((count, 3)), np.full((count, 3), _NONE, np.int64)
-        self._code = np.zeros((len(tape.code), 4), np.int64)
-        values: dict[str, Any] = {"cr": c[0], "ci": c[1], **recurrence.constants}
-        for k, (op, *args) in enumerate(tape.code):
-            self._code[k, 0] = OPERATIONS.index(op)
-            if op == "const":
-                self._put(inputs + k, args[0])
-            else:
-                self._code[k, 1 : 1 + len(args)] = args
-        for k, name in enumerate(tape.inputs):
-            if name in values:
-                self._put(k, values[name])
-        for column, name in enumerate(("cr", "ci"), start=1):
-            row = tape.inputs.index(name)
-            self._m[row, column], self._e[row, column] = 0.5, 1
-        before = tape.inputs.index("pr") if "pr" in tape.inputs else -1
-        places = (inputs, tape.inputs.index("zr"), before, *tape.outputs)
-        self._places = np.array(places, np.int64)
-
-    def _put(self, row: int, value: Number) -> None:
-        whole = fixed(value, 1100)
-        if whole:
-            shift = max(0, abs(whole).bit_length() - 60)
-            mantissa, exponent = np.frexp(float(whole >> shift))
-            self._m[row, 0], self._e[row, 0] = mantissa, int(exponent) + shift - 1100
+            self._frame = Frame(recurrence, c)
+            for column, name in enumerate(("cr", "ci"), start=1):
+                self._frame.put(recurrence.tape.inputs.index(name), column, 1.0)
 
     def look(self, z: NDArray[np.complex128], last: int, small: SmallValues) -> int:
         """Go on up to ``z[last - 1]``; returns the period once it is found, else 0."""
@@ -95,7 +106,8 @@ class PeriodFinder:
             )
         else:
             found = _by_frame(
-                *(z, first, last, index, mantissa, exponent, self._code, self._places),
-                *(self._size, self._exponent, self._m, self._e, self._state),
+                *(z, first, last, index, mantissa, exponent, self._frame.code),
+                *(self._frame.places, self._size, self._exponent),
+                *(self._frame.mantissas, self._frame.exponents, self._state),
             )
-        return max(found, 0)
+        return max(int(found), 0)
