@@ -118,5 +118,5 @@ def matrix_of(rotation_deg: object = 0, skew: object = None) -> tuple[float, flo
 
 def _rows(skew: object) -> Sequence[Sequence[float]]:
     if isinstance(skew, (list, tuple, np.ndarray)) and np.shape(skew) == (2, 2):
-        return np.asarray(skew, np.float64).tolist()
+        return [[float(value) for value in row] for row in skew]
     raise ValueError
