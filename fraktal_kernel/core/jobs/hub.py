@@ -27,6 +27,8 @@ from fraktal_kernel.errors import FraktalError, InvalidInput, Unavailable
 T = TypeVar("T")
 log = get_logger("jobs")
 RETRY_S = 1.0
+#: how long those who serve a worker may take to end when all is closed
+LINES_END_S = 5.0
 GRAVE = ("warning", "error", "critical")
 
 
@@ -401,3 +403,7 @@ class Hub:
             worker.channel.hang_up()
         for channel in list(self.wardens.values()):
             channel.hang_up()
+        # Their threads take back what was half written; the end of this process would cut them off.
+        end = time.monotonic() + LINES_END_S
+        while self.workers and time.monotonic() < end:
+            time.sleep(0.01)
