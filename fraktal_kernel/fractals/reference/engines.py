@@ -49,6 +49,12 @@ class Engine(Protocol):
     def advance(self, z: Complex, first: int, last: int) -> tuple[int, bool]:
         """Fill ``z[first:last]``; returns where it stopped, and whether the orbit escaped."""
 
+    def mark(self) -> None:
+        """Remember this place of the orbit."""
+
+    def back(self) -> None:
+        """Go back to the place marked last."""
+
     def state(self) -> tuple[int, ...]:
         """Give the exact last value (and the one before, if that matters) times 2**bits."""
 
@@ -64,6 +70,7 @@ class Small:
         self.room_exponents = np.zeros(2 * _ROOM, np.int64)
         self.info = np.array([0, -1], np.int64)
         self._parts: list[tuple[Whole, Complex, Whole]] = []
+        self._mark = self.arrays()
 
     def flush(self) -> None:
         """Put aside what a kernel left in the room."""
@@ -73,6 +80,15 @@ class Small:
             part = (places[:, 0].copy(), self.room[:count].copy(), places[:, 1].copy())
             self._parts.append(part)
             self.info[0] = 0
+
+    def mark(self) -> None:
+        """Remember how many there are."""
+        self._mark = self.arrays()
+
+    def back(self) -> None:
+        """Forget what came after the mark."""
+        self._parts = [self._mark]
+        self.info[1] = -1
 
     def known(self, index: Whole, mantissa: Complex, exponent: Whole) -> None:
         """Begin with values that were found before."""
@@ -120,6 +136,16 @@ class QuadraticEngine:
         )
         small.flush()
         return at, small.info[1] >= 0
+
+    def mark(self) -> None:
+        """Remember this place of the orbit."""
+        self.small.mark()
+        self._mark = self._w[: 2 * self._count].copy(), self._signs[:2].copy()
+
+    def back(self) -> None:
+        """Go back to the place marked last."""
+        self.small.back()
+        self._w[: 2 * self._count], self._signs[:2] = self._mark
 
     def state(self) -> tuple[int, ...]:
         """Give the exact last value times 2**bits."""
@@ -177,6 +203,18 @@ class ProgramEngine:
         )
         small.flush()
         return at, small.info[1] >= 0
+
+    def mark(self) -> None:
+        """Remember this place of the orbit."""
+        self.small.mark()
+        inputs = int(self._state[0])
+        self._mark = self._w[: inputs * self._count].copy(), self._signs[:inputs].copy()
+
+    def back(self) -> None:
+        """Go back to the place marked last."""
+        self.small.back()
+        inputs = int(self._state[0])
+        self._w[: inputs * self._count], self._signs[:inputs] = self._mark
 
     def state(self) -> tuple[int, ...]:
         """Give the exact last value, and the one before where it matters, times 2**bits."""

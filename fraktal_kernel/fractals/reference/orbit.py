@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.escape import Stopped
-from fraktal_kernel.fractals.reference.decimals import bits_for, fixed
+from fraktal_kernel.fractals.reference.decimals import bits_for, fixed, ratio
 from fraktal_kernel.fractals.reference.engines import Engine, engine_for
 from fraktal_kernel.fractals.reference.period import PeriodFinder
 from fraktal_kernel.fractals.reference.recurrences import Number, Recurrence, recurrence_of
@@ -69,7 +68,7 @@ class Orbit:
         return len(self.z) - 1
 
     def upto(self, last: int) -> Orbit:
-        """Give the orbit up to ``z[last]``, where it cannot go on."""
+        """Give the orbit up to ``z[last]``; a part of it cannot go on."""
         if last >= len(self):
             return self
         kept = int(np.searchsorted(self.small_index, last, side="right"))
@@ -79,8 +78,7 @@ class Orbit:
             small_index=self.small_index[:kept],
             small_mantissa=self.small_mantissa[:kept],
             small_exponent=self.small_exponent[:kept],
-            ended="limit",
-            period=0,
+            ended="period" if last == self.period else "limit",
             state=(),
         )
 
@@ -144,9 +142,7 @@ def reference_orbit(
         *(recurrence.name, c, bits, z, index, mantissa, exponent),
         *(ended, period, escape_radius, start, engine.state()),
     )
-    if ended != "period" or period == len(done):
-        return done
-    return replace(done.upto(period), ended="period", period=period)
+    return done if not period or not until_period else done.upto(period)
 
 
 def _walk(
@@ -175,10 +171,14 @@ def _walk(
             raise Stopped("the computation was cancelled before the orbit was complete.")
         if at >= len(z):
             z = np.concatenate((z, np.zeros(min(len(z), max_iter + 1 - len(z)), np.complex128)))
+        engine.mark()
         began = time.perf_counter()
         reached, escaped = engine.advance(z, at, min(at + slice_, len(z), max_iter + 1))
         if finder is not None and not period:
             period = finder.look(z, reached, engine.small)
+        if period and until_period and reached > period + 1:
+            engine.back()
+            reached, escaped = engine.advance(z, at, period + 1)
         took = max(time.perf_counter() - began, 1e-6)
         slice_ = max(1, int(min(2 * slice_, (reached - at) * _SLICE_S / took + 1)))
         at = reached
@@ -193,7 +193,8 @@ def _walk(
 
 def float_of(number: Number) -> float:
     """Round a number to float64."""
-    return math.ldexp(fixed(number, 1074), -1074) if isinstance(number, str) else float(number)
+    above, below = ratio(number)
+    return int(above) / int(below)
 
 
 def _check(max_iter: int, escape_radius: float, bits: int | None, radius: Number | None) -> None:

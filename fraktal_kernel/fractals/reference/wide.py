@@ -80,6 +80,7 @@ class SpectralEngine:
         self.small = Small()
         self.small.info = np.array([0, -1, 0], np.int64)
         self._narrow: QuadraticEngine | None = None
+        self._mark: list[NDArray[np.float64]] = []
         length, digit_bits, digits = layout(bits)
         self._bits, self._unit = digit_bits, 2.0**digit_bits
         self._shape = np.array([length, 0, 0], np.int64)
@@ -104,9 +105,8 @@ class SpectralEngine:
         """Fill ``z[first:last]``; returns where it stopped, and whether the orbit escaped."""
         if self._narrow is not None:
             return self._narrow.advance(z, first, last)
-        small, work, digits = self.small, self._work, self._shape[0]
-        x, y = (slice(place, place + digits) for place in self._places[:2])
-        before = work[x].copy(), work[y].copy()
+        small, work = self.small, self._work
+        before = self._copied()
         at = _orbit(
             *(work, work.ctypes.data, self._plan, self._places, self._shape, self._unit),
             *(self._fold, z, first, last, self._radius2),
@@ -114,13 +114,40 @@ class SpectralEngine:
         )
         if small.info[2]:
             small.info[0] = 0
-            work[x], work[y] = before
+            self._restore(before)
             recurrence, c, bits, radius = self._given
             self._narrow = QuadraticEngine(recurrence, c, self.state(), bits, radius)
             self._narrow.small = small
             return self._narrow.advance(z, first, last)
         small.flush()
         return at, small.info[1] >= 0
+
+    def _copied(self) -> list[NDArray[np.float64]]:
+        digits = self._shape[0]
+        return [self._work[place : place + digits].copy() for place in self._places[:2]]
+
+    def _restore(self, parts: list[NDArray[np.float64]]) -> None:
+        for place, part in zip(self._places[:2], parts, strict=True):
+            self._work[place : place + len(part)] = part
+
+    def mark(self) -> None:
+        """Remember this place of the orbit."""
+        if self._narrow is not None:
+            self._narrow.mark()
+            self._mark = []
+            return
+        self.small.mark()
+        self._mark = self._copied()
+
+    def back(self) -> None:
+        """Go back to the place marked last."""
+        if self._narrow is not None and not self._mark:
+            self._narrow.back()
+            return
+        self._narrow = None
+        self.small.back()
+        self.small.info[2] = 0
+        self._restore(self._mark)
 
     def state(self) -> tuple[int, ...]:
         """Give the last value times 2**bits."""
