@@ -1,0 +1,1 @@
+"""Deep zoom: pictures by perturbation of one reference orbit, at any depth."""

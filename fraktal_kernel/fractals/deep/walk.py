@@ -1,0 +1,180 @@
+"""Perturbation of one point after another, with linear approximation: what is compiled.
+
+A point is its small distance *z* from the value ``Z_j`` of the reference orbit. Where a segment
+begins at *j*, the longest one is taken whose radius allows it; else single steps go on to the next
+segment. Where the point itself is nearer to the start of the orbit than to ``Z_j``, or the orbit
+ends, it goes on from the start of the orbit. So nothing cancels, and no reference is a bad one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+# Columns of the segments: 2**s * Z twice, 2**s, radius, A, B.
+ZR, ZI, SCALE, RADIUS, A, B = 0, 1, 2, 3, 4, 6
+# Columns of their links: the segment of the next stage that begins here, of the stage below,
+# length, where it begins.
+UP, DOWN, LENGTH, BEGIN = range(4)
+# Places in the array of counters.
+STEPS, SEGMENTS, POINT = range(3)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _larger(x: float, y: float) -> float:
+    x, y = abs(x), abs(y)
+    return x if x > y else y
+
+
+def walk(derivative: bool) -> Callable[..., int]:
+    """Make the function that walks points of ``z*z + c``, with or without their derivative."""
+
+    def run(
+        orbit: Any,
+        segments: Any,
+        links: Any,
+        roots: Any,
+        plane: Any,
+        width: int,
+        points: Any,
+        max_iter: int,
+        count: Any,
+        value: Any,
+        slope: Any,
+        counters: Any,
+        stop: Any,
+    ) -> bool:
+        """Walk points until they have left or ``max_iter`` steps are done.
+
+        Parameters
+        ----------
+        orbit : Z, float64 [n + 1, 2]
+        segments, links : the segments of all stages
+        roots : for each stage, the coarsest first, which segment begins at 0
+        plane : offset of pixel [0, 0] from the reference in pixels, matrix, size of a pixel,
+            square of the escape radius
+        width : of the picture in pixels
+        points : which pixels, ``row * width + column``
+        max_iter : give up after so many steps
+        count, value, slope : for each pixel: steps done, z, derivative of z by the point (in
+            pixels). Taken as where to begin, at 0 of the orbit, and filled; NaN inside
+        counters : steps, segments, points done so far
+        stop : anything but 0 ends it soon
+
+        Returns
+        -------
+        whether all points are done
+        """
+        last = orbit.shape[0] - 1
+        pixel, radius2 = plane[6], plane[7]
+        steps, taken = counters[STEPS], counters[SEGMENTS]
+        while counters[POINT] < points.shape[0]:
+            point = points[counters[POINT]]
+            row, column = point // width, point % width
+            u, v = column + plane[0], plane[1] - row
+            dr = plane[2] * u + plane[3] * v
+            di = plane[4] * u + plane[5] * v
+            cr, ci = pixel * dr, pixel * di
+            n = count[point]
+            zr, zi = value[point, 0], value[point, 1]
+            sr, si = slope[point, 0], slope[point, 1]
+            left = False
+            j = 0
+            at = roots[0]
+            while True:
+                counters[STEPS] = steps  # a store, so that the next line looks at memory
+                if stop[0] != 0:
+                    return False
+                # Take the longest segment that holds, and go on while one holds.
+                while True:
+                    scale = segments[at, SCALE]
+                    tr, ti = scale * zr, scale * zi
+                    wr, wi = segments[at, ZR] + tr, segments[at, ZI] + ti
+                    yr, yi = tr * wr - ti * wi, tr * wi + ti * wr
+                    if not _larger(yr, yi) < segments[at, RADIUS]:
+                        if links[at, DOWN] < 0:
+                            break
+                        at = links[at, DOWN]
+                        continue
+                    # Longer ones that begin here may hold as well.
+                    up = links[at, UP]
+                    while up >= 0:
+                        scale = segments[up, SCALE]
+                        pr, pi = scale * zr, scale * zi
+                        qr, qi = segments[up, ZR] + pr, segments[up, ZI] + pi
+                        xr, xi = pr * qr - pi * qi, pr * qi + pi * qr
+                        if not _larger(xr, xi) < segments[up, RADIUS]:
+                            break
+                        at = up
+                        tr, ti, wr, wi, yr, yi = pr, pi, qr, qi, xr, xi
+                        up = links[at, UP]
+                    if n + links[at, LENGTH] > max_iter:
+                        n = max_iter + 1
+                        break
+                    n += links[at, LENGTH]
+                    taken += 1
+                    ar, ai = segments[at, A], segments[at, A + 1]
+                    br, bi = segments[at, B], segments[at, B + 1]
+                    zr = ar * yr - ai * yi + (br * dr - bi * di)
+                    zi = ar * yi + ai * yr + (br * di + bi * dr)
+                    if derivative:
+                        # d(2Zz + zz) = 2(Z + z) dz, at the scale of the segment.
+                        hr, hi = scale * (wr + tr), scale * (wi + ti)
+                        kr, ki = hr * sr - hi * si, hr * si + hi * sr
+                        # B times the matrix of the picture has no need to be a complex number.
+                        sr = ar * kr - ai * ki + br
+                        si = ar * ki + ai * kr + bi
+                    at += 1
+                    j = links[at, BEGIN]
+                    pr, pi = orbit[j, 0] + zr, orbit[j, 1] + zi
+                    if j == last or _larger(pr, pi) < _larger(zr, zi):
+                        zr, zi = pr, pi
+                        j = 0
+                        at = roots[0]
+                if n > max_iter:
+                    break
+                # Single steps to where the next segment begins.
+                end = j + links[at, LENGTH]
+                at += 1
+                if j == last:
+                    zr, zi = orbit[j, 0] + zr, orbit[j, 1] + zi
+                    j, at = 0, roots[roots.shape[0] - 1]
+                    continue
+                while j < end:
+                    if n >= max_iter:
+                        n = max_iter + 1
+                        break
+                    pr, pi = 2 * orbit[j, 0] + zr, 2 * orbit[j, 1] + zi
+                    if derivative:
+                        hr, hi = pr + zr, pi + zi
+                        sr, si = hr * sr - hi * si + pixel, hr * si + hi * sr
+                    zr, zi = pr * zr - pi * zi + cr, pr * zi + pi * zr + ci
+                    j += 1
+                    n += 1
+                    steps += 1
+                    pr, pi = orbit[j, 0] + zr, orbit[j, 1] + zi
+                    if pr * pr + pi * pi > radius2:
+                        left = True
+                        break
+                    if j == last or _larger(pr, pi) < _larger(zr, zi):
+                        zr, zi = pr, pi
+                        j, at = 0, roots[0]
+                        break
+                if left or n > max_iter:
+                    break
+            if left:
+                count[point] = n
+                value[point, 0], value[point, 1] = pr, pi
+                if derivative:
+                    slope[point, 0], slope[point, 1] = sr, si
+            else:
+                count[point] = max_iter
+                value[point, 0] = value[point, 1] = float("nan")
+                slope[point, 0] = slope[point, 1] = float("nan")
+            counters[POINT] += 1
+            counters[STEPS], counters[SEGMENTS] = steps, taken
+        return True
+
+    return run
