@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import panel as pn
-from fraktal_widgets import CapabilityForm, FractalExplorer, JobsPanel
+from fraktal_widgets import CapabilityForm, FractalExplorer
 from fraktal_widgets.page import framed
-
-FIRST_JOB = ("fractal.render", {"scene": "seahorse", "width": 1280, "height": 800})
 
 
 def page(workbench: Any) -> pn.template.Template:
@@ -20,5 +18,4 @@ def page(workbench: Any) -> pn.template.Template:
         sentence="Look around in a fractal, or run anything the workbench can do as a job.",
         explorer=FractalExplorer(workbench=workbench, api="/api"),
         form=CapabilityForm(workbench=workbench, api="/api"),
-        jobs=JobsPanel(workbench, api="/api", start=FIRST_JOB),
     )

@@ -55,6 +55,8 @@ def test_a_poster_is_a_job_whose_file_the_page_links(
 ) -> None:
     """On a page of the workbench the card ends with a link to the artifact on the server."""
     explorer = explorer_page(visit(address)).sharp()
+    title = explorer.page.locator("h1").bounding_box()
+    assert explorer.canvas.bounding_box()["x"] == title["x"]
     card = save(explorer)
     keep_picture(explorer.page, f"poster-panel{address.replace('/', '-').rstrip('-')}")
     link = card.locator(".fk-files a")

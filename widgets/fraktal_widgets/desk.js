@@ -99,7 +99,8 @@ class Desk {
     setText(im, about.im ?? "");
     setText(width, about.width ?? "");
     setText(iterations, about.iterations ? `${about.iterations.toLocaleString("en")} iterations` : "");
-    setText(time, elapsed === null || elapsed === undefined ? "drawing" : `${Math.round(elapsed * 1000)} ms`);
+    const drawn = elapsed < 1 ? `${Math.round(elapsed * 1000)} ms` : duration(elapsed * 1000);
+    setText(time, elapsed === null || elapsed === undefined ? "drawing" : drawn);
     setText(this.note, about.note ?? "");
     this.note.hidden = !about.note;
   }

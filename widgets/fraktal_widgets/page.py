@@ -32,6 +32,8 @@ PAGES = {"/": "Home", "/explorer": "Fractal explorer", "/docs": "Web API"}
 #: domains that have a page of their own; the others lead to their capabilities
 DOMAIN_PAGES = {"fractal": "/explorer"}
 DOMAIN_NAMES = {"fractal": "Fractals", "notebook": "Notebooks"}
+#: what an empty list of jobs offers to run
+FIRST_JOB = ("fractal.render", {"scene": "seahorse", "width": 1280, "height": 800})
 LINKS = {
     "capability": "/#run-{name}",
     "scene": "/explorer?scene={name}",
@@ -46,7 +48,6 @@ def framed(
     here: str,
     sentence: str,
     form: CapabilityForm | None = None,
-    jobs: JobsPanel | None = None,
     **places: anywidget.AnyWidget | pn.viewable.Viewable,
 ) -> pn.template.Template:
     """Put widgets into the frame of a page.
@@ -57,12 +58,11 @@ def framed(
     title : what the page is called
     here : the page's address, marked in the rail
     sentence : what the page is for
-    form, jobs : where the page shows capabilities and jobs itself; the palette and the top bar
-        work with them
+    form : where the page shows capabilities itself; the palette works with it
     places : everything else that stands on the page, by the name of its place; ``content`` takes
         the whole page
     """
-    jobs = jobs or JobsPanel(workbench, api="/api")
+    jobs = JobsPanel(workbench, api="/api", start=FIRST_JOB)
     on_page = {"form": form} if form is not None else {}
     bar = TopBar(user=getattr(getattr(workbench, "user", None), "name", ""))
     traitlets.dlink((jobs, "counts"), (bar, "counts"))
