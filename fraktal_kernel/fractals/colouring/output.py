@@ -22,6 +22,7 @@ from fraktal_kernel.fractals.palettes.light import (
 BITS = (8, 16, 32)
 _BLOCK = 1 << 16
 _LEVELS = 65_535
+_BRIGHTEST = 1e6
 
 
 def develop(
@@ -83,6 +84,7 @@ def _developed(
 ) -> NDArray[np.float32]:
     if bits == 32:
         return planes if gamut.code == 1 else mixed(gamut.from_srgb(), planes)
+    planes = np.nan_to_num(planes, nan=0.0, posinf=_BRIGHTEST, neginf=-_BRIGHTEST)
     values = encoded(into_gamut(planes, gamut)) * np.float32(255 if bits == 8 else _LEVELS)
     if dither and bits == 8:
         # Whole levels, black and white among them, stay as they are.

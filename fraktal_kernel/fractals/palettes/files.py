@@ -64,11 +64,10 @@ def write_palette(palette: Palette, path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _hex(red: float, green: float, blue: float) -> str:
-    """Write parts from 0 to 255 as a colour."""
-    parts = [red, green, blue]
-    if not all(0 <= part <= 255 for part in parts):
-        raise ValueError(f"a colour {parts} has parts beyond 0 to 255.")
+def _hex(*parts: float) -> str:
+    """Write red, green and blue from 0 to 255 as a colour."""
+    if len(parts) != 3 or not all(0 <= part <= 255 for part in parts):
+        raise ValueError(f"a colour is {parts}; expected three parts from 0 to 255.")
     return "#" + bytes(round(part) for part in parts).hex()
 
 

@@ -55,12 +55,16 @@ class Palette:
         object.__setattr__(self, "stops", _checked(self.stops, self.cyclic))
 
     def light(self, n: int) -> NDArray[np.float32]:
-        """Give the palette once along as ``n`` colours of linear light, float32 [n, 3], unclipped.
+        """Give the palette once along as ``n`` colours of linear light, float32 [n, 3].
 
         A ring is sampled evenly without its end, which is its beginning; a ramp with both ends.
+        What lies between stops of sRGB is kept within sRGB; between wider ones nothing is clipped.
         """
         t = np.arange(n) / (n if self.cyclic else max(n - 1, 1))
-        return light_of(_curve(self.stops, self.cyclic, t)).astype(np.float32)
+        light = light_of(_curve(self.stops, self.cyclic, t))
+        if all(_HEX.fullmatch(colour) for _, colour in self.stops):
+            light = np.clip(light, 0.0, 1.0)
+        return light.astype(np.float32)
 
     def table(self, n: int) -> NDArray[np.uint8]:
         """Give a ring of ``n`` evenly spaced colours, uint8 [n, 3]; the last meets the first.

@@ -163,7 +163,7 @@ def into_gamut(light: NDArray[np.float32], gamut: Gamut) -> NDArray[np.float32]:
 
 def _lowered(light: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
     """Lower the chroma of colours [3, n] by bisection until all channels lie from 0 to 1."""
-    lab = lab_planes(np.nan_to_num(light, posinf=1e6, neginf=-1e6))
+    lab = lab_planes(light)
     lab[0] = np.clip(lab[0], 0.0, 1.0)
     low = np.zeros(lab.shape[1:], np.float32)
     high = np.ones_like(low)
