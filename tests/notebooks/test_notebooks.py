@@ -20,7 +20,7 @@ def test_a_notebook_of_the_tour_runs_from_the_top(path, tmp_path, monkeypatch):
     """Every cell runs in a fresh workspace, and the pictures and screens are there."""
     monkeypatch.setenv("FRAKTAL_DATA", str(tmp_path / "data"))
     book = nbformat.read(path, as_version=4)
-    NotebookClient(book, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(book, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = {kind for cell in book.cells for out in cell.get("outputs", []) for kind in _kinds(out)}
     assert "error" not in shown
     if path.stem == "00_start_here":
