@@ -17,6 +17,8 @@ WIDTH = 8 if _AVX512 else 4
 # What one vector may hold at once: AVX-512 has 32 registers, AVX2 16 of half the width.
 _REGISTERS = 32 if _AVX512 else 26
 _MOST_VECTORS = 6
+# Functions of the library are called lane by lane.
+_COST = {"div": 8, "sqrt": 8} | dict.fromkeys(("exp", "log", "sin", "cos", "atan2"), 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,25 @@ class Body:
             )
 
     @property
+    def remembers(self) -> bool:
+        """Whether a step reads the z before."""
+        return bool({"pr", "pi"} & set(self.step.inputs))
+
+    @property
     def carried(self) -> int:
-        """How many numbers a point carries from step to step."""
-        return 4 if {"pr", "pi"} & set(self.step.inputs) else 2
+        """How many numbers a point carries on: z, and where it matters the z before."""
+        return 4 if self.remembers or self.converges else 2
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the inputs that are the same for all points, in order."""
         names = dict.fromkeys((*self.step.inputs, *self.start.inputs))
         return tuple(name for name in names if name not in CARRIED + POINT)
+
+    @property
+    def cost(self) -> int:
+        """How many multiplications a step is worth, about."""
+        return sum(_COST.get(op, 1) for op, *_ in self.step.code)
 
     @property
     def block(self) -> int:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.escape import Progress, Stopped
@@ -18,50 +19,58 @@ _LOOK_UP_S = 0.01
 Work = Callable[[Iterator[tuple[int, int]], threading.Event], int]
 
 
-def share(
-    work: Work,
-    rows: int,
-    *,
-    first: int = 0,
-    step: int = 1,
-    threads: int | None = None,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> int:
-    """Let threads do the rows ``first, first + step, ...`` below ``rows``, and add up their steps.
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Some threads, whom to tell how far they are, and who may stop them.
 
-    Raises
-    ------
-    Stopped
-        when ``cancelled`` says so, after all threads have ended
+    Parameters
+    ----------
+    threads : how many; by default one for every processor that this process may use
+    progress : called with a fraction and a text such as ``"rows 400/1000"``
+    cancelled : asked every few milliseconds
     """
-    workers = worker_count(threads)
-    todo = max(0, -(-(rows - first) // step))
-    tall = max(1, -(-todo // (workers * _SPANS_A_THREAD))) * step
-    starts = iter(range(first, rows, tall))  # each start goes to one worker only
-    ended: list[int] = []
-    stop = threading.Event()
 
-    def spans() -> Iterator[tuple[int, int]]:
-        for start in starts:
-            yield start, min(start + tall, rows)
-            ended.append(start)
+    threads: int | None = None
+    progress: Progress | None = None
+    cancelled: Callable[[], bool] | None = None
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="fractal") as pool:
-        futures = [pool.submit(work, spans(), stop) for _ in range(workers)]
-        try:
-            waiting = set(futures)
-            rows_done = 0
-            while waiting:
-                _, waiting = wait(waiting, timeout=_LOOK_UP_S)
-                if cancelled is not None and cancelled():
-                    raise Stopped("the computation was cancelled before the picture was complete.")
-                done, rows_done = rows_done, min(rows, len(ended) * tall)
-                if progress is not None and rows_done > done:
-                    progress(rows_done / rows, f"rows {rows_done}/{rows}")
-        finally:
-            stop.set()
-        return sum(future.result() for future in futures)
+    def share(self, work: Work, rows: int, *, first: int = 0, step: int = 1) -> int:
+        """Let them do the rows ``first, first + step, ...`` below ``rows``; adds up their steps.
+
+        Raises
+        ------
+        Stopped
+            when ``cancelled`` says so, after all threads have ended
+        """
+        workers = worker_count(self.threads)
+        todo = max(0, -(-(rows - first) // step))
+        tall = max(1, -(-todo // (workers * _SPANS_A_THREAD))) * step
+        starts = iter(range(first, rows, tall))  # each start goes to one worker only
+        ended: list[int] = []
+        stop = threading.Event()
+
+        def spans() -> Iterator[tuple[int, int]]:
+            for start in starts:
+                yield start, min(start + tall, rows)
+                ended.append(start)
+
+        with ThreadPoolExecutor(workers, thread_name_prefix="fractal") as pool:
+            futures = [pool.submit(work, spans(), stop) for _ in range(workers)]
+            try:
+                waiting = set(futures)
+                rows_done = 0
+                while waiting:
+                    _, waiting = wait(waiting, timeout=_LOOK_UP_S)
+                    if self.cancelled is not None and self.cancelled():
+                        raise Stopped(
+                            "the computation was cancelled before the picture was complete."
+                        )
+                    done, rows_done = rows_done, min(rows, len(ended) * tall)
+                    if self.progress is not None and rows_done > done:
+                        self.progress(rows_done / rows, f"rows {rows_done}/{rows}")
+            finally:
+                stop.set()
+            return sum(future.result() for future in futures)
 
 
 def worker_count(threads: int | None) -> int:

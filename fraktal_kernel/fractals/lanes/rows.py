@@ -7,7 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fraktal_kernel.fractals.formulas.tape import Tape
 from fraktal_kernel.fractals.lanes.body import Body
+from fraktal_kernel.fractals.lanes.tally import Tally
 from fraktal_kernel.fractals.machine import Kernel
 
 # Rows of the int64 state [3, lanes]: pixel (-1: lane is free), block it started, Brent's next.
@@ -20,6 +22,8 @@ CARDIOID, BULB, PERIOD = 1, 2, 4
 TO_DO, INSIDE = -1, -2
 
 NEVER = 2**62
+
+Lanes = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 
 
 @lru_cache(maxsize=64)
@@ -35,6 +39,30 @@ def sweep_of(body: Body) -> Kernel:
     )
 
 
+@lru_cache(maxsize=64)
+def orbit_of(tally: Tally) -> Kernel:
+    """Give the kernel that walks again, for one tally."""
+    return Kernel(
+        "fraktal_kernel.fractals.lanes.orbit",
+        "build_orbit",
+        "boolean(int64[::1], float64[:, ::1], int64[::1], float64[::1], float64[::1], boolean, "
+        "boolean, float64[::1], float64[:, ::1], int64[:, ::1], int64[::1], boolean, int64)",
+        args=(tally,),
+    )
+
+
+@lru_cache(maxsize=64)
+def interior_of(body: Body, jacobian: Tape | None) -> Kernel:
+    """Give the kernel that finds cycles, for one body."""
+    return Kernel(
+        "fraktal_kernel.fractals.lanes.interior",
+        "build_interior",
+        "boolean(int64[::1], float64[::1], int64[::1], float64[::1], int64[::1], float64[::1], "
+        "float64[::1], boolean, int64[::1], int64)",
+        args=(body, jacobian),
+    )
+
+
 def aligned(rows: int, columns: int) -> NDArray[np.float64]:
     """Make a state whose vectors lie within cache lines; those across two are slow."""
     raw = np.zeros(rows * columns + 8)
@@ -42,9 +70,8 @@ def aligned(rows: int, columns: int) -> NDArray[np.float64]:
     return raw[start : start + rows * columns].reshape(rows, columns)
 
 
-def fresh_lanes(body: Body) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+def fresh_lanes(rows: int, lanes: int) -> Lanes:
     """Make the lanes of one thread, all free, and their clock."""
     clock = np.zeros(5, np.int64)
     clock[DEADLINE] = NEVER
-    state = aligned(3 * body.carried + 2, body.lanes)
-    return state, np.full((3, body.lanes), -1, np.int64), clock
+    return aligned(rows, lanes), np.full((3, lanes), -1, np.int64), clock

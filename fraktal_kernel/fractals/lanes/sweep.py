@@ -28,16 +28,20 @@ from fraktal_kernel.fractals.lanes.rows import (
     SAVE_AT,
     TO_DO,
 )
-from fraktal_kernel.fractals.lanes.vectors import advance_of, lowest, scalar_start, scalar_step
+from fraktal_kernel.fractals.lanes.vectors import advance_of, lowest, scalar_outputs, scalar_step
 
 _BRENT_EVERY = 64  # steps
 
 
 def build_sweep(body: Body) -> Any:
     """Make the kernel that counts the steps of one formula's points."""
-    advance, step, start = advance_of(body), scalar_step(body), scalar_start(body)
+    advance, step, start = (
+        advance_of(body),
+        scalar_step(body),
+        scalar_outputs(body.start, body.parameters),
+    )
     many, lane_count, block = body.carried, body.lanes, body.block
-    remembers = many == 4
+    has_before = many == 4
     escapes, converges = body.escapes, body.converges
     point, old, saved, rows = many, many + 2, 2 * many + 2, 3 * many + 2
     brent_every = _BRENT_EVERY // block
@@ -130,20 +134,23 @@ def build_sweep(body: Body) -> Any:
                         cr, ci = state[point, lane], state[point + 1, lane]
                         zr, zi = state[old, lane], state[old + 1, lane]
                         pr, pi = zr, zi
-                        if remembers:
+                        if has_before:
                             pr, pi = state[old + 2, lane], state[old + 3, lane]
                         far, near = False, False
-                        moved2 = math.inf
+                        moved2 = (zr - pr) * (zr - pr) + (zi - pi) * (zi - pi)
+                        before2 = math.inf
+                        if k == 0:
+                            moved2 = math.inf
                         while True:
                             size = zr * zr + zi * zi
                             far = escapes and not size <= radius2
                             if far or near or k >= n:
                                 break
-                            before2, xr, xi = moved2, zr, zi
+                            before2 = moved2
                             zr, zi, pr, pi = step(zr, zi, pr, pi, cr, ci, parameters)
                             k += 1
                             if converges:
-                                moved2 = (zr - xr) * (zr - xr) + (zi - xi) * (zi - xi)
+                                moved2 = (zr - pr) * (zr - pr) + (zi - pi) * (zi - pi)
                                 near = moved2 < epsilon2
                         if far or near:
                             n, settled, inside = k, True, k > max_iter
@@ -153,7 +160,7 @@ def build_sweep(body: Body) -> Any:
                                     nu = n + 1 - math.log(math.log(size) * half_log2) * per_fold
                             else:
                                 nu = n
-                                if before2 < 1.0 and moved2 > 0.0:
+                                if before2 < 1.0:
                                     part = math.log(log_epsilon2 / math.log(before2))
                                     whole = math.log(math.log(moved2) / math.log(before2))
                                     nu = n - 1 + part / whole
@@ -200,7 +207,8 @@ def build_sweep(body: Body) -> Any:
                         cr, ci = plane[9], plane[10]
                         state[0, lane], state[1, lane] = x, y
                     else:
-                        state[0, lane], state[1, lane] = start(cr, ci, parameters)
+                        zr, zi, _, _ = start(cr, ci, parameters)
+                        state[0, lane], state[1, lane] = zr, zi
                     state[point, lane], state[point + 1, lane] = cr, ci
                     for row in range(2, many):
                         state[row, lane] = 0.0

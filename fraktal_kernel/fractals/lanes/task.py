@@ -1,4 +1,4 @@
-"""What a kernel is told about one picture, and the walk that counts its steps."""
+"""What kernels are told about one picture, and the two walks over its points."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fraktal_kernel.fractals.escape import Progress
-from fraktal_kernel.fractals.lanes.body import Body
-from fraktal_kernel.fractals.lanes.crew import share
-from fraktal_kernel.fractals.lanes.rows import CURSOR, ITERATIONS, fresh_lanes, sweep_of
+from fraktal_kernel.fractals.formulas.tape import Tape
+from fraktal_kernel.fractals.lanes.body import WIDTH, Body
+from fraktal_kernel.fractals.lanes.crew import Crew
+from fraktal_kernel.fractals.lanes.rows import (
+    CURSOR,
+    ITERATIONS,
+    Lanes,
+    fresh_lanes,
+    interior_of,
+    orbit_of,
+    sweep_of,
+)
+from fraktal_kernel.fractals.lanes.tally import Tally
 
-# A worker looks up after so many steps of its lanes: a few milliseconds for short bodies.
-_BUDGET_OPERATIONS = 1_000_000
+# A worker looks up after so many operations: some ten milliseconds.
+_BUDGET = 50_000_000
 _NOBODY_ASKS: NDArray[np.float64] = np.empty(0)
 
 
@@ -46,7 +55,7 @@ class Task:
     seed: complex | None = None
     parameters: tuple[float, ...] = ()
     radius: float = 1e3
-    epsilon: float = 1e-10
+    epsilon: float = 1e-6
     degree: float = 2.0
     skip: int = 0
 
@@ -69,11 +78,27 @@ class Task:
         """Give the parameters; one number at least, because an empty array has no address."""
         return np.array([*self.parameters, 0.0])
 
-    @property
-    def budget(self) -> int:
-        """How many blocks a worker may run before it looks up."""
-        cost = (self.body.step.operations + 1) * self.body.vectors * self.body.block
-        return max(1, _BUDGET_OPERATIONS * 8 // cost)
+    def budget(self, points: int) -> int:
+        """How many looks a worker may do before it looks up, each costing so many points' steps."""
+        return max(1, _BUDGET // ((self.body.cost + 1) * points))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which rows and columns of an array to do.
+
+    Parameters
+    ----------
+    extent : so many from the first, by default all
+    first, step : of those every ``step``-th from ``first`` on
+    """
+
+    extent: tuple[int, int] | None = None
+    first: int = 0
+    step: int = 1
+
+
+WHOLE = Part()
 
 
 def count(
@@ -83,12 +108,8 @@ def count(
     smooth: NDArray[np.float64] | None = None,
     last: NDArray[np.complex128] | None = None,
     row: int = 0,
-    extent: tuple[int, int] | None = None,
-    first: int = 0,
-    step: int = 1,
-    threads: int | None = None,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    part: Part = WHOLE,
+    crew: Crew,
 ) -> int:
     """Count the steps of all points that are `TO_DO`, and give the sum.
 
@@ -97,10 +118,9 @@ def count(
     task : the picture
     counts, smooth, last : arrays [rows, columns], contiguous, filled in place as `build_sweep` says
     row : which row of the picture their first row is
-    extent : rows and columns of them to do, by default all
-    first, step : every ``step``-th row and column from ``first`` on is done
+    part : which of their rows and columns to do
+    crew : who does it
     """
-    rows, columns = extent or counts.shape
     sweep = sweep_of(task.body)
     flat: list[Any] = [
         counts.reshape(-1),
@@ -108,18 +128,97 @@ def count(
         _NOBODY_ASKS if last is None else last.reshape(-1).view(np.float64),
     ]
     picture = task.plane(row), task.ends(), task.numbers(), task.seed is not None
-    length, budget = counts.shape[1], task.budget
+    budget = task.budget(task.body.vectors * task.body.block)
+
+    def go(span: NDArray[np.int64], lanes: Lanes, drain: bool) -> bool:
+        return bool(sweep(*flat, span, *picture, task.max_iter, task.skip, *lanes, drain, budget))
+
+    shape = 3 * task.body.carried + 2, task.body.lanes
+    return _walk(go, shape, counts.shape, part, crew)
+
+
+def remember(
+    task: Task,
+    tally: Tally,
+    counts: NDArray[np.int64],
+    *,
+    inside_too: bool = False,
+    row: int = 0,
+    part: Part = WHOLE,
+    crew: Crew,
+) -> tuple[dict[str, NDArray[np.float64]], int]:
+    """Walk again and give what a tally keeps, by name, and the steps that it took.
+
+    Parameters
+    ----------
+    counts : int64 [rows, columns], as `count` leaves them
+    inside_too : whether points inside are walked too, until they were known to be
+    """
+    orbit = orbit_of(tally)
+    kept = np.full((counts.size, max(1, len(tally.first))), np.nan)
+    at_first = np.array([*tally.first.values(), 0.0])
+    picture = task.plane(row), task.numbers(), task.seed is not None, inside_too, at_first
+    budget = task.budget(tally.vectors * (1 + len(tally.first)))
+    flat = counts.reshape(-1)
+
+    def go(span: NDArray[np.int64], lanes: Lanes, drain: bool) -> bool:
+        return bool(orbit(flat, kept, span, *picture, *lanes, drain, budget))
+
+    shape = task.body.carried + 2 + len(tally.first), WIDTH * tally.vectors
+    steps = _walk(go, shape, counts.shape, part, crew)
+    return {name: kept[:, k].reshape(counts.shape) for k, name in enumerate(tally.first)}, steps
+
+
+def cycles(
+    task: Task,
+    jacobian: Tape | None,
+    counts: NDArray[np.int64],
+    last: NDArray[np.complex128],
+    period: NDArray[np.int64],
+    edge: NDArray[np.float64] | None,
+    *,
+    row: int = 0,
+    crew: Crew,
+) -> None:
+    """Find the periods of points inside, and how far the edge is, as `build_interior` says.
+
+    Parameters
+    ----------
+    jacobian : complex, of a formula that does not remember; None for others
+    counts, last : [rows, columns], as `count` leaves them
+    period, edge : [rows, columns], filled in place where something is found
+    """
+    interior = interior_of(task.body, jacobian)
+    far = _NOBODY_ASKS if edge is None else edge.reshape(-1)
+    flat = counts.reshape(-1), last.reshape(-1).view(np.float64), period.reshape(-1), far
+    picture = task.plane(row), task.numbers(), task.seed is not None
+    budget = task.budget(8)
+
+    def go(span: NDArray[np.int64], lanes: Lanes, drain: bool) -> bool:
+        return drain or bool(interior(*flat, span, *picture, lanes[-1], budget))
+
+    _walk(go, (1, 1), counts.shape, WHOLE, crew)
+
+
+def _walk(
+    go: Callable[[NDArray[np.int64], Lanes, bool], bool],
+    lanes_shape: tuple[int, int],
+    shape: tuple[int, ...],
+    part: Part,
+    crew: Crew,
+) -> int:
+    """Let a crew run a kernel over all spans of an array, and give the steps that it took."""
+    rows, columns = part.extent or shape
 
     def work(spans: Iterator[tuple[int, int]], stop: threading.Event) -> int:
-        lanes = fresh_lanes(task.body)
+        lanes = fresh_lanes(*lanes_shape)
         clock = lanes[-1]
-        span = np.array([first, first, step, first, columns, length])  # no points yet
+        # No points yet.
+        span = np.array([part.first, part.first, part.step, part.first, columns, shape[1]])
 
         def run(drain: bool) -> None:
-            # The lock of the interpreter is free inside sweep, which returns every few ms.
-            while not stop.is_set() and not sweep(
-                *flat, span, *picture, task.max_iter, task.skip, *lanes, drain, budget
-            ):
+            # The lock of the interpreter is free inside a kernel, which returns every few ms.
+            while not stop.is_set() and not go(span, lanes, drain):
                 pass
 
         for span[0], span[1] in spans:
@@ -128,5 +227,4 @@ def count(
         run(drain=True)
         return int(clock[ITERATIONS])
 
-    options: dict[str, Any] = {"first": first, "step": step, "threads": threads}
-    return share(work, rows, **options, progress=progress, cancelled=cancelled)
+    return crew.share(work, rows, first=part.first, step=part.step)

@@ -15,6 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fraktal_kernel.fractals.formulas.emit import vector as emit_tape
+from fraktal_kernel.fractals.formulas.tape import Tape
 from fraktal_kernel.fractals.lanes.body import CARRIED, POINT, WIDTH, Body
 
 _I64 = ir.IntType(64)
@@ -82,22 +83,47 @@ def scalar_step(body: Body) -> Any:
     return step
 
 
-def scalar_start(body: Body) -> Any:
-    """Make ``start(cr, ci, parameters)``: z_0 of one point."""
-    pair = types.UniTuple(types.float64, 2)
+def scalar_slopes(body: Body, jacobian: Tape | None) -> Any:
+    """Make ``slopes(zr, zi, pr, pi, cr, ci, parameters)``: the first four numbers of a jacobian."""
+    four = types.UniTuple(types.float64, 4)
 
     @intrinsic  # type: ignore[untyped-decorator]
-    def start(typingctx: Any, cr: Any, ci: Any, parameters: Any) -> Any:
+    def slopes(
+        typingctx: Any, zr: Any, zi: Any, pr: Any, pi: Any, cr: Any, ci: Any, parameters: Any
+    ) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            known = dict(zip((*CARRIED, *POINT), args, strict=False)) | numbers_at(
+                context, builder, signature.args[-1], args[-1], body.parameters
+            )
+            results = [ir.Constant(_DOUBLE, 0.0)] * 4
+            if jacobian is not None:
+                values = [known[name] for name in jacobian.inputs]
+                results = emit_tape(builder, jacobian, values)[:4]
+            return cgutils.pack_array(builder, results)
+
+        return four(*[types.float64] * 6, parameters), codegen
+
+    return slopes
+
+
+def scalar_outputs(tape: Tape, parameters: tuple[str, ...]) -> Any:
+    """Make ``outputs(cr, ci, numbers)``: four results of a tape of c alone, such as z_0, or 0."""
+    four = types.UniTuple(types.float64, 4)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def outputs(typingctx: Any, cr: Any, ci: Any, numbers: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             known = {"cr": args[0], "ci": args[1]} | numbers_at(
-                context, builder, signature.args[-1], args[2], body.parameters
+                context, builder, signature.args[-1], args[2], parameters
             )
-            values = [known[name] for name in body.start.inputs]
-            return cgutils.pack_array(builder, emit_tape(builder, body.start, values))
+            values = [known[name] for name in tape.inputs]
+            results = emit_tape(builder, tape, values)
+            results += [ir.Constant(_DOUBLE, 0.0)] * (4 - len(results))
+            return cgutils.pack_array(builder, results)
 
-        return pair(types.float64, types.float64, parameters), codegen
+        return four(types.float64, types.float64, numbers), codegen
 
-    return start
+    return outputs
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -113,11 +139,11 @@ def lowest(typingctx: Any, mask: Any) -> Any:
 class Rows:
     """Rows of the state in memory, as vectors."""
 
-    def __init__(self, builder: Any, data: Any, body: Body) -> None:
-        self._builder, self._data, self._body = builder, data, body
+    def __init__(self, builder: Any, data: Any, lanes: int) -> None:
+        self._builder, self._data, self._lanes = builder, data, lanes
 
     def _place(self, row: int, index: int) -> Any:
-        at = ir.Constant(_I64, row * self._body.lanes + index * WIDTH)
+        at = ir.Constant(_I64, row * self._lanes + index * WIDTH)
         return self._builder.bitcast(self._builder.gep(self._data, [at]), VECTOR.as_pointer())
 
     def load(self, row: int, index: int) -> Any:
@@ -157,7 +183,7 @@ def advance_of(body: Body) -> Any:
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             array = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
-            rows = Rows(builder, array.data, body)
+            rows = Rows(builder, array.data, body.lanes)
             blocks, active, tolerance2 = args[2], args[3], args[4]
             loop = _Loop(builder)
 

@@ -1,0 +1,148 @@
+"""What is known of points that never end: the period of their cycle and how far the edge is.
+
+An orbit that stays comes near a cycle. Newton's method finds the cycle itself, its multiplier
+says whether it attracts, and how fast the multiplier changes with c says how far the edge is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fraktal_kernel.fractals.formulas.tape import Tape
+from fraktal_kernel.fractals.lanes.body import Body
+from fraktal_kernel.fractals.lanes.rows import CURSOR, INSIDE
+from fraktal_kernel.fractals.lanes.vectors import scalar_slopes, scalar_step
+
+# So near, compared with its size, a z has to come back before a cycle is looked for; and so near
+# where only that is known.
+_NEAR, _SAME = 1e-4, 1e-9
+_LONGEST = 8192
+_ROUNDS = 12
+
+
+def build_interior(body: Body, jacobian: Tape | None) -> Any:
+    """Make the kernel for one formula; without a complex jacobian it only compares z with z."""
+    from numba import njit
+
+    step = scalar_step(body)
+    slopes = scalar_slopes(body, jacobian)
+    exact, remembers = jacobian is not None, body.remembers
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def cycle(zr: float, zi: float, cr: float, ci: float, p: int, parameters: Any) -> Any:
+        """Find a cycle by Newton's method: whether there is one, its z and its multiplier."""
+        lr = li = 0.0
+        for _ in range(_ROUNDS):
+            x, y, lr, li = zr, zi, 1.0, 0.0
+            for _ in range(p):
+                a, b, _, _ = slopes(x, y, x, y, cr, ci, parameters)
+                lr, li = a * lr - b * li, a * li + b * lr
+                x, y, _, _ = step(x, y, x, y, cr, ci, parameters)
+            # z - (f(z) - z) / (f'(z) - 1)
+            ar, ai, br, bi = x - zr, y - zi, lr - 1.0, li
+            size = br * br + bi * bi
+            dr, di = (ar * br + ai * bi) / size, (ai * br - ar * bi) / size
+            zr, zi = zr - dr, zi - di
+            if dr * dr + di * di <= 1e-30 * (1.0 + zr * zr + zi * zi):
+                return True, zr, zi, lr, li
+        return False, zr, zi, lr, li
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def edge(
+        zr: float,
+        zi: float,
+        lr: float,
+        li: float,
+        cr: float,
+        ci: float,
+        p: int,
+        h: float,
+        parameters: Any,
+    ) -> float:
+        """Estimate the distance to the edge: half of ``(1 - |l|^2) / |dl/dc|``."""
+        right, _, _, ar, ai = cycle(zr, zi, cr + h, ci, p, parameters)
+        left, _, _, br, bi = cycle(zr, zi, cr - h, ci, p, parameters)
+        if not (right and left):
+            return math.nan
+        change = math.sqrt((ar - br) * (ar - br) + (ai - bi) * (ai - bi)) / (2 * h)
+        return (1.0 - lr * lr - li * li) / (2 * change)
+
+    def interior(
+        counts: Any,
+        last: Any,
+        period: Any,
+        far: Any,
+        span: Any,
+        plane: Any,
+        parameters: Any,
+        julia: bool,
+        clock: Any,
+        budget: int,
+    ) -> bool:
+        """Find the cycles of the points inside, in rows of a picture, as far as a budget goes.
+
+        Parameters
+        ----------
+        counts, last : as `build_sweep` leaves them
+        period : int64, what is found; untouched where nothing is
+        far : float64, estimate of the distance to the edge in pixels, likewise; or empty
+        span, plane, parameters, julia : as `build_sweep` takes them
+        clock : of which the cursor is used
+        budget : return after so many steps
+
+        Returns
+        -------
+        whether the span is done
+        """
+        cursor = clock[CURSOR]
+        end = span[1] * span[5]
+        left = budget
+        target = span[0] * span[5] + cursor
+        while target < end and left > 0:
+            if counts[target] > INSIDE:
+                target += 1
+                continue
+            row, column = target // span[5], target % span[5]
+            u, v = plane[2] + column, plane[3] - row
+            cr = plane[0] + plane[4] * (plane[5] * u + plane[6] * v)
+            ci = plane[1] + plane[4] * (plane[7] * u + plane[8] * v)
+            if julia:
+                cr, ci = plane[9], plane[10]
+            zr, zi = last[2 * target], last[2 * target + 1]
+            x, y, pr, pi = zr, zi, zr, zi
+            if remembers:  # the z before was not kept: walk on until it matters no more
+                for _ in range(_LONGEST):
+                    x, y, pr, pi = step(x, y, pr, pi, cr, ci, parameters)
+                zr, zi = x, y
+                left -= _LONGEST
+            size = 1.0 + zr * zr + zi * zi
+            longest = INSIDE - counts[target]
+            longest = longest if longest < _LONGEST else _LONGEST
+            near = (_NEAR if exact else _SAME) ** 2 * size
+            for p in range(1, longest + 1):
+                x, y, pr, pi = step(x, y, pr, pi, cr, ci, parameters)
+                left -= 1
+                if not (x - zr) * (x - zr) + (y - zi) * (y - zi) <= near:
+                    continue
+                if not exact:
+                    period[target] = p
+                    break
+                left -= 8 * p
+                there, wr, wi, lr, li = cycle(x, y, cr, ci, p, parameters)
+                away = (wr - zr) * (wr - zr) + (wi - zi) * (wi - zi)
+                if there and lr * lr + li * li < 1.0 and away <= 1e-4 * size:
+                    period[target] = p
+                    if far.shape[0] > 0 and not julia:
+                        # The step of the difference follows the distance that it finds.
+                        found = edge(wr, wi, lr, li, cr, ci, p, 1e-3 * plane[4], parameters)
+                        for _ in range(2):
+                            h = 1e-3 * found
+                            found = edge(wr, wi, lr, li, cr, ci, p, h, parameters)
+                        far[target] = found / plane[4]
+                    break
+            target += 1
+        clock[CURSOR] = target - span[0] * span[5]
+        return bool(target >= end)
+
+    return interior
