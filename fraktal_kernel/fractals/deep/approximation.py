@@ -13,7 +13,7 @@ from fraktal_kernel.fractals.machine import Kernel
 
 # A segment is linear as long as the small value is below this part of the orbit's: what is left
 # out is half of it a step, relative to the small value.
-TOLERANCE_BITS = 24
+NEAR_BITS, NEAR_DC_BITS = 12, 36
 _EVERYWHERE, _NOWHERE = 1 << 40, -(1 << 40)
 _FURTHEST = 1000  # exponents beyond that are not for float64
 
@@ -39,17 +39,17 @@ class Table:
 
 
 _from_orbit = Kernel(
-    "fraktal_kernel.fractals.deep.table",
+    "fraktal_kernel.fractals.deep.series",
     "from_orbit",
-    "void(float64[:, ::1], int64[::1], int64[::1], float64, float64, int64, float64[:, ::1], "
+    "void(float64[:, ::1], int64[::1], int64[::1], float64, float64, float64, int64, float64[:, ::1], "
     "int64[:, ::1])",
     args=("square",),
 )
 _joined = Kernel(
-    "fraktal_kernel.fractals.deep.table",
+    "fraktal_kernel.fractals.deep.series",
     "joined",
     "void(float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[:, ::1], int64[:, ::1], "
-    "float64, float64, int64, float64[:, ::1], int64[:, ::1])",
+    "float64, float64, float64, int64, float64[:, ::1], int64[:, ::1])",
     args=("square",),
 )
 
@@ -73,19 +73,19 @@ def tabulate(orbit: Orbit, dc: float, dc_exponent: int, last: int) -> Table:
         small = np.ascontiguousarray(orbit.small_mantissa).view(np.float64).reshape(-1, 2)
         z[orbit.small_index] = small
         exponents[orbit.small_index] = orbit.small_exponent
-    tolerance = 2.0**-TOLERANCE_BITS
+    near = (2.0**-NEAR_BITS, 2.0**-NEAR_DC_BITS)
     begins = stages.boundaries(bits, last)
     table = Table(begins, [], [], z, exponents)
     for k, begin in enumerate(begins):
         mantissas = np.empty((len(begin) - 1, 9))
-        powers = np.empty((len(begin) - 1, 3), np.int64)
+        powers = np.empty((len(begin) - 1, 5), np.int64)
         if k == 0:
-            _from_orbit(z, exponents, begin, tolerance, dc, dc_exponent, mantissas, powers)
+            _from_orbit(z, exponents, begin, *near, dc, dc_exponent, mantissas, powers)
         else:
             places = np.searchsorted(begins[k - 1], begin)
             _joined(
                 *(z, exponents, begins[k - 1], places, table.mantissas[-1], table.exponents[-1]),
-                *(tolerance, dc, dc_exponent, mantissas, powers),
+                *(*near, dc, dc_exponent, mantissas, powers),
             )
         table.mantissas.append(mantissas)
         table.exponents.append(powers)
@@ -98,28 +98,27 @@ def segments_of(
     """Lay out a table for the walk in float64: segments, links, roots."""
     lengths = [len(begin) for begin in table.begins]
     offsets = np.concatenate(([0], np.cumsum(lengths)))
-    segments = np.zeros((offsets[-1], 8))
+    segments = np.zeros((offsets[-1], 12))
     links = np.full((offsets[-1], 4), -1, np.int64)
     for k, begin in enumerate(table.begins):
         own = slice(offsets[k], offsets[k + 1] - 1)
         m, e = table.mantissas[k], table.exponents[k]
-        radius = e[:, 2]
+        radius = e[:, 4]
         scale = np.where(radius == _EVERYWHERE, 0, -(radius // 2))
         usable = (radius != _NOWHERE) & (scale < _FURTHEST) & (scale > -_FURTHEST)
         scale = np.where(usable, scale, 0)
         start = begin[:-1]
-        segments[own, 0] = _power(2 * table.orbit[start, 0], table.orbit_exponents[start] + scale)
-        segments[own, 1] = _power(2 * table.orbit[start, 1], table.orbit_exponents[start] + scale)
+        here = table.orbit_exponents[start] + scale
+        segments[own, 0] = _power(2 * table.orbit[start, 0], here)
+        segments[own, 1] = _power(2 * table.orbit[start, 1], here)
         segments[own, 2] = _power(np.ones(len(start)), scale)
-        segments[own, 3] = np.where(
-            usable, np.where(radius == _EVERYWHERE, 1e300, _power(m[:, 8], radius + 2 * scale)), -1
-        )
-        power = e[:, 0] - 2 * scale
-        segments[own, 4] = _power(m[:, 0], power)
-        segments[own, 5] = _power(m[:, 2], power)
-        power = e[:, 1] + pixel_exponent
-        segments[own, 6] = _power(m[:, 4] * pixel, power)
-        segments[own, 7] = _power(m[:, 6] * pixel, power)
+        inside = np.where(radius == _EVERYWHERE, 1e300, _power(m[:, 8], radius + 2 * scale))
+        segments[own, 3] = np.where(usable, inside, -1)
+        for part in range(2):
+            segments[own, 4 + part] = _power(m[:, part], e[:, 0] - 2 * scale)
+            segments[own, 6 + part] = _power(m[:, 2 + part] * pixel, e[:, 1] + pixel_exponent)
+            segments[own, 8 + part] = _power(m[:, 4 + part], e[:, 2] - 4 * scale)
+            segments[own, 10 + part] = _power(m[:, 6 + part], e[:, 3] - 6 * scale)
         broken = ~np.isfinite(segments[own]).all(axis=1)
         segments[own][broken] = 0.0
         segments[own, 3][broken] = -1.0

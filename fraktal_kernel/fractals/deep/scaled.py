@@ -1,6 +1,6 @@
-"""Matrices and numbers with an exponent of their own, ``m * 2**e``, inside compiled loops.
+"""Numbers and matrices with an exponent of their own, ``m * 2**e``, inside compiled loops.
 
-A 2 x 2 real matrix is a derivative in the plane: ``(a, b, c, d, e)`` for ``[[a, b], [c, d]] *
+A complex number is ``(re, im, e)``, its larger part in [0.5, 1). A 2 x 2 real matrix is a derivative in the plane: ``(a, b, c, d, e)`` for ``[[a, b], [c, d]] *
 2**e``. Its largest entry lies in [0.5, 1) after `settled`, so that products need no look at the
 exponents. Zero has an exponent so low that it never wins.
 """
@@ -31,6 +31,47 @@ def shift_of(size: float) -> int:
     """Give the exponent that brings a size to [0.5, 1), up to what one factor can do."""
     shift = exponent_of(size)
     return 1000 if shift > 1000 else -1000 if shift < -1000 else shift
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def larger(x: float, y: float) -> float:
+    """Give the larger part: the size of a complex number up to a factor of 1.42."""
+    x, y = abs(x), abs(y)
+    return x if x > y else y
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def complex_of(x: float, y: float, e: int) -> Any:
+    """Bring the larger part to [0.5, 1)."""
+    size = larger(x, y)
+    if size == 0.0:
+        return 0.0, 0.0, NONE
+    shift = shift_of(size)
+    scale = power_of_two(-shift)
+    return x * scale, y * scale, e + shift
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def product(a: Any, b: Any) -> Any:
+    """Multiply complex numbers."""
+    return complex_of(a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0], a[2] + b[2])
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def total(a: Any, b: Any) -> Any:
+    """Add complex numbers."""
+    if a[2] < b[2]:
+        a, b = b, a
+    if a[2] - b[2] > _FAR:
+        return a
+    scale = power_of_two(b[2] - a[2])
+    return complex_of(a[0] + b[0] * scale, a[1] + b[1] * scale, a[2])
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def size_of(a: Any) -> Any:
+    """Give the absolute value of a complex number."""
+    return math.sqrt(a[0] * a[0] + a[1] * a[1]), a[2]
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]

@@ -13,8 +13,8 @@ from typing import Any
 
 from numba import njit
 
-# Columns of the segments: 2**s * Z twice, 2**s, radius, A, B.
-ZR, ZI, SCALE, RADIUS, A, B = 0, 1, 2, 3, 4, 6
+# Columns of the segments: 2**s * Z twice, 2**s, radius, A, B, D, T.
+ZR, ZI, SCALE, RADIUS, A, B, D, T = 0, 1, 2, 3, 4, 6, 8, 10
 # Columns of their links: the segment of the next stage that begins here, of the stage below,
 # length, where it begins.
 UP, DOWN, LENGTH, BEGIN = range(4)
@@ -117,13 +117,23 @@ def walk(derivative: bool) -> Callable[..., int]:
                     taken += 1
                     ar, ai = segments[at, A], segments[at, A + 1]
                     br, bi = segments[at, B], segments[at, B + 1]
-                    zr = ar * yr - ai * yi + (br * dr - bi * di)
-                    zi = ar * yi + ai * yr + (br * di + bi * dr)
+                    er, ei = segments[at, D], segments[at, D + 1]
+                    fr, fi = segments[at, T], segments[at, T + 1]
+                    pr, pi = er + (fr * yr - fi * yi), ei + (fr * yi + fi * yr)
+                    qr, qi = ar + (pr * yr - pi * yi), ai + (pr * yi + pi * yr)
+                    zr = qr * yr - qi * yi + (br * dr - bi * di)
+                    zi = qr * yi + qi * yr + (br * di + bi * dr)
                     if derivative:
                         # d(2Zz + zz) = 2(Z + z) dz, at the scale of the segment.
                         hr, hi = scale * (wr + tr), scale * (wi + ti)
                         kr, ki = hr * sr - hi * si, hr * si + hi * sr
-                        # B times the matrix of the picture has no need to be a complex number.
+                        # A + 2D y + 3T y**2
+                        pr += er + (fr * yr - fi * yi)
+                        pi += ei + (fr * yi + fi * yr)
+                        pr += fr * yr - fi * yi
+                        pi += fr * yi + fi * yr
+                        ar += pr * yr - pi * yi
+                        ai += pr * yi + pi * yr
                         sr = ar * kr - ai * ki + br
                         si = ar * ki + ai * kr + bi
                     at += 1
