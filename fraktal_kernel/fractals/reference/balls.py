@@ -157,7 +157,7 @@ def by_frame(
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _contains_zero(m: Any, e: Any, row: int, r0: float, e0: int) -> bool:
+def _contains_zero(m: Any, e: Any, row: int, r0: float, e0: int) -> Any:
     """Whether ``|D**-1 z| <= r0``, written without the division."""
     x, ex, y, ey = m[row, 0], e[row, 0], m[row + 1, 0], e[row + 1, 0]
     a, ea, b, eb = m[row, 1], e[row, 1], m[row, 2], e[row, 2]

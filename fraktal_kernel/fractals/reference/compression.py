@@ -12,14 +12,13 @@ as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.machine import Kernel
-from fraktal_kernel.fractals.reference.orbit import Ended, Orbit, float_of
-from fraktal_kernel.fractals.reference.recurrences import Number
+from fraktal_kernel.fractals.reference.orbit import Orbit, float_of
 
 # Relative error of what is regained: four units in the last place.
 TOLERANCE = 2.0**-50
@@ -39,28 +38,27 @@ _follow = Kernel(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waypoints:
-    """An orbit of ``z**power + c`` as its waypoints; the rest is as in `Orbit`."""
+    """An orbit of ``z**power + c`` as its waypoints.
 
-    formula: str
+    Parameters
+    ----------
+    rest : the orbit without its values
+    power : d
+    count : how many values it has
+    index, value : where waypoints are, and which
+    """
+
+    rest: Orbit
     power: int
-    c: tuple[Number, Number]
-    bits: int
     count: int
     index: NDArray[np.int64]
     value: NDArray[np.complex128]
-    small_index: NDArray[np.int64]
-    small_mantissa: NDArray[np.complex128]
-    small_exponent: NDArray[np.int64]
-    ended: Ended
-    period: int
-    escape_radius: float
-    start: tuple[Number, Number]
-    state: tuple[int, ...] = field(repr=False)
 
     @property
     def nbytes(self) -> int:
         """How much memory the values take."""
-        small = (self.small_index, self.small_mantissa, self.small_exponent)
+        rest = self.rest
+        small = (rest.small_index, rest.small_mantissa, rest.small_exponent)
         return sum(part.nbytes for part in (self.index, self.value, *small))
 
 
@@ -85,21 +83,13 @@ def compress(orbit: Orbit, power: int, tolerance: float = TOLERANCE) -> Waypoint
         if kept <= room:
             break
         room = max(kept, 2 * room)
-    small = (orbit.small_index, orbit.small_mantissa, orbit.small_exponent)
-    return Waypoints(
-        *(orbit.formula, power, orbit.c, orbit.bits, count, index[:kept].copy()),
-        *(value[:kept].copy(), *small, orbit.ended, orbit.period, orbit.escape_radius),
-        *(orbit.start, orbit.state),
-    )
+    rest = replace(orbit, z=np.zeros(0, np.complex128))
+    return Waypoints(rest, power, count, index[:kept].copy(), value[:kept].copy())
 
 
 def expand(short: Waypoints) -> Orbit:
     """Regain the orbit."""
     z = np.zeros(short.count, np.complex128)
-    c = float_of(short.c[0]), float_of(short.c[1])
+    c = float_of(short.rest.c[0]), float_of(short.rest.c[1])
     _follow(z, short.count, short.power, *c, short.index, short.value)
-    small = (short.small_index, short.small_mantissa, short.small_exponent)
-    return Orbit(
-        *(short.formula, short.c, short.bits, z, *small, short.ended, short.period),
-        *(short.escape_radius, short.start, short.state),
-    )
+    return replace(short.rest, z=z)

@@ -80,12 +80,12 @@ def log2(number: str | float | Fraction) -> float:
     above, below = ratio(number)
     if above <= 0:
         raise InvalidInput(f"{number!r:.60} is given as a size; expected a number above 0.")
-    return _log2_whole(above) - _log2_whole(below)
+    return float(_log2_whole(above) - _log2_whole(below))
 
 
 def _log2_whole(value: Any) -> float:
     shift = max(0, value.bit_length() - 64)
-    return math.log2(int(value >> shift)) + shift
+    return math.log2(int(value >> shift)) + int(shift)
 
 
 def scaled(number: str | float | Fraction) -> tuple[float, int]:

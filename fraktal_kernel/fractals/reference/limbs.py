@@ -58,7 +58,7 @@ def power_of_two(typing: Any, exponent: Any) -> Any:
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def compare(w: Any, a: int, b: int, count: int) -> int:
+def compare(w: Any, a: int, b: int, count: int) -> Any:
     """Compare magnitudes: -1, 0 or 1; the first limbs nearly always decide."""
     for k in range(count - 1, -1, -1):
         if w[a + k] != w[b + k]:
@@ -67,7 +67,7 @@ def compare(w: Any, a: int, b: int, count: int) -> int:
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def difference(calls: Any, w: Any, base: int, to: int, a: int, b: int, count: int) -> int:
+def difference(calls: Any, w: Any, base: int, to: int, a: int, b: int, count: int) -> Any:
     """Store ``| |a| - |b| |`` and return its sign; ``to`` may be ``a`` or ``b``."""
     sign = compare(w, a, b, count)
     if sign >= 0:
@@ -80,7 +80,7 @@ def difference(calls: Any, w: Any, base: int, to: int, a: int, b: int, count: in
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def add(
     calls: Any, w: Any, base: int, to: int, a: int, minus_a: int, b: int, minus_b: int, count: int
-) -> int:
+) -> Any:
     """Store ``a + b`` with signs and return the sign; ``to`` may be ``a`` or ``b``."""
     if minus_a == minus_b:
         call4(calls[ADD], base + 8 * to, base + 8 * a, base + 8 * b, count)

@@ -104,14 +104,20 @@ def atom_of(formula: str | Recurrence, orbit: Orbit, *, power: int = 2) -> Atom:
         return Atom(0.0, 0.0, np.eye(2))
     degree = recurrence.power or 2
     growth = (math.log2(abs(area)) / 2 + spread_log2) * degree / (degree - 1)
-    size = -growth - math.log2(abs(total_area)) / 2 - total_log2
+    size = float(-growth - math.log2(abs(total_area)) / 2 - total_log2)
     if not recurrence.power:
-        return Atom(size, 0.0, np.linalg.inv(total.T) * math.sqrt(abs(total_area)))
+        return Atom(size, 0.0, _unit(np.linalg.inv(total.T)))
     turned = np.angle(spread[0, 0] + 1j * spread[1, 0]) * degree / (degree - 1)
     angle = float(-turned - np.angle(total[0, 0] + 1j * total[1, 0]))
     angle = math.remainder(angle, 2 * math.pi)
     cosine, sine = math.cos(angle), math.sin(angle)
     return Atom(size, angle, np.array([[cosine, -sine], [sine, cosine]]))
+
+
+def _unit(matrix: NDArray[Any]) -> NDArray[np.float64]:
+    """Scale a matrix to the determinant 1 or -1."""
+    unit: NDArray[np.float64] = matrix / math.sqrt(abs(np.linalg.det(matrix)))
+    return unit
 
 
 def _together(
@@ -290,9 +296,7 @@ def _dual(op: str, args: list[Any], registers: list[Any]) -> Any:
     a = registers[args[0]]
     b = registers[args[1]] if len(args) > 1 else a
     if op in ("mul", "fma"):
-        product = tuple(
-            a[0] * b[0] if k == 0 else a[0] * b[k] + a[k] * b[0] for k in range(3)
-        )
+        product = tuple(a[0] * b[0] if k == 0 else a[0] * b[k] + a[k] * b[0] for k in range(3))
         if op == "mul":
             return product
         return tuple(u + v for u, v in zip(product, registers[args[2]], strict=True))

@@ -142,7 +142,7 @@ def reference_orbit(
         *(recurrence.name, c, bits, z, index, mantissa, exponent),
         *(ended, period, escape_radius, start, engine.state()),
     )
-    return done if not period or not until_period else done.upto(period)
+    return done.upto(period if period and until_period else max_iter)
 
 
 def _walk(
@@ -158,7 +158,7 @@ def _walk(
     """Advance in slices until something ends the orbit."""
     known = going_on.z if going_on is not None else np.array([start])
     at, period = len(known), 0
-    z = np.zeros(min(max_iter + 1, max(2 * at, 4096)), np.complex128)
+    z = np.zeros(max(at, min(max_iter + 1, max(2 * at, 4096))), np.complex128)
     z[:at] = known
     ended: Ended = "limit"
     if going_on is not None:

@@ -29,7 +29,7 @@ SCALED, SCALED_PLUS = 10, 11
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _order(w: Any, places: Any, signs: Any, a: int, b: int, count: int) -> int:
+def _order(w: Any, places: Any, signs: Any, a: int, b: int, count: int) -> Any:
     """Compare two registers with their signs."""
     if signs[a] != signs[b]:
         return -1 if signs[a] else 1

@@ -1,4 +1,4 @@
-"""The orbit of ``z*z + c`` and of its folds in limbs: what is compiled.
+r"""The orbit of ``z*z + c`` and of its folds in limbs: what is compiled.
 
 .. math::
 
@@ -34,7 +34,6 @@ from fraktal_kernel.fractals.reference.recurrences import (
     NEGATE_IM,
     SHARK,
 )
-
 
 # Where the numbers lie in the work array, in multiples of their count of limbs.
 X, Y, A, B, XX, YY, DD, D = 0, 1, 2, 3, 4, 6, 8, 10

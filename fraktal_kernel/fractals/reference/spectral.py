@@ -185,7 +185,7 @@ def _rounded(work: Any, at: int, digits: int, unit: float, bits: int) -> Any:
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _sign(work: Any, a: int, b: int, minus: float, digits: int, unit: float) -> float:
-    """Give the sign of ``a + minus * b``: 1 for zero; digits at b are not read if ``minus`` is 0."""
+    """Give the sign of ``a + minus * b``, 1 for zero; b is not read where ``minus`` is 0."""
     value = 0.0
     for k in range(digits - 1, -1, -1):
         value = value * unit + work[a + k]

@@ -150,9 +150,7 @@ class Emitter:
             return a
         half, step = len(a) // 2, LANES // len(a)
         low = [self.plus(a[j], a[j + half]) for j in range(half)]
-        high = [
-            self.eighth(self.minus(a[j], a[j + half]), j * step, -1) for j in range(half)
-        ]
+        high = [self.eighth(self.minus(a[j], a[j + half]), j * step, -1) for j in range(half)]
         return self.forward8(low) + self.forward8(high)
 
     def inverse8(self, a: list[Pair]) -> list[Pair]:

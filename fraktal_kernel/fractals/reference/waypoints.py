@@ -47,7 +47,7 @@ def _size(z: complex) -> float:
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _nearer(z: complex, delta: complex, m: int, n: int) -> bool:
     """Whether it is better to begin again at ``out[0] = 0`` with the whole z as difference."""
-    return m < 0 and _size(z) < 0.1 or m >= 0 and (_size(z) < _size(delta) or m + 1 >= n)
+    return (m < 0 and _size(z) < 0.1) or (m >= 0 and (_size(z) < _size(delta) or m + 1 >= n))
 
 
 def choose(
@@ -82,9 +82,7 @@ def choose(
     return kept
 
 
-def follow(
-    out: Any, count: int, power: int, cr: float, ci: float, index: Any, value: Any
-) -> int:
+def follow(out: Any, count: int, power: int, cr: float, ci: float, index: Any, value: Any) -> int:
     """Fill ``out[:count]`` from waypoints; returns how many were met."""
     c, delta, m, kept = complex(cr, ci), complex(0.0, 0.0), -1, 0
     for n in range(1, count):

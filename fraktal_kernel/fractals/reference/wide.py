@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,7 @@ _orbit = Kernel(
 FROM_BITS = 1_500
 _PAD = 24
 _ALIGNED = 8  # float64 numbers in a line of the cache
-_LENGTHS = sorted(
-    factor << power for factor in (1, 3, 5) for power in range(6, 21)
-)
+_LENGTHS = sorted(factor << power for factor in (1, 3, 5) for power in range(6, 21))
 
 
 @lru_cache(maxsize=64)
@@ -198,8 +197,8 @@ def _plan(length: int, at: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]
     return np.array(passes, np.int64), np.concatenate(turns)
 
 
-def _pi() -> np.longdouble:
-    return np.arctan(np.longdouble(1)) * 4
+def _pi() -> Any:
+    return np.longdouble(4) * np.arctan(np.longdouble(1))
 
 
 def _aligned(size: int) -> NDArray[np.float64]:

@@ -1,0 +1,203 @@
+"""Orbits kept on disk: found again by what they are the orbit of, and continued where too short.
+
+They lie compressed in the folder ``orbits`` of the cache (see `cache`), one file for each point
+and precision, whole or not there at all, and the oldest give way when there are too many.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fraktal_kernel.fractals.cache import cache_folder, keep, read_kept
+from fraktal_kernel.fractals.reference.compression import Waypoints, compress, expand
+from fraktal_kernel.fractals.reference.decimals import bits_for, gmpy2, ratio
+from fraktal_kernel.fractals.reference.orbit import Orbit, Progress, reference_orbit
+from fraktal_kernel.fractals.reference.recurrences import Number, Recurrence, recurrence_of
+
+MAX_BYTES = 2 << 30
+# What was computed in less time is computed again as fast as it is read.
+_WORTH_S = 0.05
+_VERSION = 1
+_ARRAYS = ("index", "value", "small_index", "small_mantissa", "small_exponent")
+
+
+def kept_orbit(
+    formula: str | Recurrence,
+    re: Number,
+    im: Number,
+    *,
+    bits: int | None = None,
+    max_iter: int = 1_000_000,
+    power: int = 2,
+    escape_radius: float = 1e3,
+    radius: Number | None = None,
+    until_period: bool = True,
+    julia: tuple[Number, Number] | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Orbit:
+    """Give a reference orbit from the disk, or compute what is missing of it and keep it.
+
+    The parameters are those of `reference_orbit`.
+    """
+    recurrence = recurrence_of(formula, power)
+    if bits is None and radius is not None:
+        bits = bits_for(radius, max_iter)
+    c, start = ((re, im), recurrence.start) if julia is None else (julia, (re, im))
+    name = digest(recurrence, c, start, escape_radius)
+    known = load(name, bits or 64)
+    began = time.perf_counter()
+    orbit = reference_orbit(
+        *(recurrence, re, im),
+        bits=bits,
+        max_iter=max_iter,
+        escape_radius=escape_radius,
+        radius=radius,
+        until_period=until_period,
+        julia=julia,
+        going_on=known,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    longer = known is None or len(orbit) > len(known)
+    if longer and orbit.state and time.perf_counter() - began >= _WORTH_S:
+        save(name, orbit, recurrence)
+    return orbit
+
+
+def digest(
+    recurrence: Recurrence,
+    c: tuple[Number, Number],
+    start: tuple[Number, Number],
+    escape_radius: float,
+) -> str:
+    """Name an orbit by all that its values follow from, but for the precision."""
+    exact = [str(gmpy2().mpq(*ratio(part))) for part in (*c, *start)]
+    constants = [(key, str(ratio(value))) for key, value in recurrence.constants.items()]
+    tape = recurrence.tape
+    facts = (_VERSION, tape.inputs, tape.code, tape.outputs, constants, exact, escape_radius)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
+def load(name: str, bits: int) -> Orbit | None:
+    """Give the orbit of this name that is precise enough; None where there is none."""
+    folder = cache_folder("orbits")
+    if folder is None:
+        return None
+    for path in sorted(folder.glob(f"{name}-*.npz")):
+        try:
+            enough = int(path.stem.partition("-")[2]) >= bits
+        except ValueError:
+            continue
+        data = read_kept(path) if enough else None
+        if data is not None:
+            try:
+                return _read(data)
+            except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile):
+                path.unlink(missing_ok=True)  # broken by a disk, or of another version
+    return None
+
+
+def save(name: str, orbit: Orbit, recurrence: Recurrence, max_bytes: int = MAX_BYTES) -> None:
+    """Keep an orbit that can go on; a full disk only costs the keeping."""
+    folder = cache_folder("orbits")
+    if folder is None:
+        return
+    data = _written(orbit, recurrence)
+    if len(data) <= max_bytes:
+        keep(folder / f"{name}-{orbit.bits:07d}.npz", data)
+        _make_room(folder, max_bytes)
+
+
+def _written(orbit: Orbit, recurrence: Recurrence) -> bytes:
+    """Write an orbit as npz: arrays and a line of JSON, nothing that could run."""
+    facts: dict[str, Any] = {
+        "version": _VERSION,
+        "formula": orbit.formula,
+        "power": 0,
+        "c": [_exact(part) for part in orbit.c],
+        "start": [_exact(part) for part in orbit.start],
+        "bits": orbit.bits,
+        "count": len(orbit.z),
+        "ended": orbit.ended,
+        "escape_radius": orbit.escape_radius,
+        "states": [hex(value) for value in orbit.state],
+    }
+    short = None
+    if recurrence.power and not any(ratio(part)[0] for part in orbit.start):
+        short = compress(orbit, recurrence.power)
+        facts["power"] = short.power
+    arrays = {key: getattr(orbit, key) for key in _ARRAYS[2:]}
+    arrays["value"] = orbit.z if short is None else short.value
+    arrays["index"] = np.zeros(0, np.int64) if short is None else short.index
+    arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays)
+    return file.getvalue()
+
+
+def _read(data: bytes) -> Orbit:
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        facts = json.loads(arrays["facts"].tobytes())
+        index, value, *small = (np.ascontiguousarray(arrays[key]) for key in _ARRAYS)
+    if facts["version"] != _VERSION:
+        raise ValueError("this orbit was kept by another version.")
+    small_index, small_mantissa, small_exponent = small
+    numbers = [_number(part) for key in ("c", "start") for part in facts[key]]
+    re, im, start_re, start_im = numbers
+    orbit = Orbit(
+        formula=facts["formula"],
+        c=(re, im),
+        bits=facts["bits"],
+        z=value,
+        small_index=small_index,
+        small_mantissa=small_mantissa,
+        small_exponent=small_exponent,
+        # The period belongs to a view, and is found again for it.
+        ended="limit" if facts["ended"] == "period" else facts["ended"],
+        period=0,
+        escape_radius=facts["escape_radius"],
+        start=(start_re, start_im),
+        state=tuple(int(text, 16) for text in facts["states"]),
+    )
+    if not facts["power"]:
+        return orbit
+    rest = replace(orbit, z=np.zeros(0, np.complex128))
+    return expand(Waypoints(rest, facts["power"], facts["count"], index, value))
+
+
+def _exact(number: Number) -> str | float:
+    return number if isinstance(number, (str, float)) else float(number)
+
+
+def _number(value: object) -> str | float:
+    if not isinstance(value, (str, float)):
+        raise TypeError("a coordinate is neither a text nor a number.")
+    return value
+
+
+def _make_room(folder: Path, max_bytes: int) -> None:
+    """Remove the orbits that were not used for the longest time until the rest fits."""
+    found = []
+    for path in folder.glob("*.npz"):
+        try:
+            facts = path.stat()
+        except OSError:
+            continue
+        found.append((facts.st_mtime, facts.st_size, path))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found, key=lambda item: item[0]):
+        if total <= max_bytes:
+            break
+        path.unlink(missing_ok=True)
+        total -= size
