@@ -158,6 +158,15 @@ class Body:
         """Give the node of an input."""
         return self._input[name]
 
+    def node(self, a: int) -> tuple[Any, ...]:
+        """Give what a node is: an instruction on nodes, or ``("input", k)``."""
+        return self._nodes[a]
+
+    @property
+    def size(self) -> int:
+        """How many nodes there are; each reads only nodes before it."""
+        return len(self._nodes)
+
     def const(self, value: Fraction | float) -> int:
         """Give a constant, kept as the fraction that it is."""
         return self._node("const", Fraction(value))
@@ -213,6 +222,8 @@ class Body:
         if op_a == op_b == "abs":
             (x,), (y,) = of_a, of_b
             return self.mul(x, y) if x == y else self.abs(self.mul(x, y))
+        if op_a == "sqrt" and a == b:
+            return int(of_a[0])
         for (op, *of), other in (((op_a, *of_a), b), ((op_b, *of_b), a)):
             if op == "mul" and self._number(of[0]) is not None:
                 return self.mul(of[0], self.mul(of[1], other))

@@ -1,0 +1,335 @@
+"""What a formula is: an expression, how its orbits begin and end, and all that follows from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Literal
+
+from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.formulas import algebra
+from fraktal_kernel.fractals.formulas.algebra import Node, Number, Power, Symbol
+from fraktal_kernel.fractals.formulas.lower import cheapest, lower
+from fraktal_kernel.fractals.formulas.parse import RESERVED, is_name, parse
+from fraktal_kernel.fractals.formulas.tape import Tape, merge
+
+Value = int | float | complex | str
+Ends = Literal["escapes", "converges", "both"]
+MAX_PARAMETERS = 16
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A map ``z -> f(z, c)``, and what is derived from it when it is first asked for.
+
+    Parameters
+    ----------
+    name, title : what it is called in scripts, and by people
+    expression : f as text, in ``z``, ``c``, ``previous`` (the z before) and its parameters
+    parameters : name to value. A whole number or an expression with ``z`` or ``c`` in it is part
+        of the formula; any other number is an input of the tapes, so that changing it compiles
+        nothing anew
+    begins : z_0 in ``c`` and the parameters; empty for the critical point, where it has a closed
+        form, or else 0, or else ``c``
+    ends : whether orbits escape, converge, or either
+    escape_radius : size of z beyond which an orbit has escaped
+
+    Examples
+    --------
+    >>> cubic = Formula("cubic", "Cubic", "z**3 + c*z + p", parameters={"p": 0.1})
+    >>> cubic.step.inputs, cubic.values, cubic.start, cubic.degree
+    (('zr', 'zi', 'cr', 'ci', 'pr'), {'pr': 0.1}, 'sqrt((-1/3)*c)', 3.0)
+    """
+
+    name: str
+    title: str
+    expression: str
+    parameters: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    begins: str = ""
+    ends: Ends = "escapes"
+    escape_radius: float = 1e3
+
+    def with_parameters(self, parameters: Mapping[str, Value]) -> Formula:
+        """Give the same formula with other values of some parameters."""
+        for name in parameters:
+            if name not in self.parameters:
+                known = ", ".join(self.parameters)
+                expected = f"it has {known}" if known else "it has none"
+                raise InvalidInput(f"{self.name} has no parameter named {name!r:.50}; {expected}.")
+        changed = replace(self, parameters={**self.parameters, **parameters})
+        for name, value in parameters.items():
+            # What was a whole number in the definition stays part of the formula.
+            if isinstance(self.parameters[name], int) and isinstance(value, str):
+                _constant(name, value)
+        return changed.checked()
+
+    def checked(self) -> Formula:
+        """Derive what may fail, so that bad input is told at once."""
+        _ = self.node, self.start, self.step
+        return self
+
+    @cached_property
+    def _meaning(self) -> dict[str, Node]:
+        """What each parameter stands for in the expression."""
+        return {name: _meaning(name, value) for name, value in self.parameters.items()}
+
+    @cached_property
+    def node(self) -> Node:
+        """The expression as a tree."""
+        if len(self.parameters) > MAX_PARAMETERS:
+            raise InvalidInput(
+                f"the formula has {len(self.parameters)} parameters; at most {MAX_PARAMETERS} "
+                "can be given."
+            )
+        node = parse(self.expression, self._meaning)
+        if "z" not in algebra.symbols(node):
+            raise InvalidInput(
+                f"the formula {self.expression!r:.60} has no z in it; expected one that is "
+                "repeated, such as 'z**2 + c'."
+            )
+        return node
+
+    @cached_property
+    def uniforms(self) -> tuple[str, ...]:
+        """Parameters that are inputs of the tapes."""
+        return tuple(n for n, meaning in self._meaning.items() if isinstance(meaning, Symbol))
+
+    @cached_property
+    def real(self) -> tuple[str, ...]:
+        """Parameters that are inputs and real."""
+        return tuple(n for n in self.uniforms if self._meaning[n] == Symbol(n, real=True))
+
+    @cached_property
+    def exact_values(self) -> dict[str, Fraction]:
+        """The value of each input that is a parameter, as the fraction that was given."""
+        values = {}
+        for name in self.uniforms:
+            value = _constant(name, self.parameters[name])
+            values[name + "r"] = value.re
+            if name not in self.real:
+                values[name + "i"] = value.im
+        return values
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The value of each input that is a parameter."""
+        return {name: float(value) for name, value in self.exact_values.items()}
+
+    @cached_property
+    def remembers(self) -> bool:
+        """Whether a step reads the z before, too."""
+        return "previous" in algebra.symbols(self.node)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Symbols whose parts are the inputs of `step` and `jacobian`, in order."""
+        return ("z", "c", *self.uniforms, *(("previous",) if self.remembers else ()))
+
+    @cached_property
+    def holomorphic(self) -> bool:
+        """Whether complex derivatives exist: no abs, conj, re or im of z or c."""
+        return algebra.is_holomorphic(self.node)
+
+    @cached_property
+    def polynomial(self) -> bool:
+        """Whether it is made of sums, products, whole powers and folds, so that it can go deep."""
+        return algebra.is_polynomial(self.node)
+
+    @cached_property
+    def degree(self) -> float:
+        """The power with which large orbits grow: the base of smooth counts."""
+        grown = algebra.growth(self.node)
+        return grown if 1 < grown < math.inf else 2.0
+
+    @property
+    def usual_end(self) -> Ends:
+        """How orbits end as a rule: they converge where a division lets nothing grow."""
+        divides = any(isinstance(p, Power) and p.exponent < 0 for p in algebra.walk(self.node))
+        return "converges" if divides and algebra.growth(self.node) == 1 else "escapes"
+
+    @cached_property
+    def start_node(self) -> Node:
+        """z_0 as a tree."""
+        if not self.begins:
+            return _critical_point(self.node)
+        node = parse(self.begins, self._meaning)
+        if algebra.symbols(node) & {"z", "previous"}:
+            raise InvalidInput(
+                f"the start {self.begins!r:.60} has z in it; expected an expression in c and "
+                "parameters, such as '0' or 'c'."
+            )
+        return node
+
+    @property
+    def start(self) -> str:
+        """z_0 as text."""
+        return algebra.text(self.start_node)
+
+    def _lower(self, *expressions: Node) -> Tape:
+        return lower(expressions, self.names, self.real)
+
+    @cached_property
+    def step(self) -> Tape:
+        """One step: z, c, parameters (and the z before) to the next z."""
+        return cheapest(self._lower(self.node), *map(self._lower, self._forms))
+
+    @cached_property
+    def _forms(self) -> list[Node]:
+        """Other ways to write the expression, of which one may be cheaper."""
+        if not (self.polynomial and self.holomorphic):
+            return []
+        short = algebra.horner(self.node, "z")
+        return [] if short is None else [short]
+
+    @cached_property
+    def jacobian(self) -> Tape:
+        """The derivatives of a step by z, c (and the z before), each in turn.
+
+        Complex numbers ``re, im`` where `holomorphic`; else 2x2 matrices row by row: ``d re/d xr,
+        d re/d xi, d im/d xr, d im/d xi``.
+        """
+        return self._derivatives([self.node, *self._forms])
+
+    def _derivatives(self, forms: list[Node]) -> Tape:
+        from fraktal_kernel.fractals.formulas.perturb import real_derivatives
+
+        names = [name for name in self.names if name not in self.uniforms]
+        if not self.holomorphic:
+            return cheapest(*(real_derivatives(self._lower(form), names) for form in forms))
+        return cheapest(
+            *(self._lower(*(algebra.differentiate(form, n) for n in names)) for form in forms)
+        )
+
+    @cached_property
+    def begin(self) -> Tape:
+        """Give z_0 from c and the parameters, and its derivative by c in the manner of `jacobian`."""
+        from fraktal_kernel.fractals.formulas.perturb import real_derivatives
+
+        names = ("c", *self.uniforms)
+        point = lower([self.start_node], names, self.real)
+        if self.holomorphic and algebra.is_holomorphic(self.start_node):
+            slope = algebra.differentiate(self.start_node, "c")
+            return lower([self.start_node, slope], names, self.real)
+        return merge(point, real_derivatives(point, ["c"]))
+
+    @cached_property
+    def centre(self) -> Number:
+        """Where z_0 is, if that is the same for every c: the deep tapes count z from here.
+
+        There the derivative vanishes, and a difference from it keeps all its digits.
+        """
+        start = self.start_node
+        return start if isinstance(start, Number) and self.polynomial else algebra.ZERO
+
+    @cached_property
+    def deep_node(self) -> Node:
+        """The expression for ``w = z - centre``."""
+        if self.centre == algebra.ZERO:
+            return self.node
+        shifted = {n: algebra.add(Symbol(n), self.centre) for n in ("z", "previous")}
+        moved = algebra.sub(algebra.substitute(self.node, shifted), self.centre)
+        short = algebra.horner(moved, "z") if self.holomorphic else None
+        return moved if short is None else short
+
+    @cached_property
+    def perturbed(self) -> Tape | None:
+        """The difference of a step from the reference's, without cancellation; None: no polynomial.
+
+        Inputs ``Zr, Zi, zr, zi, Cr, Ci, cr, ci``, the parameters, and ``PREVIOUSr, PREVIOUSi,
+        previousr, previousi`` where the z before is read: capital letters are the reference,
+        counted from `centre`, small ones the difference from it.
+        """
+        from fraktal_kernel.fractals.formulas.perturb import perturbed
+
+        return perturbed(self) if self.polynomial else None
+
+    @cached_property
+    def prepared(self) -> Tape | None:
+        """The same as `perturbed` where c is the reference's: no inputs ``cr, ci``."""
+        from fraktal_kernel.fractals.formulas.perturb import perturbed
+
+        return perturbed(self, same_c=True) if self.polynomial else None
+
+    @cached_property
+    def deep_jacobian(self) -> Tape | None:
+        """The linear coefficients of `perturbed`: `jacobian` for z counted from `centre`."""
+        if not self.polynomial:
+            return None
+        return self.jacobian if self.centre == algebra.ZERO else self._derivatives([self.deep_node])
+
+
+def _constant(name: str, value: Value) -> Number:
+    """Read the value of a parameter that is a number."""
+    if isinstance(value, str):
+        node = parse(value)
+        if isinstance(node, Number):
+            return node
+        raise InvalidInput(
+            f"the parameter {name} is {value!r:.60}; expected a number such as '0.3 - 0.5*i'."
+        )
+    try:
+        if isinstance(value, bool) or not math.isfinite(abs(value)):
+            raise ValueError
+        # The shortest text of a float is what was meant: 0.1 is a tenth.
+        parts = complex(value)
+        if isinstance(value, int):
+            return algebra.number(value)
+        return algebra.number(Fraction(repr(parts.real)), Fraction(repr(parts.imag)))
+    except (ValueError, TypeError, OverflowError):
+        raise InvalidInput(
+            f"the parameter {name} is {value!r:.60}; expected a finite number."
+        ) from None
+
+
+def _meaning(name: str, value: Value) -> Node:
+    """Say what a parameter stands for: itself, an input; or what it was set to."""
+    if not isinstance(name, str) or not is_name(name) or name.lower() in (*RESERVED, "e"):
+        raise InvalidInput(
+            f"the parameter is named {name!r:.50}; expected a name such as 'p' that is not one of "
+            f"{', '.join(RESERVED[:6])} or a function."
+        )
+    if isinstance(value, str):
+        node = parse(value)
+        if not isinstance(node, Number):
+            return node
+    constant = _constant(name, value)
+    if isinstance(value, int):
+        return constant
+    return Symbol(name, real=constant.im == 0)
+
+
+def _critical_point(node: Node) -> Node:
+    """Find where an orbit tells most: a critical point, else 0, else c where 0 leads nowhere."""
+    c = Symbol("c")
+    if algebra.is_holomorphic(node, ("z",)) and algebra.is_polynomial(node):
+        slope = algebra.coefficients(algebra.differentiate(node, "z"), "z") or {}
+        if slope and 0 not in slope:
+            return algebra.ZERO
+        root = _root(slope)
+        if root is not None:
+            return root
+    try:
+        first = algebra.substitute(node, {"z": algebra.ZERO, "previous": algebra.ZERO})
+    except (ZeroDivisionError, OverflowError):
+        return c
+    return c if first == algebra.ZERO else algebra.ZERO
+
+
+def _root(polynomial: Mapping[int, Node]) -> Node | None:
+    """Give a root in closed form: of ``a*z**k + b``, or of a quadratic."""
+    high = max(polynomial, default=0)
+    if high == 0:
+        return None
+    a, b = polynomial[high], polynomial[0]
+    if len(polynomial) == 2:
+        ratio = algebra.divide(algebra.neg(b), a)
+        return algebra.raised(ratio, Number(Fraction(1, high)))
+    if high != 2:
+        return None
+    middle, two = polynomial[1], algebra.number(2)
+    inner = algebra.sub(algebra.power(middle, 2), algebra.mul(algebra.number(4), a, b))
+    above = algebra.add(algebra.neg(middle), algebra.call("sqrt", inner))
+    return algebra.divide(above, algebra.mul(two, a))
