@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import threading
 import time
 from collections import Counter
@@ -17,11 +16,9 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any
 
-from pydantic import BaseModel
-
 from fraktal_kernel.core.database import Database, Transaction
 from fraktal_kernel.core.monitoring.metrics import observe_event
-from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.core.topics import EventView, topic_condition
 
 INSERT = (
     "INSERT INTO event(time, topic, subject, owner_id, payload) "
@@ -30,31 +27,6 @@ INSERT = (
 PAGE = 500
 #: Other servers may write to the same PostgreSQL; nobody wakes us for their events.
 POLL_S = 0.5
-
-
-class EventView(BaseModel):
-    """Something that happened."""
-
-    seq: int
-    time: datetime
-    topic: str
-    subject: str
-    payload: dict[str, Any]
-
-
-def topic_condition(topics: str) -> tuple[str, dict[str, str]]:
-    """Turn a topic, or a pattern such as ``jobs.*``, into an SQL condition and its values."""
-    if not re.fullmatch(r"\*|[a-z][a-z0-9_.]{0,60}(\.\*)?", topics):
-        raise InvalidInput(
-            f"topic: given {topics[:80]!r}, expected a name such as 'jobs.state' "
-            "or a pattern such as 'jobs.*'."
-        )
-    if topics == "*":
-        return "TRUE", {}
-    if topics.endswith(".*"):
-        # A range uses no LIKE, whose wildcards and case rules differ between databases.
-        return "topic > :low AND topic < :high", {"low": topics[:-1], "high": topics[:-2] + "/"}
-    return "topic = :topic", {"topic": topics}
 
 
 def _written(topic: str, payload: dict[str, Any]) -> str:
@@ -254,3 +226,6 @@ class Events:
                 "DELETE FROM event WHERE time < :before AND seq < (SELECT MAX(seq) FROM event)",
                 {"before": before},
             )
+
+
+__all__ = ["EventView", "Events", "topic_condition"]

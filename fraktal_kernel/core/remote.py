@@ -14,7 +14,6 @@ import httpx
 from typing_extensions import override
 
 from fraktal_kernel.core.capability import capabilities
-from fraktal_kernel.core.events import EventView, topic_condition
 from fraktal_kernel.core.jobs.model import (
     Artifacts,
     JobOptions,
@@ -26,6 +25,7 @@ from fraktal_kernel.core.jobs.model import (
 )
 from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.core.settings import Settings
+from fraktal_kernel.core.topics import EventView, topic_condition
 from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.core.workspace import ServerAddress, read_address
 from fraktal_kernel.errors import (

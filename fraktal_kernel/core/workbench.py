@@ -14,11 +14,12 @@ from types import TracebackType
 from typing import Any
 
 from fraktal_kernel.core.capability import Capability, capabilities
-from fraktal_kernel.core.events import EventView
 from fraktal_kernel.core.jobs.handle import JobHandle
 from fraktal_kernel.core.jobs.model import JobOptions, Jobs
 from fraktal_kernel.core.run import Run
 from fraktal_kernel.core.settings import Settings, load_settings
+from fraktal_kernel.core.topics import EventView
+from fraktal_kernel.core.workspace import read_address
 
 
 class Workbench(ABC):
@@ -52,15 +53,17 @@ class Workbench(ABC):
         AlreadyRunning
             another process runs the workspace and cannot be reached
         """
-        from fraktal_kernel.core.local import LocalWorkbench
-        from fraktal_kernel.core.remote import find_server
-
         settings = settings or load_settings(**overrides)
         capabilities.use_modules(settings.capability_modules)
-        if not serve:
+        # Each way is imported when it is taken: one takes the database, the other a web client.
+        if not serve and read_address(settings) is not None:
+            from fraktal_kernel.core.remote import find_server
+
             server = find_server(settings)
             if server is not None:
                 return server
+        from fraktal_kernel.core.local import LocalWorkbench
+
         workbench = LocalWorkbench(settings, start_workers or serve)
         if serve:
             workbench.start()
