@@ -279,10 +279,11 @@ class Gate:
 
 @cache
 def sign_in_page() -> bytes:
-    """Give the page for somebody unknown, who may load nothing else: the tokens stand in it."""
+    """Give the page for somebody unknown, who may load nothing else: its style stands in it."""
     page = (Path(__file__).parent / "templates" / "signin.html").read_text(encoding="utf-8")
-    tokens = (files("fraktal_widgets") / "tokens.css").read_text(encoding="utf-8")
-    return page.replace("/* tokens.css */", tokens).encode()
+    names = ("tokens.css", "controls.css")
+    style = "".join((files("fraktal_widgets") / name).read_text(encoding="utf-8") for name in names)
+    return page.replace("/* tokens.css, controls.css */", style).encode()
 
 
 async def _answer_error(error: Exception, scope: Scope, headers: Headers, send: Send) -> None:

@@ -105,6 +105,14 @@ function textFault(text, schema) {
   return "";
 }
 
+/** Say what an empty field means, where its description does not. */
+const emptyHint = (schema) => !/empty/i.test(schema.description ?? "") && "Empty for none.";
+
+/** What is sent for an empty field that may be null: nothing, where the default says the same. */
+function emptyValue(schema, required) {
+  return schema.default === null || (schema.default === undefined && !required) ? undefined : null;
+}
+
 /**
  * A label, the control, its help and its fault, tied together for screen readers.
  * @param kind "short" controls may stand side by side, "wide" ones take the row
@@ -167,7 +175,7 @@ function numberField(name, schema, { required, nullable }) {
   const hint = rangeOf(schema);
   const made = frame(name, schema, control, {
     required: required && !nullable, unit: unitOf(name, schema),
-    hint: [hint && `${hint}.`.replace(/^./, (letter) => letter.toUpperCase()), nullable && !/empty/i.test(schema.description ?? "") && "Empty for none."].filter(Boolean).join(" "),
+    hint: [hint && `${hint}.`.replace(/^./, (letter) => letter.toUpperCase()), nullable && emptyHint(schema)].filter(Boolean).join(" "),
   });
   const examples = examplesOf(schema, write);
   if (examples) made.element.append(examples);
@@ -176,7 +184,7 @@ function numberField(name, schema, { required, nullable }) {
     read(faults, path) {
       const text = control.value.trim().replace(/[\u2009\u00a0 ]/g, "");
       if (!text) {
-        if (nullable) return schema.default === null || schema.default === undefined && !required ? undefined : null;
+        if (nullable) return emptyValue(schema, required);
         if (required) faults.set(path, "needed");
         return undefined;
       }
@@ -215,7 +223,7 @@ function textField(name, schema, { required, nullable, files }) {
   }
   const made = frame(name, schema, control, {
     required: required && !nullable, kind: long || isFile ? "wide" : "short", extra, unit: schema.unit ?? "",
-    hint: [isFile && "A file inside the workspace.", nullable && !/empty/i.test(schema.description ?? "") && "Empty for none."].filter(Boolean).join(" "),
+    hint: [isFile && "A file inside the workspace.", nullable && emptyHint(schema)].filter(Boolean).join(" "),
   });
   const examples = examplesOf(schema, write);
   if (examples) made.element.append(examples);
@@ -224,7 +232,7 @@ function textField(name, schema, { required, nullable, files }) {
     read(faults, path) {
       const text = control.value;
       if (!text) {
-        if (nullable) return schema.default === null || (schema.default === undefined && !required) ? undefined : null;
+        if (nullable) return emptyValue(schema, required);
         if (!required && (schema.default === undefined || schema.default === "" || format)) return undefined;
         const wrong = format ? "needed" : textFault(text, schema);
         if (wrong) faults.set(path, wrong);
