@@ -44,3 +44,7 @@ c.VoilaConfiguration.page_config_hook = _formulas_from_here
 
 # Panel's own pages inside Jupyter Server: not used here, and seconds to import at every start.
 c.ServerApp.jpserver_extensions = {"panel.io.jupyter_server_extension": False}
+
+# A picture for a fine screen is one message of up to 5 MB; the default limit, meant for cells that
+# print without end, would drop it. How many messages a second may come stays limited.
+c.ZMQChannelsWebsocketConnection.iopub_data_rate_limit = 100e6
