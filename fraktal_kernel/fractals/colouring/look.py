@@ -32,6 +32,15 @@ BLENDS = ("normal", "multiply", "screen", "overlay", "soft_light", "add")
 SPACES = ("light", "lightness")
 REGIONS = ("outside", "inside", "both")
 SLOPES = ("normal", "height")
+RELIEF_RANGES = (
+    ("height", -20, 20),
+    ("ambient", 0, 1),
+    ("specular", 0, 1),
+    ("shininess", 1, 500),
+    ("metal", 0, 1),
+    ("occlusion", 0, 1),
+    ("radius", 0.5, 50),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +174,7 @@ class Relief:
             raise InvalidInput(f"scale is {self.scale!r:.60}; expected a Scale.")
         lights = checks.items("lights", self.lights, Light, 1, MAX_LIGHTS)
         checks.put(self, "lights", lights)
-        for name, low, high in (
-            ("height", -20, 20),
-            ("ambient", 0, 1),
-            ("specular", 0, 1),
-            ("shininess", 1, 500),
-            ("metal", 0, 1),
-            ("occlusion", 0, 1),
-            ("radius", 0.5, 50),
-        ):
+        for name, low, high in RELIEF_RANGES:
             checks.put(self, name, checks.number(name, getattr(self, name), low, high))
 
     @property

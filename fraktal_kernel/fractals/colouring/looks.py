@@ -123,3 +123,21 @@ looks.add(
         ),
     ),
 )
+looks.add(
+    "lantern",
+    Look(
+        (
+            Layer("smooth", Scale("histogram"), _NIGHT),
+            Layer("trap_point", Scale("levels"), _BRONZE, where="inside"),
+        ),
+        Relief(
+            "height",
+            "distance",
+            Scale("power", 0.6, exponent=0.4),
+            height=-3.0,
+            ambient=0.4,
+            specular=0.3,
+            metal=0.9,
+        ),
+    ),
+)

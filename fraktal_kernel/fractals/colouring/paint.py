@@ -90,7 +90,9 @@ def place(values: NDArray[Any], scale: Scale, ranks: Ranks | None = None) -> NDA
     if scale.kind == "linear":
         places = values * scale.density
     elif scale.kind == "logarithm":
-        places = np.log2(np.maximum(values, 0.0) + 1.0)
+        places = values + 1.0
+        np.maximum(places, 1.0, out=places)
+        np.log2(places, out=places)
         places *= 0.5 * scale.density
     elif scale.kind == "power":
         places = np.maximum(values, 0.0) ** scale.exponent
@@ -166,10 +168,14 @@ def _layered(
     places = place(values, layer.scale, survey.ranks.get((layer.field, layer.where)))
     index = _index(places, palette.cyclic, layer.scale.beyond)
     table, lightness = _table(palette)
-    colour = table.take(index, axis=1, mode="clip")
     whole = bool(shown.all())
-    if layer.blend == "normal" and layer.space == "light" and layer.opacity == 1.0:
-        return colour if whole else np.where(shown, colour, planes)
+    plain = layer.blend == "normal" and layer.space == "light" and layer.opacity == 1.0
+    if plain and whole:
+        return table.take(index, axis=1, mode="clip", out=planes)
+    colour = table.take(index, axis=1, mode="clip")
+    if plain:
+        np.copyto(planes, colour, where=shown)
+        return planes
     opacity: Any = layer.opacity if whole else shown * np.float32(layer.opacity)
     tone = lightness.take(index, mode="clip") if layer.space == "lightness" else None
     return blended(planes, colour, tone, layer.blend, opacity)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals import palettes
@@ -21,6 +23,7 @@ from fraktal_kernel.fractals.colouring.look import (
     SLOPES,
     SPACES,
 )
+from fraktal_kernel.fractals.colouring.schema import look_json_schema
 from fraktal_kernel.fractals.palettes import Palette
 
 scales = st.builds(
@@ -167,3 +170,35 @@ def test_wrong_parts_are_refused(make: Any) -> None:
     """Values made in Python are checked like those from files."""
     with pytest.raises(InvalidInput):
         make()
+
+
+def test_the_schema_knows_every_part() -> None:
+    """Forms are made of it: each attribute is there, and the named looks fit into it."""
+    schema = look_json_schema()
+    layer = schema["properties"]["layers"]["items"]
+    relief = schema["properties"]["relief"]["anyOf"][0]
+    light = relief["properties"]["lights"]["items"]
+    scale = layer["properties"]["scale"]
+    for part, cls in ((schema, Look), (layer, Layer), (relief, Relief), (light, Light)):
+        assert set(part["properties"]) == set(cls.__dataclass_fields__)
+    assert set(scale["properties"]) == set(Scale.__dataclass_fields__)
+    for look in looks.values():
+        Draft202012Validator(schema).validate(look.to_dict())
+    assert not Draft202012Validator(schema).is_valid({"layers": []})
+
+
+@given(any_look)
+@settings(deadline=None, max_examples=30)
+def test_every_look_fits_its_schema(look: Look) -> None:
+    """What we accept is what we announce."""
+    assert Draft202012Validator(look_json_schema()).is_valid(look.to_dict())
+
+
+def test_the_docs_name_every_part() -> None:
+    """Looks, palettes, fields, scales and blends stand in the docs."""
+    text = (Path(__file__).parents[3] / "docs" / "colouring.md").read_text()
+    parts = [
+        part for cls in (Scale, Layer, Light, Relief, Look) for part in cls.__dataclass_fields__
+    ]
+    for name in [*looks, *palettes, *parts, *FIELDS, *SCALES, *BLENDS, *SPACES, *BEYOND]:
+        assert f"`{name}`" in text, name
