@@ -29,10 +29,10 @@ def opened(visit: Visit, name: str, **options: Any) -> tuple[Any, Any]:  # noqa:
 
 def run(page: Any, form: Any) -> Any:
     """Run the form; returns the card of the newest job below it when it has ended."""
-    before = page.locator(".fk-capability .fk-job-list .fk-job").count()
+    before = page.locator(".fk-capability .fk-job").count()
     form.get_by_role("button", name="Run as job").click()
-    wait_for(lambda: page.locator(".fk-capability .fk-job-list .fk-job").count() > before)
-    newest = page.locator(".fk-capability .fk-job-list .fk-job").first
+    wait_for(lambda: page.locator(".fk-capability .fk-job").count() > before)
+    newest = page.locator(".fk-capability .fk-job").first
     expect(newest).to_have_attribute("data-state", "succeeded")
     return newest
 
@@ -282,8 +282,6 @@ def test_the_form_lives_in_a_notebook(
     form.get_by_label("Width").fill("320")
     form.get_by_label("Height").fill("240")
     form.get_by_role("button", name="Run as job").click()
-    page.locator('.fk-capability .fk-job-list .fk-job[data-state="succeeded"]').wait_for(
-        timeout=120_000
-    )
-    page.locator(".fk-capability .fk-job-list .fk-picture").wait_for()
+    page.locator('.fk-capability .fk-job[data-state="succeeded"]').wait_for(timeout=120_000)
+    page.locator(".fk-capability .fk-picture").wait_for()
     keep_picture(page, "form-lab-light")
