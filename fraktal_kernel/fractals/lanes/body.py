@@ -9,7 +9,7 @@ from fraktal_kernel.fractals.machine import processor
 
 # z, the z before it (for formulas that remember), and c; all other inputs of a tape are
 # parameters, the same for all points.
-CARRIED = ("zr", "zi", "pr", "pi")
+CARRIED = ("zr", "zi", "previousr", "previousi")
 POINT = ("cr", "ci")
 
 _AVX512 = "+avx512f" in processor()
@@ -27,7 +27,7 @@ class Body:
 
     Parameters
     ----------
-    step : from ``zr, zi, cr, ci``, perhaps ``pr, pi`` (the z before) and parameters to the next z
+    step : from ``zr, zi, cr, ci``, perhaps ``previousr, previousi`` and parameters to the next z
     start : from ``cr, ci`` and parameters to z_0 in the plane of c
     escapes : whether a point ends where ``|z|`` grows beyond the radius
     converges : whether it ends where z stops moving
@@ -50,7 +50,7 @@ class Body:
     @property
     def remembers(self) -> bool:
         """Whether a step reads the z before."""
-        return bool({"pr", "pi"} & set(self.step.inputs))
+        return bool(set(CARRIED[2:]) & set(self.step.inputs))
 
     @property
     def carried(self) -> int:
@@ -105,8 +105,8 @@ def _most_alive(tape: Tape) -> int:
 QUADRATIC = Body(
     step=Tape(
         ("zr", "zi", "cr", "ci"),
-        (("neg", 1), ("fma", 4, 1, 2), ("add", 0, 0), ("fma", 6, 1, 3), ("fma", 0, 0, 5)),
-        (8, 7),
+        (("neg", 1), ("fma", 4, 1, 2), ("fma", 0, 0, 5), ("add", 0, 0), ("fma", 7, 1, 3)),
+        (6, 8),
     ),
     start=Tape(("cr", "ci"), (("const", 0.0),), (2, 2)),
 )

@@ -27,6 +27,7 @@ from fraktal_kernel.fractals.lanes.rows import (
 from fraktal_kernel.fractals.lanes.tally import Arithmetic, Tally, emit_tally
 from fraktal_kernel.fractals.lanes.vectors import (
     VECTOR,
+    Flushed,
     Rows,
     next_of,
     numbers_at,
@@ -48,7 +49,8 @@ def advance_of(tally: Tally) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             array = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
             rows = Rows(builder, array.data, WIDTH * vectors)
-            arithmetic = Arithmetic(builder, VECTOR)
+            arithmetic, flushed = Arithmetic(builder, VECTOR), Flushed(builder)
+            flushed.enter()
             given = numbers_at(context, builder, signature.args[1], args[1], body.parameters)
             uniform = {name: splat(builder, value) for name, value in given.items()}
             scale = splat(builder, args[3])
@@ -95,6 +97,7 @@ def advance_of(tally: Tally) -> Any:
             for v in range(vectors):
                 for row, value in zip(moving, start[v], strict=True):
                     rows.store(row, v, value)
+            flushed.leave()
             return context.get_dummy_value()
 
         return types.void(state, parameters, types.int64, types.float64), codegen
