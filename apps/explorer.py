@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import panel as pn
+
+from fraktal_kernel.fractals import scenes
 from fraktal_widgets import FractalExplorer
 from fraktal_widgets.assets import joined
 from fraktal_widgets.bridge import panel_component
 from fraktal_widgets.page import asked
-
-from fraktal_kernel.fractals import scenes
 
 pn.extension(raw_css=[joined("tokens.css"), "body { background: var(--fk-surface) }"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import panel as pn
+
 from fraktal_widgets import CapabilityForm, FractalExplorer
 from fraktal_widgets.page import framed
 

@@ -16,10 +16,11 @@ import time
 
 import uvicorn
 from fastapi import FastAPI
-from fraktal_widgets import FractalExplorer
-from fraktal_widgets.bridge import panel_component
 from panel.io.fastapi import add_applications
 from playwright.sync_api import Page, sync_playwright
+
+from fraktal_widgets import FractalExplorer
+from fraktal_widgets.bridge import panel_component
 
 WHEELS = 30
 TARGET_MS = 250

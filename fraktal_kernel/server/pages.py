@@ -99,8 +99,9 @@ def _visit(
     assert isinstance(workbench, LocalWorkbench)
 
     def visit() -> BaseTemplate:
-        from fraktal_widgets.page import framed
         from panel.template.base import BaseTemplate
+
+        from fraktal_widgets.page import framed
 
         visitor = _visitor.get()
         own = visitor.user_id == workbench.user.user_id

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import panel as pn
 import pytest
-from fraktal_widgets import FractalExplorer, frames
-from fraktal_widgets.explorer import FINEST
 from playwright.sync_api import expect
 
 from fraktal_kernel.fractals import Scene, render, scenes
+from fraktal_widgets import FractalExplorer, frames
+from fraktal_widgets.explorer import FINEST
 from tests.browser.conftest import wait_for
 
 

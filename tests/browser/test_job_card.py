@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fraktal_widgets.assets import HERE
 from playwright.sync_api import expect
+
+from fraktal_widgets.assets import HERE
 
 CARD = """({ id, ...job }) => {
     const usual = {

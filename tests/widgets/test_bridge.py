@@ -10,6 +10,7 @@ import anywidget
 import panel as pn
 import pytest
 import traitlets
+
 from fraktal_widgets import FractalExplorer
 from fraktal_widgets.bridge import component_class, panel_component
 

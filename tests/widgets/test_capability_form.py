@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fraktal_widgets import CapabilityForm
-from fraktal_widgets.capability_form import faults, snippets, workspace_files
 
 from fraktal_kernel.cli.parameters import parse
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.errors import UnknownName
+from fraktal_widgets import CapabilityForm
+from fraktal_widgets.capability_form import faults, snippets, workspace_files
 
 Until = Callable[..., None]
 

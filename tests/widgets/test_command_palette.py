@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from fraktal_widgets import CapabilityForm, CommandPalette
 
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.fractals import scenes
+from fraktal_widgets import CapabilityForm, CommandPalette
 
 Until = Callable[..., None]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fraktal_widgets import FractalExplorer
-from fraktal_widgets.explorer import PEEK, command_for, iterations_for
-from fraktal_widgets.explorer import read_scene as read_pasted
 
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals import Scene, View, palettes, progressive, read_scene, scenes
+from fraktal_widgets import FractalExplorer
+from fraktal_widgets.explorer import PEEK, command_for, iterations_for
+from fraktal_widgets.explorer import read_scene as read_pasted
 
 SIZE = [160, 120]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fraktal_widgets import frames
 from fraktal_widgets.frames import IN_FLIGHT, FrameFlow, pack
 

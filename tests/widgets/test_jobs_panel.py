@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from PIL import Image
+
+from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_widgets import JobsPanel
 from fraktal_widgets.job_facts import thumbnail
 from fraktal_widgets.job_feed import RATE_PER_S, JobFeed
 from fraktal_widgets.pieces import PIECE_BYTES
-from PIL import Image
-
-from fraktal_kernel.core.local import LocalWorkbench
 
 Until = Callable[..., None]
 

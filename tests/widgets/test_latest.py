@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from fraktal_widgets.latest import LatestOnly, Superseded
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import fraktal_widgets
 import pytest
 
 import fraktal_kernel
+import fraktal_widgets
 from fraktal_kernel.server.gate import sign_in_page
 
 WIDGETS = Path(fraktal_widgets.__file__).parent
