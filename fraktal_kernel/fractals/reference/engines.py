@@ -17,7 +17,12 @@ from fraktal_kernel.fractals.formulas.tape import Tape
 from fraktal_kernel.fractals.machine import Kernel
 from fraktal_kernel.fractals.reference import gmp
 from fraktal_kernel.fractals.reference.decimals import fixed
-from fraktal_kernel.fractals.reference.recurrences import OPERATIONS, Number, Recurrence
+from fraktal_kernel.fractals.reference.recurrences import (
+    CONJUGATE_C,
+    OPERATIONS,
+    Number,
+    Recurrence,
+)
 
 Complex = NDArray[np.complex128]
 Whole = NDArray[np.int64]
@@ -123,7 +128,7 @@ class QuadraticEngine:
         self.small = Small()
         self._w = np.zeros(_QUADRATIC_SPAN * self._count, np.uint64)
         self._signs = np.zeros(4, np.int64)
-        for k, value in enumerate((*state, fixed(c[0], bits), fixed(c[1], bits))):
+        for k, value in enumerate((*state, *fixed_c(recurrence, c, bits))):
             _put(self._w, self._signs, k, value, self._count)
 
     def advance(self, z: Complex, first: int, last: int) -> tuple[int, bool]:
@@ -164,7 +169,7 @@ class ProgramEngine:
         radius: float,
     ) -> None:
         tape = recurrence.tape
-        values: dict[str, Number] = {"cr": c[0], "ci": c[1], **recurrence.constants}
+        values: dict[str, Number] = {"cr": c[0], "ci": c[1]}
         inputs = len(tape.inputs)
         self._radius2 = radius * radius
         self._fraction = bits // 64
@@ -181,7 +186,7 @@ class ProgramEngine:
             if op == "const":
                 _put(self._w, self._signs, inputs + k, fixed(args[0], bits), count)
         z = tape.inputs.index("zr")
-        self._before = tape.inputs.index("pr") if "pr" in tape.inputs else -1
+        self._before = tape.inputs.index("previousr") if "previousr" in tape.inputs else -1
         self._z = z
         self._state = np.array(
             [inputs, z, self._before, *tape.outputs, registers * count], np.int64
@@ -190,7 +195,7 @@ class ProgramEngine:
         for place, value in zip(places, (*state, 0, 0), strict=False):
             _put(self._w, self._signs, place, value, count)
         for k, name in enumerate(tape.inputs):
-            if name not in ("zr", "zi", "pr", "pi"):
+            if name not in ("zr", "zi", "previousr", "previousi"):
                 _put(self._w, self._signs, k, fixed(values[name], bits), count)
 
     def advance(self, z: Complex, first: int, last: int) -> tuple[int, bool]:
@@ -239,6 +244,12 @@ def engine_for(
     if recurrence.fold >= 0:
         return QuadraticEngine(recurrence, c, state, bits, radius)
     return ProgramEngine(recurrence, c, state, bits, radius)
+
+
+def fixed_c(recurrence: Recurrence, c: tuple[Number, Number], bits: int) -> tuple[int, int]:
+    """Give the c that a fold adds, times 2**bits."""
+    im = fixed(c[1], bits)
+    return fixed(c[0], bits), -im if recurrence.fold & CONJUGATE_C else im
 
 
 def _instructions(tape: Tape) -> Whole:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.escape import Stopped
+from fraktal_kernel.fractals.formulas import Formula
 from fraktal_kernel.fractals.machine import Kernel
 from fraktal_kernel.fractals.reference.decimals import (
     bits_for,
@@ -73,7 +74,7 @@ class Nucleus:
     atom: Atom
 
 
-def atom_of(formula: str | Recurrence, orbit: Orbit, *, power: int = 2) -> Atom:
+def atom_of(formula: str | Formula | Recurrence, orbit: Orbit, *, power: int | None = None) -> Atom:
     """Estimate size and orientation of the atom from an orbit up to its period.
 
     Examples
@@ -129,13 +130,13 @@ def _together(
 
 
 def nucleus(
-    formula: str | Recurrence,
+    formula: str | Formula | Recurrence,
     re: Number,
     im: Number,
     period: int,
     *,
     radius: Number,
-    power: int = 2,
+    power: int | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Nucleus:
@@ -143,7 +144,7 @@ def nucleus(
 
     Parameters
     ----------
-    formula : its name, or what `recurrences` makes of one
+    formula : it, its name or its text
     re, im : where to begin
     period : of the nucleus
     radius : within which it lies
@@ -269,12 +270,10 @@ def _along_tape(recurrence: Recurrence, c: tuple[Any, Any], period: int) -> Iter
     tape = recurrence.tape
     zero, one = g.mpfr(0), g.mpfr(1)
     known = {"cr": (c[0], one, zero), "ci": (c[1], zero, one)}
-    for name, value in recurrence.constants.items():
-        known[name] = (_number(value), zero, zero)
     z = [(_number(part), zero, zero) for part in recurrence.start]
     before = [(zero, zero, zero)] * 2
     for _ in range(period):
-        known.update(zip(("zr", "zi", "pr", "pi"), (*z, *before), strict=True))
+        known.update(zip(("zr", "zi", "previousr", "previousi"), (*z, *before), strict=True))
         registers = [known[name] for name in tape.inputs]
         for op, *args in tape.code:
             registers.append(_dual(op, args, registers))

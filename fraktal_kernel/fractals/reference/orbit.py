@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.escape import Stopped
-from fraktal_kernel.fractals.reference.decimals import bits_for, fixed, ratio
+from fraktal_kernel.fractals.formulas import Formula
+from fraktal_kernel.fractals.reference.decimals import bits_for, fixed, gmpy2, ratio
 from fraktal_kernel.fractals.reference.engines import Engine, engine_for
 from fraktal_kernel.fractals.reference.period import PeriodFinder
 from fraktal_kernel.fractals.reference.recurrences import Number, Recurrence, recurrence_of
@@ -84,13 +86,13 @@ class Orbit:
 
 
 def reference_orbit(
-    formula: str | Recurrence,
+    formula: str | Formula | Recurrence,
     re: Number,
     im: Number,
     *,
     bits: int | None = None,
     max_iter: int = 1_000_000,
-    power: int = 2,
+    power: int | None = None,
     escape_radius: float = 1e3,
     radius: Number | None = None,
     until_period: bool = True,
@@ -103,7 +105,7 @@ def reference_orbit(
 
     Parameters
     ----------
-    formula : its name, or what `recurrences` makes of one
+    formula : it, its name or its text
     re, im : the point, as decimal texts of any length or numbers
     bits : behind the point; by default what ``radius`` needs
     max_iter : at most so many steps
@@ -121,8 +123,8 @@ def reference_orbit(
     if bits is None:
         assert radius is not None
         bits = bits_for(radius, max_iter)
-    bits = max(64, -(-bits // 64) * 64)
-    c, start = ((re, im), recurrence.start) if julia is None else (julia, (re, im))
+    bits = whole_limbs(bits)
+    c, start = points(recurrence, re, im, julia, bits)
     if going_on is not None and not (going_on.bits >= bits and going_on.state):
         going_on = None
     if going_on is not None:
@@ -131,7 +133,7 @@ def reference_orbit(
         state = (fixed(start[0], bits), fixed(start[1], bits))
     engine = engine_for(recurrence, c, state, bits, escape_radius)
     finder = None
-    if radius is not None and julia is None:
+    if radius is not None and julia is None and not any(ratio(part)[0] for part in start):
         finder = PeriodFinder(recurrence, c, radius)
     begin = complex(float_of(start[0]), float_of(start[1]))
     z, ended, period = _walk(
@@ -143,6 +145,34 @@ def reference_orbit(
         *(ended, period, escape_radius, start, engine.state()),
     )
     return done.upto(period if period and until_period else max_iter)
+
+
+def whole_limbs(bits: int) -> int:
+    """Round a precision up to one that orbits are computed with."""
+    return max(64, -(-bits // 64) * 64)
+
+
+def points(
+    recurrence: Recurrence,
+    re: Number,
+    im: Number,
+    julia: tuple[Number, Number] | None,
+    bits: int,
+) -> tuple[tuple[Number, Number], tuple[Number, Number]]:
+    """Give c and z_0, this counted from the centre of the formula."""
+    if julia is not None:
+        start = [Fraction(*map(int, ratio(part))) for part in (re, im)]
+        x, y = (part - centre for part, centre in zip(start, recurrence.centre, strict=True))
+        return julia, (x, y)
+    if recurrence.begin is None:
+        return (re, im), recurrence.start
+    g = gmpy2()
+    with g.context(g.get_context(), precision=bits + 64):
+        c = [g.mpfr(g.mpq(*ratio(part))) for part in (re, im)]
+        x, y = (
+            Fraction(*map(int, g.mpfr(part).as_integer_ratio())) for part in recurrence.begin(*c)
+        )
+    return (re, im), (x, y)
 
 
 def _walk(

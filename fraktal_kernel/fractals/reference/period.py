@@ -47,7 +47,7 @@ class Frame:
         self.mantissas = np.zeros((count, 3))
         self.exponents = np.full((count, 3), _NONE, np.int64)
         self.code = np.zeros((len(tape.code), 4), np.int64)
-        values: dict[str, Number] = {"cr": c[0], "ci": c[1], **recurrence.constants}
+        values: dict[str, Number] = {"cr": c[0], "ci": c[1]}
         for k, (op, *args) in enumerate(tape.code):
             self.code[k, 0] = OPERATIONS.index(op)
             if op == "const":
@@ -57,7 +57,7 @@ class Frame:
         for k, name in enumerate(tape.inputs):
             if name in values:
                 self.put(k, 0, values[name])
-        before = tape.inputs.index("pr") if "pr" in tape.inputs else -1
+        before = tape.inputs.index("previousr") if "previousr" in tape.inputs else -1
         places = (inputs, tape.inputs.index("zr"), before, *tape.outputs)
         self.places = np.array(places, np.int64)
 

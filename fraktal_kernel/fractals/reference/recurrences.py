@@ -1,33 +1,35 @@
 """What is iterated, in the form that the kernels of orbits take.
 
-A recurrence is either a fold of ``z*z + c`` (Mandelbrot set, burning ship and their like), which
-has kernels of its own, or straight-line arithmetic over real numbers: a tape.
+A recurrence is straight-line arithmetic over real numbers: the exact tape of a formula. Those that
+are a fold of ``z*z + c`` (Mandelbrot set, burning ship and their like, however they are written)
+are recognised, for they have faster kernels of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
+from typing import Any
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.formulas.tape import Body, Tape
+from fraktal_kernel.fractals.formulas import Formula, Tape, formula_of
 
-# What a fold does to z*z before c is added.
-ABS_X, ABS_Y, NEGATE_IM, ABS_RE, ABS_IM, SHARK = 1, 2, 4, 8, 16, 32
-FOLDS = {
-    "mandelbrot": 0,
-    "burning_ship": ABS_X | ABS_Y,
-    "perpendicular_burning_ship": ABS_Y | NEGATE_IM,
-    "celtic": ABS_RE,
-    "buffalo": ABS_RE | ABS_IM,
-    "tricorn": NEGATE_IM,
-    "shark_fin": SHARK,
-}
-# What has a meaning in fixed point; the number is how the compiled machine knows it.
+# What a fold does to z*z before c is added; the last one turns c into its conjugate.
+ABS_X, ABS_Y, NEGATE_IM, ABS_RE, ABS_IM, SHARK, CONJUGATE_C = 1, 2, 4, 8, 16, 32, 64
+# What has a meaning in fixed point; the place here is how compiled code knows it.
 OPERATIONS = ("const", "add", "sub", "mul", "fma", "neg", "abs", "copysign", "max", "min")
+# Points that tell folds apart: all quadrants, each part once the larger one.
+_PROBES = [
+    (x, y, 10_007, 20_011)
+    for a, b in ((101, 37), (53, 211))
+    for x, y in ((a, b), (-a, b), (a, -b), (-a, -b))
+]
+_MAX_POWER = 64
 
 Number = str | float | Fraction
+_Values = tuple[tuple[Any, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,13 @@ class Recurrence:
 
     Parameters
     ----------
-    name : what it is called, with its parameters: part of the name of a saved orbit
-    tape : from ``zr zi cr ci``, perhaps ``pr pi`` (the z before), and constants, to the next z
+    name : what it is called, in messages
+    tape : from ``zr zi cr ci``, perhaps ``previousr previousi``, to the next z
     fold : what it does to ``z*z``, or -1 where it is no fold of that
     power : d where it is ``z**d + c``, else 0
-    start : z_0
-    constants : values of the other inputs
+    start : z_0, where it is the same for every c
+    begin : gives z_0 for a c in gmpy2's numbers, where it is not
+    centre : where z is counted from
     """
 
     name: str
@@ -49,75 +52,132 @@ class Recurrence:
     fold: int = -1
     power: int = 0
     start: tuple[Number, Number] = (0.0, 0.0)
-    constants: Mapping[str, Number] = field(default_factory=dict)
+    begin: Callable[..., tuple[Any, Any]] | None = field(default=None, compare=False)
+    centre: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
 
     def __post_init__(self) -> None:
         for op, *_ in self.tape.code:
             if op not in OPERATIONS:
                 raise InvalidInput(
-                    f"{self.name} contains {op}, which has no orbit in arbitrary precision; "
-                    "deep zooms are for polynomials, absolute values and conjugates."
+                    f"the formula {self.name} contains {op}, which has no orbit in arbitrary "
+                    "precision; deep zooms are for polynomials, absolute values and conjugates."
                 )
 
 
-def power(exponent: int) -> Recurrence:
-    """Give ``z**exponent + c``.
+def recurrence_of(formula: str | Formula | Recurrence, power: int | None = None) -> Recurrence:
+    """Give the recurrence of a formula, of its name or of its text.
 
     Examples
     --------
-    >>> power(3).power
-    3
+    >>> recurrence_of("burning_ship").fold == ABS_X | ABS_Y | CONJUGATE_C
+    True
+    >>> recurrence_of("multibrot", 5).power, recurrence_of("c + z*z").fold
+    (5, 0)
     """
-    if isinstance(exponent, bool) or not isinstance(exponent, int) or not 2 <= exponent <= 64:
-        raise InvalidInput(
-            f"power is {exponent!r:.40}; orbits are computed for whole powers from 2 to 64."
-        )
-    if exponent == 2:
-        return folded("mandelbrot")
-    body = Body(("zr", "zi", "cr", "ci"))
-    value = (0, 1)
-    for digit in bin(exponent)[3:]:
-        value = _product(body, value, value)
-        if digit == "1":
-            value = _product(body, value, (0, 1))
-    tape = body.tape((body.add(value[0], 2), body.add(value[1], 3)), exact=True)
-    return Recurrence(f"multibrot {exponent}", tape, power=exponent)
-
-
-def folded(name: str) -> Recurrence:
-    """Give a fold of ``z*z + c`` by its name in `FOLDS`.
-
-    Examples
-    --------
-    >>> folded("burning_ship").fold
-    3
-    """
-    fold = FOLDS[name]
-    body = Body(("zr", "zi", "cr", "ci"))
-    x = body.abs(0) if fold & ABS_X else 0
-    y = body.abs(1) if fold & ABS_Y else 1
-    re = body.sub(body.mul(0, 0), body.mul(1, body.abs(1) if fold & SHARK else 1))
-    im = body.mul(body.const(2), body.mul(x, y))
-    re = body.abs(re) if fold & ABS_RE else re
-    im = body.abs(im) if fold & ABS_IM else im
-    im = body.neg(im) if fold & NEGATE_IM else im
-    tape = body.tape((body.add(re, 2), body.add(im, 3)), exact=True)
-    return Recurrence(name, tape, fold, 0 if fold else 2)
-
-
-def recurrence_of(formula: str | Recurrence, exponent: int = 2) -> Recurrence:
-    """Give the recurrence of a formula's name."""
     if isinstance(formula, Recurrence):
         return formula
-    name = formula
-    if name in FOLDS:
-        return folded(name)
-    if name == "multibrot":
-        return power(exponent)
-    known = ", ".join([*FOLDS, "multibrot"])
-    raise InvalidInput(f"no orbit is known for the formula {name!r:.60}; there are {known}.")
+    if isinstance(formula, str):
+        formula = formula_of(formula, None if power is None else {"power": power})
+    return _recurrence(formula)
 
 
-def _product(body: Body, a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
-    re = body.sub(body.mul(a[0], b[0]), body.mul(a[1], b[1]))
-    return re, body.add(body.mul(a[0], b[1]), body.mul(a[1], b[0]))
+def _recurrence(formula: Formula) -> Recurrence:
+    from fraktal_kernel.fractals.formulas.exact import exact_start
+
+    tape, begin = formula.exact, formula.exact_begin
+    depends = any(op != "const" for op, *_ in begin.code) or min(begin.outputs) < len(begin.inputs)
+    constants = dict(enumerate((args[0] for op, *args in begin.code), start=len(begin.inputs)))
+    first = (0.0, 0.0) if depends else tuple(constants[k] for k in begin.outputs)
+    fold, power = _recognised(tape)
+    return Recurrence(
+        formula.name if formula.name != "typed" else formula.expression,
+        tape,
+        fold=fold,
+        power=power,
+        start=(first[0], first[1]),
+        begin=exact_start(formula) if depends else None,
+        centre=(formula.centre.re, formula.centre.im),
+    )
+
+
+def _recognised(tape: Tape) -> tuple[int, int]:
+    """Give fold and power of a tape: equal at enough points is equal, for such formulas."""
+    if tape.inputs != ("zr", "zi", "cr", "ci"):
+        return -1, 0
+    try:
+        values = tuple(_run(tape, probe) for probe in _PROBES)
+    except (TypeError, ValueError):  # an operation that whole numbers do not have
+        return -1, 0
+    fold = _folds().get(values, -1)
+    return fold, 2 if fold == 0 else _powers().get(values, 0)
+
+
+def _run(tape: Tape, values: tuple[int, ...]) -> tuple[Fraction, Fraction]:
+    """Run a tape on exact numbers."""
+    registers = [Fraction(value) for value in values]
+    for op, *args in tape.code:
+        if op == "const":
+            registers.append(Fraction(args[0]))
+            continue
+        a, b, c = (registers[k] for k in (*args, 0, 0)[:3])
+        registers.append(_OPERATORS[op](a, b, c) if op in _OPERATORS else _unknown(op))
+    re, im = tape.outputs
+    return registers[re], registers[im]
+
+
+def _unknown(op: str) -> Fraction:
+    raise ValueError(f"{op} is no operation on exact numbers.")
+
+
+_OPERATORS: dict[str, Callable[[Fraction, Fraction, Fraction], Fraction]] = {
+    "add": lambda a, b, c: a + b,
+    "sub": lambda a, b, c: a - b,
+    "mul": lambda a, b, c: a * b,
+    "fma": lambda a, b, c: a * b + c,
+    "neg": lambda a, b, c: -a,
+    "abs": lambda a, b, c: abs(a),
+    "copysign": lambda a, b, c: -abs(a) if b < 0 else abs(a),
+    "max": lambda a, b, c: max(a, b),
+    "min": lambda a, b, c: min(a, b),
+}
+
+
+def folded(fold: int, x: int, y: int, a: int, b: int) -> tuple[int, int]:
+    """Make one step of a fold in whole numbers: what its bits mean.
+
+    Examples
+    --------
+    >>> folded(ABS_X | ABS_Y | CONJUGATE_C, -3, 2, 10, 20)
+    (15, -8)
+    """
+    re = x * x - (y * abs(y) if fold & SHARK else y * y)
+    im = 2 * (abs(x) if fold & ABS_X else x) * (abs(y) if fold & ABS_Y else y)
+    re = abs(re) if fold & ABS_RE else re
+    im = abs(im) if fold & ABS_IM else im
+    im = -im if fold & NEGATE_IM else im
+    return re + a, im - b if fold & CONJUGATE_C else im + b
+
+
+@lru_cache(maxsize=1)
+def _folds() -> dict[_Values, int]:
+    """List what every fold gives at the probes; the simplest of equal ones."""
+    found: dict[_Values, int] = {}
+    bases = [*range(ABS_IM * 2), SHARK]
+    for fold in [*bases, *(base | CONJUGATE_C for base in bases)]:
+        found.setdefault(tuple(folded(fold, *probe) for probe in _PROBES), fold)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _powers() -> dict[_Values, int]:
+    """List what ``z**d + c`` gives at the probes."""
+    found: dict[_Values, int] = {}
+    parts = [(x, y) for x, y, _, _ in _PROBES]
+    for power in range(2, _MAX_POWER + 1):
+        parts = [
+            (u * x - v * y, u * y + v * x)
+            for (u, v), (x, y, _, _) in zip(parts, _PROBES, strict=True)
+        ]
+        values = tuple((u + a, v + b) for (u, v), (_, _, a, b) in zip(parts, _PROBES, strict=True))
+        found[values] = power
+    return found

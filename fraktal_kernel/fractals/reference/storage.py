@@ -13,15 +13,24 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.cache import cache_folder, keep, read_kept
+from fraktal_kernel.fractals.formulas import Formula
 from fraktal_kernel.fractals.reference.compression import Waypoints, compress, expand
 from fraktal_kernel.fractals.reference.decimals import bits_for, gmpy2, ratio
-from fraktal_kernel.fractals.reference.orbit import Orbit, Progress, reference_orbit
+from fraktal_kernel.fractals.reference.orbit import (
+    Orbit,
+    Progress,
+    points,
+    reference_orbit,
+    whole_limbs,
+)
 from fraktal_kernel.fractals.reference.recurrences import Number, Recurrence, recurrence_of
 
 MAX_BYTES = 2 << 30
@@ -32,13 +41,13 @@ _ARRAYS = ("index", "value", "small_index", "small_mantissa", "small_exponent")
 
 
 def kept_orbit(
-    formula: str | Recurrence,
+    formula: str | Formula | Recurrence,
     re: Number,
     im: Number,
     *,
     bits: int | None = None,
     max_iter: int = 1_000_000,
-    power: int = 2,
+    power: int | None = None,
     escape_radius: float = 1e3,
     radius: Number | None = None,
     until_period: bool = True,
@@ -53,9 +62,12 @@ def kept_orbit(
     recurrence = recurrence_of(formula, power)
     if bits is None and radius is not None:
         bits = bits_for(radius, max_iter)
-    c, start = ((re, im), recurrence.start) if julia is None else (julia, (re, im))
+    if bits is None:
+        raise InvalidInput("neither bits nor radius is given; one says how precise to compute.")
+    bits = whole_limbs(bits)
+    c, start = points(recurrence, re, im, julia, bits)
     name = digest(recurrence, c, start, escape_radius)
-    known = load(name, bits or 64)
+    known = load(name, bits)
     began = time.perf_counter()
     orbit = reference_orbit(
         *(recurrence, re, im),
@@ -83,9 +95,8 @@ def digest(
 ) -> str:
     """Name an orbit by all that its values follow from, but for the precision."""
     exact = [str(gmpy2().mpq(*ratio(part))) for part in (*c, *start)]
-    constants = [(key, str(ratio(value))) for key, value in recurrence.constants.items()]
     tape = recurrence.tape
-    facts = (_VERSION, tape.inputs, tape.code, tape.outputs, constants, exact, escape_radius)
+    facts = (_VERSION, tape.inputs, tape.code, tape.outputs, exact, escape_radius)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
@@ -176,14 +187,19 @@ def _read(data: bytes) -> Orbit:
     return expand(Waypoints(rest, facts["power"], facts["count"], index, value))
 
 
-def _exact(number: Number) -> str | float:
-    return number if isinstance(number, (str, float)) else float(number)
+def _exact(number: Number) -> str:
+    """Write a number so that it is read as the same one."""
+    if isinstance(number, str):
+        return number
+    above, below = number.as_integer_ratio()
+    return f"{above:x}/{below:x}"
 
 
-def _number(value: object) -> str | float:
-    if not isinstance(value, (str, float)):
-        raise TypeError("a coordinate is neither a text nor a number.")
-    return value
+def _number(text: object) -> str | Fraction:
+    if not isinstance(text, str):
+        raise TypeError("a coordinate is no text.")
+    above, slash, below = text.partition("/")
+    return Fraction(int(above, 16), int(below, 16)) if slash else text
 
 
 def _make_room(folder: Path, max_bytes: int) -> None:

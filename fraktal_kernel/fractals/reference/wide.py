@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.machine import Kernel
-from fraktal_kernel.fractals.reference.decimals import fixed
-from fraktal_kernel.fractals.reference.engines import Complex, QuadraticEngine, Small
+from fraktal_kernel.fractals.reference.engines import (
+    Complex,
+    QuadraticEngine,
+    Small,
+    fixed_c,
+)
 from fraktal_kernel.fractals.reference.recurrences import SHARK, Number, Recurrence
 
 _orbit = Kernel(
@@ -96,7 +100,7 @@ class SpectralEngine:
         self._plan, turns = _plan(length, at)
         self._work = _aligned(at + len(turns))
         self._work[at:] = turns
-        for k, value in enumerate((*state, fixed(c[0], bits), fixed(c[1], bits))):
+        for k, value in enumerate((*state, *fixed_c(recurrence, c, bits))):
             offset = places[k] + (3 if k > 1 else 0)
             self._work[offset : offset + digits] = self._digits(value)
 

@@ -13,11 +13,13 @@ def stepped(name: str, x: Any, y: Any, a: Any, b: Any, power: int = 2) -> tuple[
     if name == "multibrot":
         z = gmpy2.mpc(x, y) ** power + gmpy2.mpc(a, b)
         return z.real, z.imag
+    if name in ("burning_ship", "perpendicular_burning_ship", "buffalo", "shark_fin"):
+        b = -b  # these have the axis the other way round
     re, im = x * x - y * y, 2 * x * y
     if name == "burning_ship":
         im = abs(im)
     elif name == "perpendicular_burning_ship":
-        im = -2 * x * abs(y)
+        im = 2 * x * abs(y)
     elif name == "celtic":
         re = abs(re)
     elif name == "buffalo":

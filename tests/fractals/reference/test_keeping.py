@@ -46,7 +46,9 @@ def test_a_long_orbit_is_regained_from_few_waypoints() -> None:
 def test_any_orbit_is_regained(re: float, im: float, power: int, tolerance: float) -> None:
     """Compressing and expanding keeps every value of any orbit within the tolerance."""
     name = "mandelbrot" if power == 2 else "multibrot"
-    orbit = reference_orbit(name, re, im, bits=128, max_iter=3000, power=power)
+    orbit = reference_orbit(
+        name, re, im, bits=128, max_iter=3000, power=None if power == 2 else power
+    )
     again = expand(compress(orbit, power, tolerance))
     off = np.abs(again.z - orbit.z) <= 2 * tolerance * np.abs(orbit.z)
     assert off.all()

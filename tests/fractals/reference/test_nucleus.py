@@ -19,7 +19,7 @@ from fraktal_kernel.fractals.reference import (
     nucleus,
     reference_orbit,
 )
-from fraktal_kernel.fractals.reference.recurrences import folded, power
+from fraktal_kernel.fractals.reference.recurrences import recurrence_of
 
 FLAKE = (
     "-1.99996619445037030418434688506350579675531241540724851511761922944801584242342684381376129"
@@ -55,12 +55,12 @@ def test_ball_and_frame_find_the_same_period() -> None:
     from dataclasses import replace
 
     for re, im, width, period in KNOWN:
-        by_frame = replace(folded("mandelbrot"), power=0)
+        by_frame = replace(recurrence_of("mandelbrot"), power=0)
         assert reference_orbit(by_frame, re, im, radius=width).period == period
 
 
 def test_other_formulas_have_periods_too() -> None:
-    """The nuclei of a fold on the real axis are those of the Mandelbrot set, and cubes have some."""
+    """The nuclei of a fold on the real axis are the Mandelbrot set's; cubes have some."""
     for name in ("burning_ship", "celtic", "tricorn"):
         assert reference_orbit(name, "-1.7548776662466927", "0", radius="0.003").period == 3
     cubic = nucleus("multibrot", "0", "0.95", 2, radius="0.1", power=3)
@@ -136,7 +136,7 @@ def test_newton_works_for_folds_and_tapes() -> None:
     found = nucleus("burning_ship", "-1.754", "0.0005", 3, radius="0.01")
     orbit = reference_orbit("burning_ship", found.re, found.im, bits=128, max_iter=3)
     assert abs(orbit.z[3]) < 1e-20
-    by_tape = nucleus(power(3), "0.01", "0.99", 2, radius="0.05")
+    by_tape = nucleus(recurrence_of("multibrot", 3), "0.01", "0.99", 2, radius="0.05")
     assert float(by_tape.im) == pytest.approx(1)
 
 

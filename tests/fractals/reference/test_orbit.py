@@ -22,9 +22,13 @@ from fraktal_kernel.fractals.reference.engines import (
     QuadraticEngine,
     engine_for,
 )
-from fraktal_kernel.fractals.reference.recurrences import FOLDS, folded, power, recurrence_of
+from fraktal_kernel.fractals.reference.recurrences import recurrence_of
 from fraktal_kernel.fractals.reference.wide import SpectralEngine, layout, wide
 
+FOLDS = (
+    *("mandelbrot", "burning_ship", "perpendicular_burning_ship", "celtic", "buffalo"),
+    *("tricorn", "shark_fin"),
+)
 FORMULAS = [*[(name, 2) for name in FOLDS], ("multibrot", 3), ("multibrot", 5)]
 # Points where the orbits are bounded or leave late, 40 digits so that none is a float64.
 POINTS = [
@@ -51,7 +55,9 @@ def compared(
     exact: ModuleType, name: str, degree: int, re: str, im: str, bits: int, count: int
 ) -> None:
     """Check an orbit against one with 64 more bits, within what rounding may have grown to."""
-    orbit = reference_orbit(name, re, im, bits=bits, max_iter=count, power=degree)
+    orbit = reference_orbit(
+        name, re, im, bits=bits, max_iter=count, power=degree if name == "multibrot" else None
+    )
     error, unit = 0.0, 2.0 ** -(bits // 64 * 64)
     values = list(islice(exact.orbit(name, re, im, bits + 128, degree), len(orbit)))
     for k, (x, y) in enumerate(values, start=1):
@@ -100,14 +106,15 @@ def test_one_step_of_the_transform_is_exact(bits: int) -> None:
     bits = bits // 64 * 64
     c = decimal_of(a, bits + 8), decimal_of(b, bits + 8)
     for name in ("mandelbrot", "burning_ship", "celtic", "tricorn", "buffalo"):
-        engine = SpectralEngine(folded(name), c, (x, y), bits, 1e3)
+        engine = SpectralEngine(recurrence_of(name), c, (x, y), bits, 1e3)
         z = np.zeros(2, np.complex128)
         assert engine.advance(z, 1, 2) == (2, False)
         re, im = (x * x - y * y) >> bits, (2 * x * y) >> bits
         re = abs(re) if name in ("celtic", "buffalo") else re
         im = abs(im) if name in ("burning_ship", "buffalo") else im
         im = -im if name == "tricorn" else im
-        expected = re + fixed(c[0], bits), im + fixed(c[1], bits)
+        turned = -1 if name in ("burning_ship", "buffalo") else 1
+        expected = re + fixed(c[0], bits), im + turned * fixed(c[1], bits)
         for got, wanted in zip(engine.state(), expected, strict=True):
             assert abs(got - wanted) <= 4
 
@@ -127,8 +134,8 @@ def test_lengths_grow_with_the_bits() -> None:
 def test_engines_agree_and_go_back(make: type[Engine]) -> None:
     """All arithmetics give the same orbit; from a mark they go the same way again."""
     c, bits, z = POINTS[0], 2048, np.zeros(201, np.complex128)
-    engine = make(folded("mandelbrot"), c, (0, 0), bits, 1e3)  # type: ignore[call-arg]
-    other = QuadraticEngine(folded("mandelbrot"), c, (0, 0), bits, 1e3)
+    engine = make(recurrence_of("mandelbrot"), c, (0, 0), bits, 1e3)  # type: ignore[call-arg]
+    other = QuadraticEngine(recurrence_of("mandelbrot"), c, (0, 0), bits, 1e3)
     expected = z.copy()
     other.advance(expected, 1, 201)
     engine.advance(z, 1, 101)
@@ -143,14 +150,13 @@ def test_engines_agree_and_go_back(make: type[Engine]) -> None:
 
 
 def test_unsafe_rounding_hands_over_to_limbs() -> None:
-    """Digits that are too large for the transform are noticed, and the orbit is right all the same."""
+    """Digits that are too large for the transform are noticed, and the orbit is right."""
     c, bits = POINTS[0], 8768
-    engine = SpectralEngine(folded("mandelbrot"), c, (0, 0), bits, 1e3)
-    length, digit_bits, digits = layout(bits)
+    engine = SpectralEngine(recurrence_of("mandelbrot"), c, (0, 0), bits, 1e3)
     engine._work[engine._places[4] - 8] = 0.5  # as if a coefficient had been half way
     z, expected = np.zeros(101, np.complex128), np.zeros(101, np.complex128)
     engine.advance(z, 1, 101)
-    QuadraticEngine(folded("mandelbrot"), c, (0, 0), bits, 1e3).advance(expected, 1, 101)
+    QuadraticEngine(recurrence_of("mandelbrot"), c, (0, 0), bits, 1e3).advance(expected, 1, 101)
     np.testing.assert_allclose(z, expected, rtol=4e-16)
     assert engine.state() != (0, 0)
 
@@ -159,14 +165,14 @@ def test_the_fastest_engine_is_taken() -> None:
     """Short numbers go to limbs, long ones to the transform, other formulas to their tape."""
     kinds = {
         (type(engine_for(recurrence, ("0", "0"), (0, 0), bits, 1e3)), bits)
-        for recurrence in (folded("mandelbrot"), power(3))
+        for recurrence in (recurrence_of("mandelbrot"), recurrence_of("multibrot", 3))
         for bits in (640, 6400)
     }
     assert kinds == {
         *((QuadraticEngine, 640), (SpectralEngine, 6400)),
         *((ProgramEngine, 640), (ProgramEngine, 6400)),
     }
-    assert not wide(folded("shark_fin"), 10_000)
+    assert not wide(recurrence_of("shark_fin"), 10_000)
 
 
 def test_values_below_float64_keep_their_size() -> None:
@@ -213,7 +219,7 @@ def test_progress_grows_to_one() -> None:
 def test_going_on_gives_what_one_run_gives() -> None:
     """An orbit that is continued equals the one computed at once."""
     for bits in (192, 3008):
-        for formula in (folded("mandelbrot"), power(3)):
+        for formula in (recurrence_of("mandelbrot"), recurrence_of("multibrot", 3)):
             whole = reference_orbit(formula, *POINTS[0], bits=bits, max_iter=400)
             half = reference_orbit(formula, *POINTS[0], bits=bits, max_iter=150)
             more = reference_orbit(formula, *POINTS[0], bits=bits, max_iter=400, going_on=half)
@@ -224,7 +230,7 @@ def test_going_on_gives_what_one_run_gives() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("mandelbort", "0", "0"), "no orbit is known"),
+        (("mandelbort", "0", "0"), "no formula named"),
         (("mandelbrot", "zero", "0"), "expected a decimal number"),
         (("mandelbrot", "0", float("nan")), "expected a finite number"),
         (("mandelbrot", "1" * 300_000, "0"), "at most"),
@@ -238,5 +244,38 @@ def test_what_is_no_orbit_is_refused(arguments: tuple[str, str, str], text: str)
         reference_orbit(*arguments, bits=128, max_iter=10)
     with pytest.raises(InvalidInput, match="neither bits nor radius"):
         reference_orbit("mandelbrot", "0", "0", max_iter=10)
-    with pytest.raises(InvalidInput, match="whole powers"):
-        recurrence_of("multibrot", 1)
+    with pytest.raises(InvalidInput, match="no orbit in arbitrary precision"):
+        recurrence_of("magnet1")
+
+
+def test_formulas_are_recognised_however_they_are_written() -> None:
+    """What equals a fold of z*z + c gets its fast kernel; what only resembles it does not."""
+    for text, name in (
+        ("c + z*z", "mandelbrot"),
+        ("conj(z)*conj(z) + c", "tricorn"),
+        ("(abs(re(z)) - i*abs(im(z)))**2 + c", "perpendicular_burning_ship"),
+    ):
+        assert recurrence_of(text).fold >= 0
+        if name != "perpendicular_burning_ship":
+            assert recurrence_of(text).fold == recurrence_of(name).fold
+    assert recurrence_of("z**4 + c").power == 4
+    for text in ("z**2 + 2*c", "z**2 + c + z/1000000", "c*z*(1 - z)", "z**2 + c + previous/2"):
+        assert (recurrence_of(text).fold, recurrence_of(text).power) == (-1, 0)
+
+
+@pytest.mark.parametrize("text", ["c*z*(1 - z)", "z**3 + c*z", "z**2 + c - previous/2", "lambda"])
+def test_typed_formulas_have_orbits(text: str) -> None:
+    """Any polynomial, from its own start, counted from its centre, gives what gmpy2 gives."""
+    from fraktal_kernel.fractals.formulas import formula_of
+    from fraktal_kernel.fractals.formulas.exact import exact_start, exact_step
+
+    formula = formula_of(text)
+    orbit = reference_orbit(formula, "0.7", "0.31", bits=500, max_iter=60)
+    with gmpy2.context(gmpy2.get_context(), precision=700):
+        step, c = exact_step(formula), (gmpy2.mpfr("0.7"), gmpy2.mpfr("0.31"))
+        z = before = exact_start(formula)(*c)
+        before = (gmpy2.mpfr(0), gmpy2.mpfr(0))
+        for k in range(len(orbit) + 1):
+            assert complex(*map(float, z)) == pytest.approx(complex(orbit.z[k]), rel=1e-12)
+            more = before if formula.remembers else ()
+            z, before = step(*z, *c, *more), z
