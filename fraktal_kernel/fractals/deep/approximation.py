@@ -1,151 +1,280 @@
-"""Tables of linear approximation of one orbit for one view, laid out for the walk."""
+"""Deep zoom of one view: what is prepared once, and how the rows of a picture are filled."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fraktal_kernel.fractals.deep import stages
+from fraktal_kernel.fractals.deep import minibrot
+from fraktal_kernel.fractals.deep.table import (
+    NOWHERE,
+    Floats,
+    Integers,
+    Orbit,
+    lay_out,
+    settled_orbit,
+    tabulate,
+)
+from fraktal_kernel.fractals.lanes import finish
+from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.machine import Kernel
 
-# A segment is linear as long as the small value is below this part of the orbit's: what is left
-# out is half of it a step, relative to the small value.
-NEAR_BITS, NEAR_DC_BITS = 12, 36
-_EVERYWHERE, _NOWHERE = 1 << 40, -(1 << 40)
-_FURTHEST = 1000  # exponents beyond that are not for float64
+FIELDS = ("iterations", "smooth", "z", "angle", "derivative", "distance", "normal")
+_NEED_SLOPE = ("derivative", "distance", "normal")
+# Pixels below that size need numbers with exponents of their own, and so does a z that falls below
+# the other, whose square would have none of its digits left.
+_DEEP_BITS, _SMALLEST_BITS = -900, -480
+_BAND_POINTS = 500_000
+_BUDGET = 400_000
+_MODULE = "fraktal_kernel.fractals.deep."
 
 
-class Orbit(Protocol):
-    """What is needed of a reference orbit."""
-
-    z: NDArray[np.complex128]
-    small_index: NDArray[np.int64]
-    small_mantissa: NDArray[np.complex128]
-    small_exponent: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """Linear approximations of all stages, the finest first, with their exponents."""
-
-    begins: list[NDArray[np.int64]]
-    mantissas: list[NDArray[np.float64]]
-    exponents: list[NDArray[np.int64]]
-    orbit: NDArray[np.float64]
-    orbit_exponents: NDArray[np.int64]
+@lru_cache(maxsize=8)
+def _walk(derivative: bool) -> Kernel:
+    state = "int64, int64[::1], int64, int64[::1], int64[::1], float64[:, ::1], float64[:, ::1]"
+    table = "float64[:, ::1], float64[:, ::1], int64[:, ::1], int64[::1], float64[::1]"
+    return Kernel(
+        _MODULE + "walk",
+        "walk",
+        f"boolean({table}, {state}, int64[::1], int64)",
+        args=(derivative,),
+    )
 
 
-_from_orbit = Kernel(
-    "fraktal_kernel.fractals.deep.series",
-    "from_orbit",
-    "void(float64[:, ::1], int64[::1], int64[::1], float64, float64, float64, int64, float64[:, ::1], "
-    "int64[:, ::1])",
-    args=("square",),
-)
-_joined = Kernel(
-    "fraktal_kernel.fractals.deep.series",
-    "joined",
-    "void(float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[:, ::1], int64[:, ::1], "
-    "float64, float64, float64, int64, float64[:, ::1], int64[:, ::1])",
-    args=("square",),
-)
+@lru_cache(maxsize=8)
+def _far(derivative: bool) -> Kernel:
+    state = "int64, int64[::1], int64, int64[::1], int64[::1], float64[:, ::1], float64[:, ::1]"
+    table = "float64[:, ::1], int64[::1], float64[:, ::1], int64[:, ::1], int64[:, ::1]"
+    return Kernel(
+        _MODULE + "far",
+        "far",
+        f"boolean({table}, int64[::1], float64[::1], int64, {state}, int64[:, ::1], int64[::1], "
+        "int64)",
+        args=(derivative,),
+    )
 
 
-def tabulate(orbit: Orbit, dc: float, dc_exponent: int, last: int) -> Table:
-    """Build the linear approximations of all stages.
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """The pixels of a picture around its reference, at any depth.
 
     Parameters
     ----------
-    orbit : the reference
-    dc, dc_exponent : the largest distance of a point from the reference
-    last : where the orbit ends for all purposes
+    width, height : of the picture
+    size, exponent : of a pixel, ``size * 2**exponent``
+    matrix : rotation and skew
+    offset : of the reference from the centre of the view, in pixels
     """
-    bits = stages.sizes(
-        orbit.z, orbit.small_index, orbit.small_mantissa, orbit.small_exponent
-    )
-    z = np.ascontiguousarray(orbit.z).view(np.float64).reshape(-1, 2)
-    exponents = np.zeros(len(z), np.int64)
-    if len(orbit.small_index):
-        z = z.copy()
-        small = np.ascontiguousarray(orbit.small_mantissa).view(np.float64).reshape(-1, 2)
-        z[orbit.small_index] = small
-        exponents[orbit.small_index] = orbit.small_exponent
-    near = (2.0**-NEAR_BITS, 2.0**-NEAR_DC_BITS)
-    begins = stages.boundaries(bits, last)
-    table = Table(begins, [], [], z, exponents)
-    for k, begin in enumerate(begins):
-        mantissas = np.empty((len(begin) - 1, 9))
-        powers = np.empty((len(begin) - 1, 5), np.int64)
-        if k == 0:
-            _from_orbit(z, exponents, begin, *near, dc, dc_exponent, mantissas, powers)
-        else:
-            places = np.searchsorted(begins[k - 1], begin)
-            _joined(
-                *(z, exponents, begins[k - 1], places, table.mantissas[-1], table.exponents[-1]),
-                *(*near, dc, dc_exponent, mantissas, powers),
-            )
-        table.mantissas.append(mantissas)
-        table.exponents.append(powers)
-    return table
+
+    width: int
+    height: int
+    size: float
+    exponent: int
+    matrix: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
+    offset: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def corner(self) -> tuple[float, float]:
+        """Offset of pixel [0, 0] from the reference before the matrix is applied."""
+        a, b, c, d = self.matrix
+        x, y = self.offset
+        determinant = a * d - b * c
+        u, v = (d * x - b * y) / determinant, (a * y - c * x) / determinant
+        return -(self.width - 1) / 2 - u, (self.height - 1) / 2 - v
+
+    @property
+    def furthest(self) -> tuple[float, int]:
+        """Distance of the furthest pixel from the reference, mantissa and exponent."""
+        left, top = self.corner
+        a, b, c, d = self.matrix
+        pixels = max(
+            math.hypot(a * u + b * v, c * u + d * v)
+            for u in (left, left + self.width - 1)
+            for v in (top, top - self.height + 1)
+        )
+        mantissa, more = math.frexp(max(pixels, 1.0) * self.size)
+        return mantissa, self.exponent + more
 
 
-def segments_of(
-    table: Table, pixel: float, pixel_exponent: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Lay out a table for the walk in float64: segments, links, roots."""
-    lengths = [len(begin) for begin in table.begins]
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    segments = np.zeros((offsets[-1], 12))
-    links = np.full((offsets[-1], 4), -1, np.int64)
-    for k, begin in enumerate(table.begins):
-        own = slice(offsets[k], offsets[k + 1] - 1)
-        m, e = table.mantissas[k], table.exponents[k]
-        radius = e[:, 4]
-        scale = np.where(radius == _EVERYWHERE, 0, -(radius // 2))
-        usable = (radius != _NOWHERE) & (scale < _FURTHEST) & (scale > -_FURTHEST)
-        scale = np.where(usable, scale, 0)
-        start = begin[:-1]
-        here = table.orbit_exponents[start] + scale
-        segments[own, 0] = _power(2 * table.orbit[start, 0], here)
-        segments[own, 1] = _power(2 * table.orbit[start, 1], here)
-        segments[own, 2] = _power(np.ones(len(start)), scale)
-        inside = np.where(radius == _EVERYWHERE, 1e300, _power(m[:, 8], radius + 2 * scale))
-        segments[own, 3] = np.where(usable, inside, -1)
-        for part in range(2):
-            segments[own, 4 + part] = _power(m[:, part], e[:, 0] - 2 * scale)
-            segments[own, 6 + part] = _power(m[:, 2 + part] * pixel, e[:, 1] + pixel_exponent)
-            segments[own, 8 + part] = _power(m[:, 4 + part], e[:, 2] - 4 * scale)
-            segments[own, 10 + part] = _power(m[:, 6 + part], e[:, 3] - 6 * scale)
-        broken = ~np.isfinite(segments[own]).all(axis=1)
-        segments[own][broken] = 0.0
-        segments[own, 3][broken] = -1.0
-        links[own, 2] = np.diff(begin)
-        links[offsets[k] : offsets[k + 1], 3] = begin
-        segments[offsets[k + 1] - 1, 3] = -1.0
-        links[offsets[k + 1] - 1, 2] = 0
-        if k:
-            below = offsets[k - 1] + np.searchsorted(table.begins[k - 1], begin)
-            links[offsets[k] : offsets[k + 1], 1] = below
-            links[below, 0] = np.arange(offsets[k], offsets[k + 1])
-    return segments, links, np.ascontiguousarray(offsets[:-1][::-1])
+class Approximation:
+    """All that the points of a deep view share: the tables of linear approximation.
+
+    Parameters
+    ----------
+    orbit : of the reference
+    pixels : of the picture
+    max_iter : give up after so many steps
+    escape_radius : beyond which a point has left
+    """
+
+    def __init__(
+        self, orbit: Orbit, pixels: Pixels, max_iter: int, escape_radius: float = 1e3
+    ) -> None:
+        self.pixels, self.max_iter, self.radius = pixels, max_iter, escape_radius
+        beyond = np.flatnonzero(np.abs(orbit.z) > escape_radius / 2)
+        last = int(beyond[0]) if len(beyond) else len(orbit.z) - 1
+        self._table = tabulate("square", orbit, max(1, last), *pixels.furthest)
+        self._layout = lay_out(self._table, pixels.size, pixels.exponent)
+        self._orbit = np.ascontiguousarray(orbit.z[: last + 1]).view(np.float64).reshape(-1, 2)
+        self.deep = pixels.exponent < _DEEP_BITS
+        self._far_orbit = settled_orbit(self._table) if self.deep else None
+        self.minibrot = minibrot.find(self._table, pixels, max_iter)
+
+    @property
+    def method(self) -> str:
+        """How it is computed, in words."""
+        held = sum(bool((e[:, 4] != NOWHERE).any()) for e in self._table.exponents)
+        words = ["perturbation"]
+        if held:
+            words.append(f"linear approximation in {held} stage{'s' if held > 1 else ''}")
+        if self.minibrot:
+            words.append(f"w*w + c for each period of {self.minibrot.period:,}")
+        if self.deep:
+            words.append("extended exponents")
+        return ", ".join(words)
+
+    def fill(
+        self, out: Mapping[str, NDArray[Any]], *, row: int = 0, crew: Crew | None = None
+    ) -> int:
+        """Compute fields of some rows of a picture, and give the steps and segments they took.
+
+        Parameters
+        ----------
+        out : contiguous arrays [rows, width] by the names of their fields, filled in place
+        row : which row of the picture the first is
+        crew : who does it
+        """
+        crew = crew or Crew()
+        rows, width = next(iter(out.values())).shape
+        tall = max(1, _BAND_POINTS // width)
+        taken = 0
+        for top in range(0, rows, tall):
+            end = min(top + tall, rows)
+            band = {name: array[top:end] for name, array in out.items()}
+            taken += self._band(band, row + top, _part_of(crew, top, end, rows))
+        return taken
+
+    def _band(self, out: Mapping[str, NDArray[Any]], row: int, crew: Crew) -> int:
+        rows, width = next(iter(out.values())).shape
+        slopes = any(name in out for name in _NEED_SLOPE)
+        begun = None
+        if self.minibrot:
+            begun = self.minibrot.begin(self.pixels, row, rows, slopes, crew)
+
+        def work(spans: Iterator[tuple[int, int]], stop: threading.Event) -> int:
+            taken = 0
+            for top, end in spans:
+                state = _State.fresh((end - top) * width, int(self._layout.roots[0]))
+                if begun is not None:
+                    begun.put(state, slice(top * width, end * width))
+                points = np.arange((row + top) * width, (row + end) * width)
+                taken += self._walk(state, points, slopes, stop)
+                if stop.is_set():
+                    break
+                part = {name: array[top:end].reshape(-1) for name, array in out.items()}
+                self._finish(part, state)
+            return taken
+
+        return crew.share(work, rows)
+
+    def _walk(self, state: _State, points: Integers, slopes: bool, stop: threading.Event) -> int:
+        pixels, layout = self.pixels, self._layout
+        size = math.ldexp(pixels.size, pixels.exponent) if pixels.exponent > -1070 else 0.0
+        smallest = 2.0**_SMALLEST_BITS if self.deep else 0.0
+        plane = np.array([*pixels.corner, *pixels.matrix, size, self.radius**2, smallest])
+        taken = 0
+        far_plane = plane.copy()
+        far_plane[6] = pixels.size
+
+        def finish(kernel: Kernel, *table: Any) -> None:
+            nonlocal taken
+            counters, done = np.zeros(3, np.int64), False
+            while not done and not stop.is_set():
+                # The lock of the interpreter is free inside, for a few milliseconds at a time.
+                counters[:2] = 0
+                done = kernel(*table, counters, _BUDGET)
+                taken += int(counters[:2].sum())
+
+        while not stop.is_set() and (state.place >= 0).any():
+            common = pixels.width, points, self.max_iter, *state.arrays
+            if self._far_orbit is not None:
+                finish(
+                    *(_far(slopes), *self._far_orbit, layout.wide, layout.wide_exponents),
+                    *(layout.links, layout.roots, far_plane, pixels.exponent, *common, state.power),
+                )
+            state.land()
+            walked = self._orbit, layout.segments, layout.links, layout.roots, plane
+            finish(_walk(slopes), *walked, *common)
+        return taken
+
+    def _finish(self, out: Mapping[str, NDArray[Any]], state: _State) -> None:
+        """Make fields of what the walk left behind."""
+        inside = state.count < 0
+        z = np.where(inside, np.nan, state.value.view(np.complex128)[:, 0])
+        with np.errstate(all="ignore"):
+            if "iterations" in out:
+                out["iterations"][...] = np.where(inside, self.max_iter, state.count)
+            if "smooth" in out:
+                folds = np.log2(np.log(np.abs(z)) / math.log(2))
+                out["smooth"][...] = np.maximum(state.count + (1 - folds), 0.0)
+            if "z" in out:
+                out["z"][...] = z
+            if "angle" in out:
+                out["angle"][...] = finish.turns(z)
+            slope = np.where(inside, np.nan, state.slope.view(np.complex128)[:, 0])
+            if "derivative" in out:
+                out["derivative"][...] = slope
+            if "distance" in out:
+                out["distance"][...] = finish.distance(z, slope)
+            if "normal" in out:
+                out["normal"][...] = finish.normal(z, slope, self.pixels.matrix)
 
 
-def _power(m: NDArray[np.float64], e: NDArray[np.int64]) -> NDArray[np.float64]:
-    with np.errstate(all="ignore"):
-        return np.asarray(np.ldexp(m, np.clip(e, -4000, 4000).astype(np.int32)))
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """Where points are; see `walk` and `far`."""
+
+    count: Integers
+    place: Integers
+    value: Floats
+    slope: Floats
+    power: Integers
+
+    @classmethod
+    def fresh(cls, points: int, place: int) -> _State:
+        """Put points at the start of the orbit."""
+        state = np.zeros((2, points, 2))
+        power = np.zeros((points, 2), np.int64)
+        return cls(np.zeros(points, np.int64), np.full(points, place), *state, power)
+
+    @property
+    def arrays(self) -> tuple[Integers, Integers, Floats, Floats]:
+        """What both walks take."""
+        return self.count, self.place, self.value, self.slope
+
+    def land(self) -> None:
+        """Bring all numbers to float64."""
+        power = np.maximum(self.power, -4000).astype(np.int32)
+        np.ldexp(self.value, power[:, :1], out=self.value)
+        np.ldexp(self.slope, power[:, 1:], out=self.slope)
+        self.power[...] = 0
 
 
-walks = {
-    derivative: Kernel(
-        "fraktal_kernel.fractals.deep.walk",
-        "walk",
-        "boolean(float64[:, ::1], float64[:, ::1], int64[:, ::1], int64[::1], float64[::1], "
-        "int64, int64[::1], int64, int64[::1], float64[:, ::1], float64[:, ::1], int64[::1], "
-        "int64[::1])",
-        args=(derivative,),
-    )
-    for derivative in (False, True)
-}
+def _part_of(crew: Crew, top: int, end: int, rows: int) -> Crew:
+    """Let the rows of a band tell of themselves as a part of the whole."""
+    tell: Callable[[float, str], object] | None = crew.progress
+    if tell is None:
+        return crew
+
+    def progress(fraction: float, text: str) -> None:
+        done = top + (end - top) * fraction
+        tell(done / rows, f"rows {int(done)}/{rows}")
+
+    return replace(crew, progress=progress)

@@ -36,7 +36,7 @@ from fraktal_kernel.fractals.deep.scaled import (
 A, B, D, T, R = 0, 2, 4, 6, 8
 A_E, B_E, D_E, T_E, R_E = range(5)
 WIDE, WIDE_E = 9, 5
-EVERYWHERE, NOWHERE = 1 << 40, -(1 << 40)  # exponents of radii that all, or none, are below
+NOWHERE = -(1 << 40)  # the exponent of a radius that none is below
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
@@ -116,14 +116,15 @@ def from_orbit(formula: str) -> Callable[..., None]:
         out, out_e : the table
         """
         one, zero = (0.5, 0.0, 1), complex_of(0.0, 0.0, 0)
-        everywhere = (0.5, EVERYWHERE)  # the first step alone is exact
+        # The first step is exact; the point must not leave unseen.
+        widest = (0.5, 1)
         for k in range(begins.shape[0] - 1):
             j = begins[k]
             s, added = step(
-                *(z, j, exponents[j], (one, zero, zero, zero, everywhere)),
+                *(z, j, exponents[j], (one, zero, zero, zero, widest)),
                 *(near, near_dc, (dc, dc_e)),
             )
-            s = (one, added, zero, zero, everywhere)
+            s = (one, added, zero, zero, widest)
             for j in range(begins[k] + 1, begins[k + 1]):
                 s, added = step(z, j, exponents[j], s, near, near_dc, (dc, dc_e))
                 if s[4][1] == NOWHERE:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 # Records of |Z| that differ by less than this factor (as a power of two) belong to one level.
 _GAP_BITS = 3.0
-_JOIN = 8
+_JOIN = 3
 
 
 def sizes(

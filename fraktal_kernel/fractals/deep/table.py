@@ -1,159 +1,186 @@
-"""Linear approximations of segments of an orbit: what is compiled.
-
-A segment begins at ``Z_j``. The first step is done exactly, ``y = f(Z_j + z) - f(Z_j)``; the rest
-is linear:
-
-.. math:: z_{j+l} = A y + B (c - C) \\quad\\text{where}\\quad |y| < r
-
-Every further value of the orbit multiplies both matrices by the derivative of f there. The radius
-*r* keeps the small value below ``reach``, a small part of ``|Z|``, all the way, so that what is
-left out of the square does not count; *B* holds where ``B (c - C)`` stays below it too, for all
-points of the picture. Segments of a stage join those of the stage below.
-
-References
-----------
-Zhuoran, *Another solution to perturbation glitches* (2021) and the linear approximation of
-Imagina; C. Heiland-Allen, *Deep zoom theory and practice* (2021 to 2023).
-"""
+"""The linear approximations of an orbit for one view, built stage by stage and laid out for use."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
 
-from numba import njit
+import numpy as np
+from numpy.typing import NDArray
 
-from fraktal_kernel.fractals.deep.scaled import below, norm, plus, ratio, settled, times
+from fraktal_kernel.fractals.deep import stages
+from fraktal_kernel.fractals.machine import Kernel
 
-# Columns of the tables of segments: mantissas of A, of B, of the radius; their exponents.
-A, B, R = 0, 4, 8
-A_E, B_E, R_E = 0, 1, 2
-WIDE, WIDE_E = 9, 3
-EVERYWHERE, NOWHERE = 1 << 40, -(1 << 40)  # exponents of radii that all, or none, are below
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
-
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _square(x: float, y: float, e: int, tolerance: float) -> Any:
-    """Give the derivative of ``z*z`` (a matrix) and the reach."""
-    a, b, c, d, f = settled(2 * x, -2 * y, 2 * y, 2 * x, e)
-    reach, g = ratio(math.sqrt(x * x + y * y) * tolerance, e, 1.0, 0)
-    return a, b, c, d, f, reach, g
+# A segment is used while ``A y`` stays below this part of the orbit's values, as a power of two:
+# what is left out is then 2**-33 of it. Products with c are left out, so it must be that small.
+NEAR_BITS, NEAR_DC_BITS = 11, 32
+NOWHERE = -(1 << 40)
+_FURTHEST = 1000  # exponents beyond that are not for float64
+_ZERO = -(1 << 60)  # the exponent of 0, as `scaled` has it
 
 
-def _local(formula: str) -> Any:
-    """Give what there is to know of a formula near one value of its orbit."""
-    return {"square": _square}[formula]
+class Orbit(Protocol):
+    """What is needed of a reference orbit; see `fraktal_kernel.fractals.reference.orbit`."""
+
+    @property
+    def z(self) -> NDArray[np.complex128]:
+        """Values."""
+
+    @property
+    def small_index(self) -> Integers:
+        """Places of values too small for float64."""
+
+    @property
+    def small_mantissa(self) -> NDArray[np.complex128]:
+        """Their mantissas."""
+
+    @property
+    def small_exponent(self) -> Integers:
+        """Their exponents of two."""
 
 
-def from_orbit(formula: str) -> Callable[..., None]:
-    """Make the function that fills the table of the first stage."""
-    local = _local(formula)
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Segments of all stages, the finest first.
 
-    def fill(
-        z: Any,
-        exponents: Any,
-        begins: Any,
-        tolerance: float,
-        dc: float,
-        dc_e: int,
-        out: Any,
-        out_e: Any,
-    ) -> None:
-        """Go along each segment of the orbit.
+    Parameters
+    ----------
+    orbit, orbit_exponents : values of the orbit, mantissas [n, 2] and exponents [n]
+    begins : where the segments of each stage begin, and where the last one ends
+    mantissas, exponents : of each stage, as `series` has them
+    """
 
-        Parameters
-        ----------
-        z, exponents : mantissas [n, 2] and exponents [n] of the orbit
-        begins : where segments begin, and where the last one ends
-        tolerance : how small a part of ``|Z|`` is small
-        dc, dc_e : the largest ``|c - C|`` of the picture
-        out, out_e : the table
-        """
-        for s in range(begins.shape[0] - 1):
-            a0, a1, a2, a3, ae = 0.5, 0.0, 0.0, 0.5, 1
-            b0, b1, b2, b3, be = 0.5, 0.0, 0.0, 0.5, 1
-            r, re = 0.5, EVERYWHERE  # the first step alone is exact
-            for k in range(begins[s] + 1, begins[s + 1]):
-                j0, j1, j2, j3, je, reach, reach_e = local(z[k, 0], z[k, 1], exponents[k], tolerance)
-                if not below(*ratio(norm(b0, b1, b2, b3) * dc, be + dc_e, 1.0, 0), reach, reach_e):
-                    re = NOWHERE
-                    break
-                limit, limit_e = ratio(reach, reach_e, norm(a0, a1, a2, a3), ae)
-                if below(limit, limit_e, r, re):
-                    r, re = limit, limit_e
-                a0, a1, a2, a3, ae = times(j0, j1, j2, j3, je, a0, a1, a2, a3, ae)
-                b0, b1, b2, b3, be = times(j0, j1, j2, j3, je, b0, b1, b2, b3, be)
-                b0, b1, b2, b3, be = plus(b0, b1, b2, b3, be, 0.5, 0.0, 0.0, 0.5, 1)
-            out[s, 0], out[s, 1], out[s, 2], out[s, 3] = a0, a1, a2, a3
-            out[s, 4], out[s, 5], out[s, 6], out[s, 7], out[s, 8] = b0, b1, b2, b3, r
-            out_e[s, 0], out_e[s, 1], out_e[s, 2] = ae, be, re
-
-    return fill
+    orbit: Floats
+    orbit_exponents: Integers
+    begins: list[Integers]
+    mantissas: list[Floats]
+    exponents: list[Integers]
 
 
-def joined(formula: str) -> Callable[..., None]:
-    """Make the function that fills the table of a stage from the one below."""
-    local = _local(formula)
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Segments of all stages one after the other, as `walk` and `far` take them."""
 
-    def fill(
-        z: Any,
-        exponents: Any,
-        begins: Any,
-        places: Any,
-        finer: Any,
-        finer_e: Any,
-        tolerance: float,
-        dc: float,
-        dc_e: int,
-        out: Any,
-        out_e: Any,
-    ) -> None:
-        """Join the segments of the stage below.
+    segments: Floats
+    wide: Floats
+    wide_exponents: Integers
+    links: Integers
+    roots: Integers
 
-        Parameters
-        ----------
-        z, exponents : mantissas [n, 2] and exponents [n] of the orbit
-        begins : where the segments of the stage below begin, and where the last one ends
-        places : which of those begin a segment of this stage, and their count
-        finer, finer_e : table of the stage below
-        tolerance, dc, dc_e, out, out_e : as for the first stage
-        """
-        for s in range(places.shape[0] - 1):
-            k = places[s]
-            a0, a1, a2, a3 = finer[k, 0], finer[k, 1], finer[k, 2], finer[k, 3]
-            b0, b1, b2, b3, r = finer[k, 4], finer[k, 5], finer[k, 6], finer[k, 7], finer[k, 8]
-            ae, be, re = finer_e[k, 0], finer_e[k, 1], finer_e[k, 2]
-            for k in range(places[s] + 1, places[s + 1]):
-                r2, r2e = finer[k, 8], finer_e[k, 2]
-                if re == NOWHERE or r2e == NOWHERE:
-                    re = NOWHERE
-                    break
-                j = begins[k]
-                j0, j1, j2, j3, je, reach, reach_e = local(z[j, 0], z[j, 1], exponents[j], tolerance)
-                if not below(*ratio(norm(b0, b1, b2, b3) * dc, be + dc_e, 1.0, 0), reach, reach_e):
-                    re = NOWHERE
-                    break
-                limit, limit_e = ratio(reach, reach_e, norm(a0, a1, a2, a3), ae)
-                if below(limit, limit_e, r, re):
-                    r, re = limit, limit_e
-                a0, a1, a2, a3, ae = times(j0, j1, j2, j3, je, a0, a1, a2, a3, ae)
-                b0, b1, b2, b3, be = times(j0, j1, j2, j3, je, b0, b1, b2, b3, be)
-                # Both are now what comes into the linear part of the next segment.
-                if not below(*ratio(norm(b0, b1, b2, b3) * dc, be + dc_e, 1.0, 0), r2, r2e):
-                    re = NOWHERE
-                    break
-                limit, limit_e = ratio(r2, r2e, norm(a0, a1, a2, a3), ae)
-                if below(limit, limit_e, r, re):
-                    r, re = limit, limit_e
-                p0, p1, p2, p3, pe = finer[k, 0], finer[k, 1], finer[k, 2], finer[k, 3], finer_e[k, 0]
-                a0, a1, a2, a3, ae = times(p0, p1, p2, p3, pe, a0, a1, a2, a3, ae)
-                b0, b1, b2, b3, be = times(p0, p1, p2, p3, pe, b0, b1, b2, b3, be)
-                b0, b1, b2, b3, be = plus(
-                    b0, b1, b2, b3, be, finer[k, 4], finer[k, 5], finer[k, 6], finer[k, 7], finer_e[k, 1]
-                )
-            out[s, 0], out[s, 1], out[s, 2], out[s, 3] = a0, a1, a2, a3
-            out[s, 4], out[s, 5], out[s, 6], out[s, 7], out[s, 8] = b0, b1, b2, b3, r
-            out_e[s, 0], out_e[s, 1], out_e[s, 2] = ae, be, re
 
-    return fill
+@lru_cache(maxsize=16)
+def _kernels(formula: str) -> tuple[Kernel, Kernel]:
+    module = "fraktal_kernel.fractals.deep.series"
+    orbit, near = "float64[:, ::1], int64[::1]", "float64, float64, float64, int64"
+    out = "float64[:, ::1], int64[:, ::1]"
+    first = f"void({orbit}, int64[::1], {near}, {out})"
+    later = f"void({orbit}, int64[::1], int64[::1], {out}, {near}, {out})"
+    return (
+        Kernel(module, "from_orbit", first, args=(formula,)),
+        Kernel(module, "joined", later, args=(formula,)),
+    )
+
+
+def tabulate(formula: str, orbit: Orbit, last: int, dc: float, dc_exponent: int) -> Table:
+    """Build the segments of all stages.
+
+    Parameters
+    ----------
+    formula : its kind, as `series` knows it
+    orbit : the reference
+    last : where it ends for all purposes
+    dc, dc_exponent : the largest distance of a point from the reference
+    """
+    values = orbit.z[: last + 1]
+    mantissas = np.ascontiguousarray(values).view(np.float64).reshape(-1, 2)
+    exponents = np.zeros(len(values), np.int64)
+    kept = int(np.searchsorted(orbit.small_index, last, side="right"))
+    small = orbit.small_index[:kept]
+    if kept:
+        mantissas = mantissas.copy()
+        mantissas[small] = orbit.small_mantissa[:kept].view(np.float64).reshape(-1, 2)
+        exponents[small] = orbit.small_exponent[:kept]
+    bits = stages.sizes(values, small, orbit.small_mantissa[:kept], orbit.small_exponent[:kept])
+    begins = stages.boundaries(bits, last)
+    table = Table(mantissas, exponents, begins, [], [])
+    first, later = _kernels(formula)
+    near = 2.0**-NEAR_BITS, 2.0**-NEAR_DC_BITS, dc, dc_exponent
+    for k, begin in enumerate(begins):
+        out = np.empty((len(begin) - 1, 9)), np.empty((len(begin) - 1, 5), np.int64)
+        if k == 0:
+            first(mantissas, exponents, begin, *near, *out)
+        else:
+            places = np.searchsorted(begins[k - 1], begin)
+            finer = table.mantissas[-1], table.exponents[-1]
+            later(mantissas, exponents, begins[k - 1], places, *finer, *near, *out)
+        table.mantissas.append(out[0])
+        table.exponents.append(out[1])
+    return table
+
+
+def lay_out(table: Table, pixel: float, pixel_exponent: int) -> Layout:
+    """Put the stages one after the other, with B for the size of a pixel."""
+    lengths = [len(begin) for begin in table.begins]
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    many = int(offsets[-1])
+    segments, wide = np.zeros((many, 12)), np.zeros((many, 11))
+    wide_e, links = np.zeros((many, 6), np.int64), np.full((many, 4), -1, np.int64)
+    ends = offsets[1:] - 1
+    segments[ends, 3], wide_e[ends, 1] = -1.0, NOWHERE
+    for k, begin in enumerate(table.begins):
+        all_of_it, own = slice(offsets[k], offsets[k + 1]), slice(offsets[k], offsets[k + 1] - 1)
+        m, e = table.mantissas[k].copy(), table.exponents[k].copy()
+        m[:, 2:4] *= pixel
+        e[:, 1] += pixel_exponent
+        start = begin[:-1]
+        twice, twice_e = _settled(2 * table.orbit[start], table.orbit_exponents[start])
+        wide[own] = np.column_stack((twice, m[:, 8], m[:, :8]))
+        wide_e[own] = np.column_stack((twice_e, e[:, 4], e[:, :4]))
+        segments[own] = _in_float64(twice, twice_e, m, e)
+        links[own, 2] = np.diff(begin)
+        links[ends[k], 2] = 0
+        links[all_of_it, 3] = begin
+        if k:
+            below = offsets[k - 1] + np.searchsorted(table.begins[k - 1], begin)
+            links[all_of_it, 1] = below
+            links[below, 0] = np.arange(offsets[k], offsets[k + 1])
+    return Layout(segments, wide, wide_e, links, np.ascontiguousarray(offsets[:-1][::-1]))
+
+
+def _in_float64(twice: Floats, twice_e: Integers, m: Floats, e: Integers) -> Floats:
+    """Scale segments so that the radius is about 1; what does not fit then is never used."""
+    scale = -(e[:, 4] // 2)
+    usable = np.abs(scale) < _FURTHEST
+    scale = np.where(usable, scale, 0)
+    powers = [e[:, 0] - 2 * scale, e[:, 1], e[:, 2] - 4 * scale, e[:, 3] - 6 * scale]
+    series = [_power(m[:, 2 * k : 2 * k + 2], powers[k][:, None]) for k in range(4)]
+    head = (
+        _power(twice, (twice_e + scale)[:, None]),
+        _power(np.ones(len(m)), scale),
+        _power(m[:, 8], e[:, 4] + 2 * scale),
+    )
+    out = np.column_stack((*head, *series))
+    usable &= np.isfinite(out).all(axis=1)
+    out[~usable] = 0.0
+    out[~usable, 3] = -1.0
+    return out
+
+
+def _power(m: Floats, e: Integers) -> Floats:
+    with np.errstate(all="ignore"):
+        return np.asarray(np.ldexp(m, np.clip(e, -4000, 4000).astype(np.int32)))
+
+
+def settled_orbit(table: Table) -> tuple[Floats, Integers]:
+    """Give the orbit with mantissas brought to [0.5, 1), as `far` takes it."""
+    return _settled(table.orbit, table.orbit_exponents)
+
+
+def _settled(m: Floats, e: Integers) -> tuple[Floats, Integers]:
+    size = np.max(np.abs(m), axis=1)
+    shift = np.frexp(size)[1].astype(np.int64)
+    return _power(m, -shift[:, None]), np.where(size == 0, _ZERO, e + shift)

@@ -20,6 +20,8 @@ ZR, ZI, SCALE, RADIUS, A, B, D, T = 0, 1, 2, 3, 4, 6, 8, 10
 UP, DOWN, LENGTH, BEGIN = range(4)
 # Places in the array of counters.
 STEPS, SEGMENTS, POINT = range(3)
+# What stands in place of a segment, and of a count, when a point is done.
+DONE, INSIDE = -1, -1
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
@@ -28,7 +30,7 @@ def _larger(x: float, y: float) -> float:
     return x if x > y else y
 
 
-def walk(derivative: bool) -> Callable[..., int]:
+def walk(derivative: bool) -> Callable[..., bool]:
     """Make the function that walks points of ``z*z + c``, with or without their derivative."""
 
     def run(
@@ -41,10 +43,11 @@ def walk(derivative: bool) -> Callable[..., int]:
         points: Any,
         max_iter: int,
         count: Any,
+        place: Any,
         value: Any,
         slope: Any,
         counters: Any,
-        stop: Any,
+        budget: int,
     ) -> bool:
         """Walk points until they have left or ``max_iter`` steps are done.
 
@@ -53,39 +56,50 @@ def walk(derivative: bool) -> Callable[..., int]:
         orbit : Z, float64 [n + 1, 2]
         segments, links : the segments of all stages
         roots : for each stage, the coarsest first, which segment begins at 0
-        plane : offset of pixel [0, 0] from the reference in pixels, matrix, size of a pixel,
-            square of the escape radius
+        plane : of pixel [0, 0] from the reference in pixels; matrix of the view; size of a pixel;
+            square of the escape radius; size of z below which `far` takes over
         width : of the picture in pixels
         points : which pixels, ``row * width + column``
         max_iter : give up after so many steps
-        count, value, slope : for each pixel: steps done, z, derivative of z by the point (in
-            pixels). Taken as where to begin, at 0 of the orbit, and filled; NaN inside
+        count, place : for each point: steps so far, and the segment where it goes on. After the
+            walk `DONE` stands there, and `INSIDE` as the count if it never left; else the point
+            is too small for this walk
+        value, slope : for each point: z (the difference from the orbit before the walk, all of
+            it after), and its derivative by the point, per pixel
         counters : steps, segments, points done so far
-        stop : anything but 0 ends it soon
+        budget : return after so many steps and segments, done or not
 
         Returns
         -------
         whether all points are done
         """
         last = orbit.shape[0] - 1
-        pixel, radius2 = plane[6], plane[7]
+        pixel, radius2, smallest = plane[6], plane[7], plane[8]
         steps, taken = counters[STEPS], counters[SEGMENTS]
         while counters[POINT] < points.shape[0]:
-            point = points[counters[POINT]]
+            i = counters[POINT]
+            point = points[i]
+            at = place[i]
+            if at < 0:
+                counters[POINT] += 1
+                continue
             row, column = point // width, point % width
             u, v = column + plane[0], plane[1] - row
             dr = plane[2] * u + plane[3] * v
             di = plane[4] * u + plane[5] * v
             cr, ci = pixel * dr, pixel * di
-            n = count[point]
-            zr, zi = value[point, 0], value[point, 1]
-            sr, si = slope[point, 0], slope[point, 1]
-            left = False
-            j = 0
-            at = roots[0]
+            n = count[i]
+            zr, zi = value[i, 0], value[i, 1]
+            pr, pi = zr, zi
+            sr, si = slope[i, 0], slope[i, 1]
+            left = small = False
+            j = links[at, BEGIN]
             while True:
-                counters[STEPS] = steps  # a store, so that the next line looks at memory
-                if stop[0] != 0:
+                if steps + taken >= budget:
+                    count[i], place[i] = n, at
+                    value[i, 0], value[i, 1] = zr, zi
+                    slope[i, 0], slope[i, 1] = sr, si
+                    counters[STEPS], counters[SEGMENTS] = steps, taken
                     return False
                 # Take the longest segment that holds, and go on while one holds.
                 while True:
@@ -143,15 +157,14 @@ def walk(derivative: bool) -> Callable[..., int]:
                         zr, zi = pr, pi
                         j = 0
                         at = roots[0]
-                if n > max_iter:
+                        small = _larger(zr, zi) < smallest
+                        if small:
+                            break
+                if small or n > max_iter:
                     break
                 # Single steps to where the next segment begins.
                 end = j + links[at, LENGTH]
                 at += 1
-                if j == last:
-                    zr, zi = orbit[j, 0] + zr, orbit[j, 1] + zi
-                    j, at = 0, roots[roots.shape[0] - 1]
-                    continue
                 while j < end:
                     if n >= max_iter:
                         n = max_iter + 1
@@ -171,18 +184,19 @@ def walk(derivative: bool) -> Callable[..., int]:
                     if j == last or _larger(pr, pi) < _larger(zr, zi):
                         zr, zi = pr, pi
                         j, at = 0, roots[0]
+                        small = _larger(zr, zi) < smallest
                         break
-                if left or n > max_iter:
+                if left or small or n > max_iter:
                     break
+            count[i] = n
+            value[i, 0], value[i, 1] = pr, pi  # after a return to the start, z itself
+            slope[i, 0], slope[i, 1] = sr, si
             if left:
-                count[point] = n
-                value[point, 0], value[point, 1] = pr, pi
-                if derivative:
-                    slope[point, 0], slope[point, 1] = sr, si
+                place[i] = DONE
+            elif small:
+                place[i] = at
             else:
-                count[point] = max_iter
-                value[point, 0] = value[point, 1] = float("nan")
-                slope[point, 0] = slope[point, 1] = float("nan")
+                count[i], place[i] = INSIDE, DONE
             counters[POINT] += 1
             counters[STEPS], counters[SEGMENTS] = steps, taken
         return True
