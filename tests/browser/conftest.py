@@ -65,7 +65,7 @@ def quiet() -> None:
     """
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=60_000)
+    expect.set_options(timeout=120_000)
     for host in ("panel", "bokeh", "bokeh_fastapi", "tornado", "asyncio", "uvicorn", "websockets"):
         logging.getLogger(host).setLevel(logging.WARNING)
 
@@ -151,7 +151,7 @@ def open_page(browser: Any, watch: Watch) -> Iterator[Callable[..., Any]]:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         watch.follow(page)
         page.goto(url, wait_until="domcontentloaded")
         return page
@@ -322,7 +322,7 @@ class ExplorerPage:
         self.root = page.locator(".fk-explorer")
         self.canvas = page.locator(".fk-explorer-canvas")
 
-    def sharp(self, timeout_s: float = 90) -> ExplorerPage:
+    def sharp(self, timeout_s: float = 180) -> ExplorerPage:
         """Wait until the finest level of the newest view is drawn."""
         try:
             self.root.wait_for(timeout=timeout_s * 1000)

@@ -18,7 +18,7 @@ Keep = Callable[..., Any]
 
 def sharp(page: Any) -> None:
     """Wait until the explorer has drawn its finest level."""
-    page.locator('.fk-explorer[data-state="sharp"]').wait_for(timeout=90_000)
+    page.locator('.fk-explorer[data-state="sharp"]').wait_for(timeout=180_000)
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (820, 1100), (1440, 900), (3840, 2160)])
