@@ -111,13 +111,14 @@ def _split(term: Node) -> tuple[Number, Node]:
 
 def add(*terms: Node) -> Node:
     """Add terms; equal ones are collected, in the order in which they appear first."""
-    collected: dict[Node, Number] = {}
+    collected: dict[Node | frozenset[Node], tuple[Number, Node]] = {}
     for term in terms:
         for one in term.terms if isinstance(term, Sum) else (term,):
             count, rest = _split(one)
-            known = collected.get(rest, ZERO)
-            collected[rest] = number(known.re + count.re, known.im + count.im)
-    kept = [mul(count, rest) for rest, count in collected.items() if count != ZERO]
+            key = frozenset(rest.factors) if isinstance(rest, Product) else rest
+            known, first = collected.get(key, (ZERO, rest))
+            collected[key] = (number(known.re + count.re, known.im + count.im), first)
+    kept = [mul(count, rest) for count, rest in collected.values() if count != ZERO]
     return ZERO if not kept else kept[0] if len(kept) == 1 else Sum(tuple(kept))
 
 

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from fraktal_kernel.fractals.formulas import algebra
 from fraktal_kernel.fractals.formulas.formula import Formula
-from fraktal_kernel.fractals.formulas.lower import lower
 from fraktal_kernel.fractals.formulas.tape import Tape
 
 Step = Callable[..., tuple[Any, Any]]
@@ -38,17 +36,15 @@ def exact_step(formula: Formula) -> Step:
     ...     [str(x) for x in step(gmpy2.mpfr(0), gmpy2.mpfr(0), gmpy2.mpfr(4), gmpy2.mpfr(0))]
     ['0.5', '0.0']
     """
-    return _function(formula, lower([formula.deep_node], formula.names, formula.real, exact=True))
+    return _function(formula.exact)
 
 
 def exact_start(formula: Formula) -> Step:
     """Give z_0, counted from ``formula.centre``, as a function ``(cr, ci)`` of gmpy2 numbers."""
-    start = algebra.sub(formula.start_node, formula.centre)
-    tape = lower([start], ("c", *formula.uniforms), formula.real, exact=True)
-    return _function(formula, tape)
+    return _function(formula.exact_begin)
 
 
-def _function(formula: Formula, tape: Tape) -> Step:
+def _function(tape: Tape) -> Step:
     """Define the function that a tape is: names of registers and of ours, no user's text."""
     import gmpy2
 
@@ -64,13 +60,8 @@ def _function(formula: Formula, tape: Tape) -> Step:
         mpq = gmpy2.mpq(value.numerator, value.denominator)
         namespace[f"r{register}"] = int(value) if whole else gmpy2.mpfr(mpq)
 
-    free = []
-    for k, name in enumerate(tape.inputs):
-        if name in formula.exact_values:
-            constant(k, formula.exact_values[name])
-        else:
-            free.append(f"r{k}")
-    lines = [f"def step({', '.join(free)}):"]
+    arguments = ", ".join(f"r{k}" for k in range(len(tape.inputs)))
+    lines = [f"def step({arguments}):"]
     first = len(tape.inputs)
     negated = {k: args[0] for k, (op, *args) in enumerate(tape.code, first) if op == "neg"}
     for k, (op, *args) in enumerate(tape.code, first):

@@ -16,7 +16,7 @@ from fraktal_kernel.fractals.formulas.lower import cheapest, lower
 from fraktal_kernel.fractals.formulas.parse import RESERVED, is_name, parse
 from fraktal_kernel.fractals.formulas.tape import Tape, merge
 
-Value = int | float | complex | str
+Value = int | float | complex | str | Fraction
 Ends = Literal["escapes", "converges", "both"]
 MAX_PARAMETERS = 16
 
@@ -59,12 +59,15 @@ class Formula:
                 known = ", ".join(self.parameters)
                 expected = f"it has {known}" if known else "it has none"
                 raise InvalidInput(f"{self.name} has no parameter named {name!r:.50}; {expected}.")
-        changed = replace(self, parameters={**self.parameters, **parameters})
+        given = dict(parameters)
         for name, value in parameters.items():
-            # What was a whole number in the definition stays part of the formula.
-            if isinstance(self.parameters[name], int) and isinstance(value, str):
-                _constant(name, value)
-        return changed.checked()
+            # What is a whole number in the definition stays part of the formula.
+            if isinstance(self.parameters[name], (int, Fraction)):
+                constant = _constant(name, value)
+                if constant.im == 0:
+                    whole = constant.re.denominator == 1
+                    given[name] = int(constant.re) if whole else constant.re
+        return replace(self, parameters={**self.parameters, **given}).checked()
 
     def checked(self) -> Formula:
         """Derive what may fail, so that bad input is told at once."""
@@ -205,7 +208,7 @@ class Formula:
 
     @cached_property
     def begin(self) -> Tape:
-        """Give z_0 from c and the parameters, and its derivative by c in the manner of `jacobian`."""
+        """z_0 from c and the parameters, and its derivative by c in the manner of `jacobian`."""
         from fraktal_kernel.fractals.formulas.perturb import real_derivatives
 
         names = ("c", *self.uniforms)
@@ -254,6 +257,24 @@ class Formula:
         return perturbed(self, same_c=True) if self.polynomial else None
 
     @cached_property
+    def exact(self) -> Tape:
+        """One step for arithmetic of any precision, z counted from `centre`.
+
+        Constants are fractions, the parameters among them; the inputs are ``zr, zi, cr, ci`` (and
+        ``previousr, previousi``).
+        """
+        return self._exactly(self.deep_node, [n for n in self.names if n not in self.uniforms])
+
+    @cached_property
+    def exact_begin(self) -> Tape:
+        """z_0 for arithmetic of any precision, counted from `centre`; inputs ``cr, ci``."""
+        return self._exactly(algebra.sub(self.start_node, self.centre), ["c"])
+
+    def _exactly(self, node: Node, names: list[str]) -> Tape:
+        given = {name: _constant(name, self.parameters[name]) for name in self.uniforms}
+        return lower([algebra.substitute(node, given)], names, exact=True)
+
+    @cached_property
     def deep_jacobian(self) -> Tape | None:
         """The linear coefficients of `perturbed`: `jacobian` for z counted from `centre`."""
         if not self.polynomial:
@@ -271,12 +292,12 @@ def _constant(name: str, value: Value) -> Number:
             f"the parameter {name} is {value!r:.60}; expected a number such as '0.3 - 0.5*i'."
         )
     try:
-        if isinstance(value, bool) or not math.isfinite(abs(value)):
+        if isinstance(value, bool):
             raise ValueError
+        if isinstance(value, (int, Fraction)):
+            return algebra.number(value)
         # The shortest text of a float is what was meant: 0.1 is a tenth.
         parts = complex(value)
-        if isinstance(value, int):
-            return algebra.number(value)
         return algebra.number(Fraction(repr(parts.real)), Fraction(repr(parts.imag)))
     except (ValueError, TypeError, OverflowError):
         raise InvalidInput(
@@ -296,7 +317,7 @@ def _meaning(name: str, value: Value) -> Node:
         if not isinstance(node, Number):
             return node
     constant = _constant(name, value)
-    if isinstance(value, int):
+    if isinstance(value, (int, Fraction)):
         return constant
     return Symbol(name, real=constant.im == 0)
 

@@ -129,16 +129,14 @@ def _cheapest(exponent: int) -> tuple[int, str]:
     """Give the cost of a power in real operations, and its last step."""
     if exponent == 1:
         return 0, "nothing"
-    choices = [(_by_one(exponent), "multiply")]
+    choices = []  # of equals the first is taken: a square as the last step fuses best
     if exponent % 2 == 0:
-        choices.insert(0, (_cheapest(exponent // 2)[0] + 4, "square"))
+        choices.append((_cheapest(exponent // 2)[0] + 4, "square"))
     if exponent % 3 == 0:
-        choices.insert(0, (_cheapest(exponent // 3)[0] + 6, "cube"))
-    return min(choices)
-
-
-def _by_one(exponent: int) -> int:
-    return _cheapest(exponent - 1)[0] + 4 if exponent % 2 or exponent % 3 == 0 else 10**6
+        choices.append((_cheapest(exponent // 3)[0] + 6, "cube"))
+    if exponent % 2:
+        choices.append((_cheapest(exponent - 1)[0] + 4, "multiply"))
+    return min(choices, key=lambda choice: choice[0])
 
 
 class Lowering:
