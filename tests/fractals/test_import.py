@@ -36,13 +36,15 @@ sys.meta_path.insert(0, Block())
 
 
 def test_numpy_and_numba_suffice() -> None:
-    """With every other package blocked, pictures are computed and coloured; saving needs Pillow."""
+    """With every other package blocked, pictures are made and saved; photos need Pillow."""
     program = BLOCKED + (
         "from fraktal_kernel import errors, fractals\n"
+        "from fraktal_kernel.fractals.palettes import palette_from_picture\n"
         "picture = fractals.render('seahorse', 40, 30)\n"
         "assert picture.pixels.shape == (30, 40, 3)\n"
+        "assert fractals.read_scene(picture.png()) == picture.scene\n"
         "try:\n"
-        "    picture.png()\n"
+        "    palette_from_picture('photo.jpg')\n"
         "except errors.MissingExtra as error:\n"
         "    print(error)\n"
     )
