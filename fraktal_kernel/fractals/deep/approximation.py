@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.deep import minibrot
+from fraktal_kernel.fractals.deep.kinds import Map, degree_of, is_holomorphic, map_of
 from fraktal_kernel.fractals.deep.table import (
     NOWHERE,
     Floats,
@@ -22,9 +23,11 @@ from fraktal_kernel.fractals.deep.table import (
     settled_orbit,
     tabulate,
 )
+from fraktal_kernel.fractals.formulas import Formula
 from fraktal_kernel.fractals.lanes import finish
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.machine import Kernel
+from fraktal_kernel.fractals.reference.recurrences import Recurrence, recurrence_of
 
 FIELDS = ("iterations", "smooth", "z", "angle", "derivative", "distance", "normal")
 _NEED_SLOPE = ("derivative", "distance", "normal")
@@ -37,19 +40,19 @@ _MODULE = "fraktal_kernel.fractals.deep."
 
 
 @lru_cache(maxsize=8)
-def _walk(derivative: bool) -> Kernel:
+def _walk(kind: Map, derivative: bool) -> Kernel:
     state = "int64, int64[::1], int64, int64[::1], int64[::1], float64[:, ::1], float64[:, ::1]"
     table = "float64[:, ::1], float64[:, ::1], int64[:, ::1], int64[::1], float64[::1]"
     return Kernel(
         _MODULE + "walk",
         "walk",
         f"boolean({table}, {state}, int64[::1], int64)",
-        args=(derivative,),
+        args=(kind, derivative),
     )
 
 
 @lru_cache(maxsize=8)
-def _far(derivative: bool) -> Kernel:
+def _far(kind: Map, derivative: bool) -> Kernel:
     state = "int64, int64[::1], int64, int64[::1], int64[::1], float64[:, ::1], float64[:, ::1]"
     table = "float64[:, ::1], int64[::1], float64[:, ::1], int64[:, ::1], int64[:, ::1]"
     return Kernel(
@@ -57,7 +60,7 @@ def _far(derivative: bool) -> Kernel:
         "far",
         f"boolean({table}, int64[::1], float64[::1], int64, {state}, int64[:, ::1], int64[::1], "
         "int64)",
-        args=(derivative,),
+        args=(kind, derivative),
     )
 
 
@@ -79,6 +82,12 @@ class Pixels:
     exponent: int
     matrix: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
+
+    def conjugate(self) -> Pixels:
+        """Give the pixels mirrored at the real axis."""
+        a, b, c, d = self.matrix
+        x, y = self.offset
+        return replace(self, matrix=(a, b, -c, -d), offset=(x, -y))
 
     @property
     def corner(self) -> tuple[float, float]:
@@ -111,21 +120,33 @@ class Approximation:
     orbit : of the reference
     pixels : of the picture
     max_iter : give up after so many steps
+    formula : what is iterated, as `reference_orbit` takes it
     escape_radius : beyond which a point has left
     """
 
     def __init__(
-        self, orbit: Orbit, pixels: Pixels, max_iter: int, escape_radius: float = 1e3
+        self,
+        orbit: Orbit,
+        pixels: Pixels,
+        max_iter: int,
+        *,
+        formula: str | Formula | Recurrence = "mandelbrot",
+        escape_radius: float = 1e3,
     ) -> None:
+        self.kind, self._conjugate = map_of(recurrence_of(formula))
+        self._view = pixels.matrix
+        if self._conjugate:
+            pixels = pixels.conjugate()
         self.pixels, self.max_iter, self.radius = pixels, max_iter, escape_radius
         beyond = np.flatnonzero(np.abs(orbit.z) > escape_radius / 2)
         last = int(beyond[0]) if len(beyond) else len(orbit.z) - 1
-        self._table = tabulate("square", orbit, max(1, last), *pixels.furthest)
-        self._layout = lay_out(self._table, pixels.size, pixels.exponent)
+        self._table = tabulate(self.kind, orbit, max(1, last), *pixels.furthest)
+        self._layout = lay_out(self.kind, self._table, pixels.size, pixels.exponent)
         self._orbit = np.ascontiguousarray(orbit.z[: last + 1]).view(np.float64).reshape(-1, 2)
         self.deep = pixels.exponent < _DEEP_BITS
         self._far_orbit = settled_orbit(self._table) if self.deep else None
-        self.minibrot = minibrot.find(self._table, pixels, max_iter)
+        square = self.kind == ("power", 2)
+        self.minibrot = minibrot.find(self._table, pixels, max_iter) if square else None
 
     @property
     def method(self) -> str:
@@ -164,6 +185,7 @@ class Approximation:
     def _band(self, out: Mapping[str, NDArray[Any]], row: int, crew: Crew) -> int:
         rows, width = next(iter(out.values())).shape
         slopes = any(name in out for name in _NEED_SLOPE)
+        holomorphic = is_holomorphic(self.kind)
         begun = None
         if self.minibrot:
             begun = self.minibrot.begin(self.pixels, row, rows, slopes, crew)
@@ -171,7 +193,8 @@ class Approximation:
         def work(spans: Iterator[tuple[int, int]], stop: threading.Event) -> int:
             taken = 0
             for top, end in spans:
-                state = _State.fresh((end - top) * width, int(self._layout.roots[0]))
+                start = int(self._layout.roots[0])
+                state = _State.fresh((end - top) * width, start, 2 if holomorphic else 4)
                 if begun is not None:
                     begun.put(state, slice(top * width, end * width))
                 points = np.arange((row + top) * width, (row + end) * width)
@@ -206,12 +229,12 @@ class Approximation:
             common = pixels.width, points, self.max_iter, *state.arrays
             if self._far_orbit is not None:
                 finish(
-                    *(_far(slopes), *self._far_orbit, layout.wide, layout.wide_exponents),
+                    *(_far(self.kind, slopes), *self._far_orbit, layout.wide, layout.wide_exponents),
                     *(layout.links, layout.roots, far_plane, pixels.exponent, *common, state.power),
                 )
             state.land()
             walked = self._orbit, layout.segments, layout.links, layout.roots, plane
-            finish(_walk(slopes), *walked, *common)
+            finish(_walk(self.kind, slopes), *walked, *common)
         return taken
 
     def _finish(self, out: Mapping[str, NDArray[Any]], state: _State) -> None:
@@ -222,19 +245,22 @@ class Approximation:
             if "iterations" in out:
                 out["iterations"][...] = np.where(inside, self.max_iter, state.count)
             if "smooth" in out:
-                folds = np.log2(np.log(np.abs(z)) / math.log(2))
+                folds = np.log(np.log(np.abs(z)) / math.log(2)) / math.log(degree_of(self.kind))
                 out["smooth"][...] = np.maximum(state.count + (1 - folds), 0.0)
             if "z" in out:
                 out["z"][...] = z
             if "angle" in out:
                 out["angle"][...] = finish.turns(z)
-            slope = np.where(inside, np.nan, state.slope.view(np.complex128)[:, 0])
+            slope = state.slope.T
+            if self._conjugate:
+                slope = slope * np.array([[1.0], [-1.0], [1.0], [-1.0]])
+            slope = np.where(inside, np.nan, finish.complex_slope(z, slope))
             if "derivative" in out:
                 out["derivative"][...] = slope
             if "distance" in out:
                 out["distance"][...] = finish.distance(z, slope)
             if "normal" in out:
-                out["normal"][...] = finish.normal(z, slope, self.pixels.matrix)
+                out["normal"][...] = finish.normal(z, slope, self._view)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,11 +274,11 @@ class _State:
     power: Integers
 
     @classmethod
-    def fresh(cls, points: int, place: int) -> _State:
+    def fresh(cls, points: int, place: int, slopes: int) -> _State:
         """Put points at the start of the orbit."""
-        state = np.zeros((2, points, 2))
+        integers = np.zeros(points, np.int64), np.full(points, place)
         power = np.zeros((points, 2), np.int64)
-        return cls(np.zeros(points, np.int64), np.full(points, place), *state, power)
+        return cls(*integers, np.zeros((points, 2)), np.zeros((points, slopes)), power)
 
     @property
     def arrays(self) -> tuple[Integers, Integers, Floats, Floats]:

@@ -9,7 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fraktal_kernel.fractals.deep.scaled import below, complex_of, product, size_of, total
+from numba import njit
+
+from fraktal_kernel.fractals.deep import matrices, series
+from fraktal_kernel.fractals.deep.kinds import Map, degree_of, is_holomorphic
+from fraktal_kernel.fractals.deep.maps import first_of, turned_of
+from fraktal_kernel.fractals.deep.scaled import (
+    below,
+    complex_of,
+    power,
+    product,
+    shift_of,
+    size_of,
+    total,
+)
 from fraktal_kernel.fractals.deep.walk import (
     BEGIN,
     DONE,
@@ -20,19 +33,54 @@ from fraktal_kernel.fractals.deep.walk import (
     SEGMENTS,
     STEPS,
     UP,
+    slopes_of,
 )
 
-# Columns of the mantissas, each two but the radius, and of the exponents.
-Z, R, A, B, D, T = 0, 2, 3, 5, 7, 9
-WIDE = 11
-Z_E, R_E, A_E, B_E, D_E, T_E = range(6)
-WIDE_E = 6
+# Columns of the mantissas and of the exponents; further ones as `series` or `matrices` have them.
+Z, R = 0, 2
+Z_E, R_E = 0, 1
 # Beyond 2**ENOUGH, squares are far from the end of float64's range.
 ENOUGH = -450
+# A small value is brought so near to the large one that float64 holds both: far enough for all
+# but its first power not to count.
+_APART = 500
 
 
-def far(derivative: bool) -> Callable[..., bool]:
-    """Make the function that walks points of ``z*z + c`` while they are tiny."""
+def far(kind: Map, derivative: bool) -> Callable[..., bool]:
+    """Make the function that walks points of a map while they are tiny."""
+    degree = degree_of(kind)
+    first, turned = first_of(kind), turned_of(kind)
+    tables = series if is_holomorphic(kind) else matrices
+    applied, sloped = tables.applied_far, tables.sloped_far
+    load, store, plus_pixel, enlarged = slopes_of(kind)
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def difference(large: Any, small: Any) -> Any:
+        """Give ``f(Z + z) - f(Z)``: the map scales, so a power of two can be put aside."""
+        apart = small[2] - large[2]
+        if small[2] >= large[2]:
+            scale = power(-apart)
+            x, y = first(large[0] * scale, large[1] * scale, small[0], small[1])
+            return complex_of(x, y, degree * small[2])
+        near = apart if apart > -_APART else -_APART
+        scale = power(near)
+        x, y = first(large[0], large[1], small[0] * scale, small[1] * scale)
+        return complex_of(x, y, degree * large[2] + (apart - near))
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def turned_far(w: Any, s: Any, e: int) -> Any:
+        """Apply the derivative at w to that of the point."""
+        return turned(w[0], w[1], s), e + (degree - 1) * w[2]
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def settled(s: Any, e: int) -> Any:
+        size = 0.0
+        for part in s:
+            size = abs(part) if abs(part) > size else size
+        if size == 0.0:
+            return s, 0
+        shift = shift_of(size)
+        return enlarged(s, power(-shift)), e + shift
 
     def run(
         orbit: Any,
@@ -50,7 +98,7 @@ def far(derivative: bool) -> Callable[..., bool]:
         place: Any,
         value: Any,
         slope: Any,
-        power: Any,
+        powers: Any,
         counters: Any,
         budget: int,
     ) -> bool:
@@ -61,7 +109,7 @@ def far(derivative: bool) -> Callable[..., bool]:
         orbit, orbit_e : Z, mantissas and exponents
         segments, segments_e : the segments of all stages, mantissas and exponents
         pixel_e : exponent of the size of a pixel, whose mantissa is in ``plane``
-        power : for each point, the exponents of z and of its derivative; 0 after the walk
+        powers : for each point, the exponents of z and of its derivative; 0 after the walk
         links, roots, plane, width, points, max_iter, count, place, value, slope, counters, budget :
             as in `walk`
 
@@ -80,27 +128,23 @@ def far(derivative: bool) -> Callable[..., bool]:
             row, column = point // width, point % width
             u, v = column + plane[0], plane[1] - row
             dc = complex_of(plane[2] * u + plane[3] * v, plane[4] * u + plane[5] * v, 0)
-            pixel = complex_of(plane[6], 0.0, pixel_e)
-            c = product(dc, pixel)
+            c = product(dc, complex_of(plane[6], 0.0, pixel_e))
             n, at = count[i], place[i]
-            z = complex_of(value[i, 0], value[i, 1], power[i, 0])
-            s = complex_of(slope[i, 0], slope[i, 1], power[i, 1])
+            z = complex_of(value[i, 0], value[i, 1], powers[i, 0])
+            s, s_e = load(slope, i), powers[i, 1]
             while n <= max_iter and z[2] < ENOUGH:
                 if steps + taken >= budget:
                     break
                 j = links[at, BEGIN]
-                y, w, chosen = z, z, -1
+                y, chosen = z, -1
                 while at >= 0:
-                    twice = (segments[at, Z], segments[at, Z + 1], segments_e[at, Z_E])
-                    w = total(twice, z)
-                    y = product(z, w)
-                    size = size_of(y)
-                    if size[0] == 0.0 or below(size[0], size[1], segments[at, R], segments_e[at, R_E]):
-                        chosen = at
+                    large = (segments[at, Z], segments[at, Z + 1], segments_e[at, Z_E])
+                    tried = difference(large, z)
+                    x, e = size_of(tried)
+                    if x == 0.0 or below(x, e, segments[at, R], segments_e[at, R_E]):
+                        y, chosen = tried, at
                         at = links[at, UP]
-                    elif chosen >= 0:
-                        break
-                    elif links[at, DOWN] < 0:
+                    elif chosen >= 0 or links[at, DOWN] < 0:
                         break
                     else:
                         at = links[at, DOWN]
@@ -109,20 +153,11 @@ def far(derivative: bool) -> Callable[..., bool]:
                     if n + links[at, LENGTH] > max_iter:
                         n = max_iter + 1
                         break
-                    twice = (segments[at, Z], segments[at, Z + 1], segments_e[at, Z_E])
-                    w = total(twice, z)
-                    y = product(z, w)
-                    a = (segments[at, A], segments[at, A + 1], segments_e[at, A_E])
-                    b = (segments[at, B], segments[at, B + 1], segments_e[at, B_E])
-                    d = (segments[at, D], segments[at, D + 1], segments_e[at, D_E])
-                    t = (segments[at, T], segments[at, T + 1], segments_e[at, T_E])
-                    ty = product(t, y)
-                    dy = product(total(d, ty), y)
                     if derivative:
-                        inner = product(total(w, z), s)
-                        more = total(product(total(d, total(ty, ty)), y), dy)
-                        s = total(product(total(a, more), inner), b)
-                    z = total(product(total(a, dy), y), product(b, dc))
+                        large = (segments[at, Z], segments[at, Z + 1], segments_e[at, Z_E])
+                        s, s_e = turned_far(total(large, z), s, s_e)
+                        s, s_e = settled(*sloped(segments, segments_e, at, y, s, s_e))
+                    z = applied(segments, segments_e, at, y, dc)
                     n += links[at, LENGTH]
                     taken += 1
                     at += 1
@@ -131,14 +166,18 @@ def far(derivative: bool) -> Callable[..., bool]:
                     end = j + links[at, LENGTH]
                     at += 1
                     while j < end:
-                        w = total((orbit[j, 0], orbit[j, 1], orbit_e[j] + 1), z)
+                        large = complex_of(orbit[j, 0], orbit[j, 1], orbit_e[j])
                         if derivative:
-                            s = total(product(total(w, z), s), pixel)
-                        z = total(product(z, w), c)
+                            s, s_e = turned_far(total(large, z), s, s_e)
+                            s, s_e = settled(s, s_e)
+                            e = s_e if s_e > pixel_e else pixel_e
+                            s = plus_pixel(enlarged(s, power(s_e - e)), plane[6] * power(pixel_e - e))
+                            s_e = e
+                        z = total(difference(large, z), c)
                         j += 1
                         n += 1
                         steps += 1
-                near = total((orbit[j, 0], orbit[j, 1], orbit_e[j]), z)
+                near = total(complex_of(orbit[j, 0], orbit[j, 1], orbit_e[j]), z)
                 a_size, z_size = size_of(near), size_of(z)
                 if j == last or (near[0] == 0.0 and near[1] == 0.0) or below(*a_size, *z_size):
                     z = near
@@ -148,9 +187,9 @@ def far(derivative: bool) -> Callable[..., bool]:
             else:
                 count[i], place[i] = n, at
                 value[i, 0], value[i, 1] = z[0], z[1]
-                power[i, 0] = z[2]
-                slope[i, 0], slope[i, 1] = s[0], s[1]
-                power[i, 1] = s[2]
+                powers[i, 0] = z[2]
+                store(slope, i, s)
+                powers[i, 1] = s_e
             counters[STEPS], counters[SEGMENTS] = steps, taken
             if steps + taken >= budget:
                 return False

@@ -23,6 +23,8 @@ from typing import Any
 
 from numba import njit
 
+from fraktal_kernel.fractals.deep.kinds import Map
+from fraktal_kernel.fractals.deep.maps import taylor_of
 from fraktal_kernel.fractals.deep.scaled import (
     below,
     complex_of,
@@ -39,31 +41,20 @@ WIDE, WIDE_E = 9, 5
 NOWHERE = -(1 << 40)  # the exponent of a radius that none is below
 
 
-@njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _square(x: float, y: float, e: int) -> Any:
-    """Give the Taylor coefficients of ``z*z``, the derivative by c, and the scale of f."""
-    z = complex_of(x, y, e)
-    first = (z[0], z[1], z[2] + 1)
-    return first, (0.5, 0.0, 1), complex_of(0.0, 0.0, 0), (0.5, 0.0, 1), size_of(z)
-
-
-_LOCAL = {"square": _square}
-
-
-def _step(formula: str) -> Any:
+def _step(kind: Map) -> Any:
     """Make the step along the orbit."""
-    local = _LOCAL[formula]
+    local = taylor_of(kind)
 
     @njit(error_model="numpy")  # type: ignore[untyped-decorator]
     def step(z: Any, k: int, e: int, s: Any, near: float, near_dc: float, dc: Any) -> Any:
-        """Put the series ``A, B, D, T, radius`` into f at ``Z_k``; also gives what c adds there."""
-        f1, f2, f3, fc, scale = local(z[k, 0], z[k, 1], e)
+        """Put the series ``A, B, D, T, radius`` into f at ``Z_k``, without what c adds there."""
+        f1, f2, f3, scale = local(z[k, 0], z[k, 1], e)
         a, b, d, t, r = s
         r = _narrowed(r, ratio(scale[0] * near, scale[1], 1.0, 0), a)
         if not _within(b, dc, ratio(scale[0] * near_dc, scale[1], 1.0, 0)):
             r = (0.5, NOWHERE)
         a, d, t = _composed(f1, f2, f3, a, d, t)
-        return (a, product(f1, b), d, t, r), fc
+        return a, product(f1, b), d, t, r
 
     return step
 
@@ -90,9 +81,9 @@ def _composed(f1: Any, f2: Any, f3: Any, a: Any, d: Any, t: Any) -> Any:
     return product(f1, a), total(product(f1, d), product(f2, aa)), total(product(f1, t), cubic)
 
 
-def from_orbit(formula: str) -> Callable[..., None]:
+def from_orbit(kind: Map) -> Callable[..., None]:
     """Make the function that fills the table of the first stage."""
-    step = _step(formula)
+    step = _step(kind)
 
     def fill(
         z: Any,
@@ -119,25 +110,20 @@ def from_orbit(formula: str) -> Callable[..., None]:
         # The first step is exact; the point must not leave unseen.
         widest = (0.5, 1)
         for k in range(begins.shape[0] - 1):
-            j = begins[k]
-            s, added = step(
-                *(z, j, exponents[j], (one, zero, zero, zero, widest)),
-                *(near, near_dc, (dc, dc_e)),
-            )
-            s = (one, added, zero, zero, widest)
+            s = (one, one, zero, zero, widest)
             for j in range(begins[k] + 1, begins[k + 1]):
-                s, added = step(z, j, exponents[j], s, near, near_dc, (dc, dc_e))
+                s = step(z, j, exponents[j], s, near, near_dc, (dc, dc_e))
                 if s[4][1] == NOWHERE:
                     break
-                s = (s[0], total(s[1], added), s[2], s[3], s[4])
+                s = (s[0], total(s[1], one), s[2], s[3], s[4])
             _store(out, out_e, k, s)
 
     return fill
 
 
-def joined(formula: str) -> Callable[..., None]:
+def joined(kind: Map) -> Callable[..., None]:
     """Make the function that fills the table of a stage from the one below."""
-    step = _step(formula)
+    step = _step(kind)
 
     def fill(
         z: Any,
@@ -168,7 +154,7 @@ def joined(formula: str) -> Callable[..., None]:
             for i in range(places[k] + 1, places[k + 1]):
                 g = _load(finer, finer_e, i)
                 # What comes out of the first step of the next segment goes into its series.
-                s, _ = step(z, begins[i], exponents[begins[i]], s, near, near_dc, (dc, dc_e))
+                s = step(z, begins[i], exponents[begins[i]], s, near, near_dc, (dc, dc_e))
                 a, b, d, t, r = s
                 r = _narrowed(r, g[4], a)
                 reach = ratio(g[4][0] * (near_dc / near), g[4][1], 1.0, 0)
@@ -180,6 +166,53 @@ def joined(formula: str) -> Callable[..., None]:
             _store(out, out_e, k, s)
 
     return fill
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def applied(g: Any, at: int, yr: float, yi: float, dr: float, di: float) -> Any:
+    """Give ``A y + D y**2 + T y**3 + B d`` for the segment in row ``at``, columns from 4 on."""
+    pr, pi = g[at, 8] + (g[at, 10] * yr - g[at, 11] * yi), g[at, 9] + (g[at, 10] * yi + g[at, 11] * yr)
+    qr, qi = g[at, 4] + (pr * yr - pi * yi), g[at, 5] + (pr * yi + pi * yr)
+    br, bi = g[at, 6], g[at, 7]
+    return qr * yr - qi * yi + (br * dr - bi * di), qr * yi + qi * yr + (br * di + bi * dr)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def sloped(g: Any, at: int, yr: float, yi: float, s: Any) -> Any:
+    """Give ``(A + 2 D y + 3 T y**2) s + B``."""
+    y = complex(yr, yi)
+    slope = complex(g[at, 4], g[at, 5]) + y * (
+        2 * complex(g[at, 8], g[at, 9]) + 3 * y * complex(g[at, 10], g[at, 11])
+    )
+    out = slope * complex(s[0], s[1]) + complex(g[at, 6], g[at, 7])
+    return out.real, out.imag
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def applied_far(g: Any, e: Any, at: int, y: Any, d: Any) -> Any:
+    """Give the same as `applied` in extended exponents: mantissas from column 3 on."""
+    return total(
+        product(total((g[at, 3], g[at, 4], e[at, 2]), _bent(g, e, at, y)), y),
+        product((g[at, 5], g[at, 6], e[at, 3]), d),
+    )
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _bent(g: Any, e: Any, at: int, y: Any) -> Any:
+    """Give ``D y + T y**2``."""
+    d, t = (g[at, 7], g[at, 8], e[at, 4]), (g[at, 9], g[at, 10], e[at, 5])
+    return product(total(d, product(t, y)), y)
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def sloped_far(g: Any, e: Any, at: int, y: Any, s: Any, s_e: int) -> Any:
+    """Give the same as `sloped` in extended exponents."""
+    d, t = (g[at, 7], g[at, 8], e[at, 4]), (g[at, 9], g[at, 10], e[at, 5])
+    ty = product(t, y)
+    bent = product(total(total(d, d), total(ty, total(ty, ty))), y)
+    slope = total((g[at, 3], g[at, 4], e[at, 2]), bent)
+    u, v, f = total(product(slope, (s[0], s[1], s_e)), (g[at, 5], g[at, 6], e[at, 3]))
+    return (u, v), f
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]

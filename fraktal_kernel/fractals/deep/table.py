@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.deep import stages
+from fraktal_kernel.fractals.deep.kinds import Map, degree_of, is_holomorphic
 from fraktal_kernel.fractals.machine import Kernel
 
 Floats = NDArray[np.float64]
@@ -18,6 +19,8 @@ Integers = NDArray[np.int64]
 # A segment is used while ``A y`` stays below this part of the orbit's values, as a power of two:
 # what is left out is then 2**-33 of it. Products with c are left out, so it must be that small.
 NEAR_BITS, NEAR_DC_BITS = 11, 32
+# Where the map folds, squares are left out, too.
+LINEAR_BITS = 24
 NOWHERE = -(1 << 40)
 _FURTHEST = 1000  # exponents beyond that are not for float64
 _ZERO = -(1 << 60)  # the exponent of 0, as `scaled` has it
@@ -73,24 +76,25 @@ class Layout:
 
 
 @lru_cache(maxsize=16)
-def _kernels(formula: str) -> tuple[Kernel, Kernel]:
-    module = "fraktal_kernel.fractals.deep.series"
+def _kernels(kind: Map) -> tuple[Kernel, Kernel]:
+    module = "series" if is_holomorphic(kind) else "matrices"
+    module = f"fraktal_kernel.fractals.deep.{module}"
     orbit, near = "float64[:, ::1], int64[::1]", "float64, float64, float64, int64"
     out = "float64[:, ::1], int64[:, ::1]"
     first = f"void({orbit}, int64[::1], {near}, {out})"
     later = f"void({orbit}, int64[::1], int64[::1], {out}, {near}, {out})"
     return (
-        Kernel(module, "from_orbit", first, args=(formula,)),
-        Kernel(module, "joined", later, args=(formula,)),
+        Kernel(module, "from_orbit", first, args=(kind,)),
+        Kernel(module, "joined", later, args=(kind,)),
     )
 
 
-def tabulate(formula: str, orbit: Orbit, last: int, dc: float, dc_exponent: int) -> Table:
+def tabulate(kind: Map, orbit: Orbit, last: int, dc: float, dc_exponent: int) -> Table:
     """Build the segments of all stages.
 
     Parameters
     ----------
-    formula : its kind, as `series` knows it
+    kind : of map
     orbit : the reference
     last : where it ends for all purposes
     dc, dc_exponent : the largest distance of a point from the reference
@@ -104,11 +108,12 @@ def tabulate(formula: str, orbit: Orbit, last: int, dc: float, dc_exponent: int)
         mantissas = mantissas.copy()
         mantissas[small] = orbit.small_mantissa[:kept].view(np.float64).reshape(-1, 2)
         exponents[small] = orbit.small_exponent[:kept]
-    bits = stages.sizes(values, small, orbit.small_mantissa[:kept], orbit.small_exponent[:kept])
-    begins = stages.boundaries(bits, last)
+    logs = stages.sizes(values, small, orbit.small_mantissa[:kept], orbit.small_exponent[:kept])
+    begins = stages.boundaries(logs, last)
     table = Table(mantissas, exponents, begins, [], [])
-    first, later = _kernels(formula)
-    near = 2.0**-NEAR_BITS, 2.0**-NEAR_DC_BITS, dc, dc_exponent
+    first, later = _kernels(kind)
+    bits = (NEAR_BITS, NEAR_DC_BITS) if is_holomorphic(kind) else (LINEAR_BITS, LINEAR_BITS)
+    near = 2.0 ** -bits[0], 2.0 ** -bits[1], dc, dc_exponent
     for k, begin in enumerate(begins):
         out = np.empty((len(begin) - 1, 9)), np.empty((len(begin) - 1, 5), np.int64)
         if k == 0:
@@ -122,7 +127,7 @@ def tabulate(formula: str, orbit: Orbit, last: int, dc: float, dc_exponent: int)
     return table
 
 
-def lay_out(table: Table, pixel: float, pixel_exponent: int) -> Layout:
+def lay_out(kind: Map, table: Table, pixel: float, pixel_exponent: int) -> Layout:
     """Put the stages one after the other, with B for the size of a pixel."""
     lengths = [len(begin) for begin in table.begins]
     offsets = np.concatenate(([0], np.cumsum(lengths)))
@@ -134,13 +139,13 @@ def lay_out(table: Table, pixel: float, pixel_exponent: int) -> Layout:
     for k, begin in enumerate(table.begins):
         all_of_it, own = slice(offsets[k], offsets[k + 1]), slice(offsets[k], offsets[k + 1] - 1)
         m, e = table.mantissas[k].copy(), table.exponents[k].copy()
-        m[:, 2:4] *= pixel
+        m[:, slice(2, 4) if is_holomorphic(kind) else slice(4, 8)] *= pixel
         e[:, 1] += pixel_exponent
         start = begin[:-1]
-        twice, twice_e = _settled(2 * table.orbit[start], table.orbit_exponents[start])
-        wide[own] = np.column_stack((twice, m[:, 8], m[:, :8]))
-        wide_e[own] = np.column_stack((twice_e, e[:, 4], e[:, :4]))
-        segments[own] = _in_float64(twice, twice_e, m, e)
+        start_z, start_e = _settled(table.orbit[start], table.orbit_exponents[start])
+        wide[own] = np.column_stack((start_z, m[:, 8], m[:, :8]))
+        wide_e[own] = np.column_stack((start_e, e[:, 4], e[:, :4]))
+        segments[own] = _in_float64(kind, start_z, start_e, m, e)
         links[own, 2] = np.diff(begin)
         links[ends[k], 2] = 0
         links[all_of_it, 3] = begin
@@ -151,19 +156,25 @@ def lay_out(table: Table, pixel: float, pixel_exponent: int) -> Layout:
     return Layout(segments, wide, wide_e, links, np.ascontiguousarray(offsets[:-1][::-1]))
 
 
-def _in_float64(twice: Floats, twice_e: Integers, m: Floats, e: Integers) -> Floats:
+# For each column of mantissas, its exponent, and how often y is a factor of what it multiplies.
+_SERIES = ((0, 1), (0, 1), (1, 0), (1, 0), (2, 2), (2, 2), (3, 3), (3, 3))
+_MATRICES = ((0, 1),) * 4 + ((1, 0),) * 4
+
+
+def _in_float64(kind: Map, z: Floats, z_e: Integers, m: Floats, e: Integers) -> Floats:
     """Scale segments so that the radius is about 1; what does not fit then is never used."""
-    scale = -(e[:, 4] // 2)
+    degree = degree_of(kind)
+    scale = -(e[:, 4] // degree)
     usable = np.abs(scale) < _FURTHEST
     scale = np.where(usable, scale, 0)
-    powers = [e[:, 0] - 2 * scale, e[:, 1], e[:, 2] - 4 * scale, e[:, 3] - 6 * scale]
-    series = [_power(m[:, 2 * k : 2 * k + 2], powers[k][:, None]) for k in range(4)]
+    columns = _SERIES if is_holomorphic(kind) else _MATRICES
+    powers = [e[:, part] - times * degree * scale for part, times in columns]
     head = (
-        _power(twice, (twice_e + scale)[:, None]),
+        _power(z, (z_e + scale)[:, None]),
         _power(np.ones(len(m)), scale),
-        _power(m[:, 8], e[:, 4] + 2 * scale),
+        _power(m[:, 8], e[:, 4] + degree * scale),
     )
-    out = np.column_stack((*head, *series))
+    out = np.column_stack((*head, _power(m[:, :8], np.column_stack(powers))))
     usable &= np.isfinite(out).all(axis=1)
     out[~usable] = 0.0
     out[~usable, 3] = -1.0

@@ -13,8 +13,12 @@ from typing import Any
 
 from numba import njit
 
-# Columns of the segments: 2**s * Z twice, 2**s, radius, A, B, D, T.
-ZR, ZI, SCALE, RADIUS, A, B, D, T = 0, 1, 2, 3, 4, 6, 8, 10
+from fraktal_kernel.fractals.deep import matrices, series
+from fraktal_kernel.fractals.deep.kinds import Map, is_holomorphic
+from fraktal_kernel.fractals.deep.maps import first_of, turned_of
+
+# Columns of the segments: 2**s * Z, 2**s, radius; then what `series` or `matrices` apply.
+ZR, ZI, SCALE, RADIUS = range(4)
 # Columns of their links: the segment of the next stage that begins here, of the stage below,
 # length, where it begins.
 UP, DOWN, LENGTH, BEGIN = range(4)
@@ -30,8 +34,53 @@ def _larger(x: float, y: float) -> float:
     return x if x > y else y
 
 
-def walk(derivative: bool) -> Callable[..., bool]:
-    """Make the function that walks points of ``z*z + c``, with or without their derivative."""
+def slopes_of(kind: Map) -> Any:
+    """Make what loads and stores a derivative, adds that of c to it, and enlarges it."""
+    if is_holomorphic(kind):
+
+        @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+        def load(a: Any, i: int) -> Any:
+            return a[i, 0], a[i, 1]
+
+        @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+        def store(a: Any, i: int, s: Any) -> None:
+            a[i, 0], a[i, 1] = s[0], s[1]
+
+        @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+        def plus_pixel(s: Any, p: float) -> Any:
+            return s[0] + p, s[1]
+
+        @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+        def enlarged(s: Any, f: float) -> Any:
+            return s[0] * f, s[1] * f
+
+    else:
+
+        @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+        def load(a: Any, i: int) -> Any:
+            return a[i, 0], a[i, 1], a[i, 2], a[i, 3]
+
+        @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+        def store(a: Any, i: int, s: Any) -> None:
+            a[i, 0], a[i, 1], a[i, 2], a[i, 3] = s[0], s[1], s[2], s[3]
+
+        @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+        def plus_pixel(s: Any, p: float) -> Any:
+            return s[0] + p, s[1], s[2], s[3] + p
+
+        @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+        def enlarged(s: Any, f: float) -> Any:
+            return s[0] * f, s[1] * f, s[2] * f, s[3] * f
+
+    return load, store, plus_pixel, enlarged
+
+
+def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
+    """Make the function that walks points of a map, with or without their derivative."""
+    first, turned = first_of(kind), turned_of(kind)
+    tables = series if is_holomorphic(kind) else matrices
+    applied, sloped = tables.applied, tables.sloped
+    load, store, plus_pixel, enlarged = slopes_of(kind)
 
     def run(
         orbit: Any,
@@ -91,22 +140,20 @@ def walk(derivative: bool) -> Callable[..., bool]:
             n = count[i]
             zr, zi = value[i, 0], value[i, 1]
             pr, pi = zr, zi
-            sr, si = slope[i, 0], slope[i, 1]
+            s = load(slope, i)
             left = small = False
             j = links[at, BEGIN]
             while True:
                 if steps + taken >= budget:
                     count[i], place[i] = n, at
                     value[i, 0], value[i, 1] = zr, zi
-                    slope[i, 0], slope[i, 1] = sr, si
+                    store(slope, i, s)
                     counters[STEPS], counters[SEGMENTS] = steps, taken
                     return False
                 # Take the longest segment that holds, and go on while one holds.
                 while True:
                     scale = segments[at, SCALE]
-                    tr, ti = scale * zr, scale * zi
-                    wr, wi = segments[at, ZR] + tr, segments[at, ZI] + ti
-                    yr, yi = tr * wr - ti * wi, tr * wi + ti * wr
+                    yr, yi = first(segments[at, ZR], segments[at, ZI], scale * zr, scale * zi)
                     if not _larger(yr, yi) < segments[at, RADIUS]:
                         if links[at, DOWN] < 0:
                             break
@@ -116,40 +163,23 @@ def walk(derivative: bool) -> Callable[..., bool]:
                     up = links[at, UP]
                     while up >= 0:
                         scale = segments[up, SCALE]
-                        pr, pi = scale * zr, scale * zi
-                        qr, qi = segments[up, ZR] + pr, segments[up, ZI] + pi
-                        xr, xi = pr * qr - pi * qi, pr * qi + pi * qr
+                        xr, xi = first(segments[up, ZR], segments[up, ZI], scale * zr, scale * zi)
                         if not _larger(xr, xi) < segments[up, RADIUS]:
                             break
                         at = up
-                        tr, ti, wr, wi, yr, yi = pr, pi, qr, qi, xr, xi
+                        yr, yi = xr, xi
                         up = links[at, UP]
                     if n + links[at, LENGTH] > max_iter:
                         n = max_iter + 1
                         break
                     n += links[at, LENGTH]
                     taken += 1
-                    ar, ai = segments[at, A], segments[at, A + 1]
-                    br, bi = segments[at, B], segments[at, B + 1]
-                    er, ei = segments[at, D], segments[at, D + 1]
-                    fr, fi = segments[at, T], segments[at, T + 1]
-                    pr, pi = er + (fr * yr - fi * yi), ei + (fr * yi + fi * yr)
-                    qr, qi = ar + (pr * yr - pi * yi), ai + (pr * yi + pi * yr)
-                    zr = qr * yr - qi * yi + (br * dr - bi * di)
-                    zi = qr * yi + qi * yr + (br * di + bi * dr)
                     if derivative:
-                        # d(2Zz + zz) = 2(Z + z) dz, at the scale of the segment.
-                        hr, hi = scale * (wr + tr), scale * (wi + ti)
-                        kr, ki = hr * sr - hi * si, hr * si + hi * sr
-                        # A + 2D y + 3T y**2
-                        pr += er + (fr * yr - fi * yi)
-                        pi += ei + (fr * yi + fi * yr)
-                        pr += fr * yr - fi * yi
-                        pi += fr * yi + fi * yr
-                        ar += pr * yr - pi * yi
-                        ai += pr * yi + pi * yr
-                        sr = ar * kr - ai * ki + br
-                        si = ar * ki + ai * kr + bi
+                        # The derivative of the first step is at the scale of the segment.
+                        scale = segments[at, SCALE]
+                        pr, pi = segments[at, ZR] + scale * zr, segments[at, ZI] + scale * zi
+                        s = sloped(segments, at, yr, yi, turned(pr, pi, enlarged(s, scale)))
+                    zr, zi = applied(segments, at, yr, yi, dr, di)
                     at += 1
                     j = links[at, BEGIN]
                     pr, pi = orbit[j, 0] + zr, orbit[j, 1] + zi
@@ -169,11 +199,10 @@ def walk(derivative: bool) -> Callable[..., bool]:
                     if n >= max_iter:
                         n = max_iter + 1
                         break
-                    pr, pi = 2 * orbit[j, 0] + zr, 2 * orbit[j, 1] + zi
                     if derivative:
-                        hr, hi = pr + zr, pi + zi
-                        sr, si = hr * sr - hi * si + pixel, hr * si + hi * sr
-                    zr, zi = pr * zr - pi * zi + cr, pr * zi + pi * zr + ci
+                        s = plus_pixel(turned(orbit[j, 0] + zr, orbit[j, 1] + zi, s), pixel)
+                    yr, yi = first(orbit[j, 0], orbit[j, 1], zr, zi)
+                    zr, zi = yr + cr, yi + ci
                     j += 1
                     n += 1
                     steps += 1
@@ -190,7 +219,7 @@ def walk(derivative: bool) -> Callable[..., bool]:
                     break
             count[i] = n
             value[i, 0], value[i, 1] = pr, pi  # after a return to the start, z itself
-            slope[i, 0], slope[i, 1] = sr, si
+            store(slope, i, s)
             if left:
                 place[i] = DONE
             elif small:
