@@ -1,6 +1,6 @@
 """Reference orbits of deep zooms: one point in arbitrary precision, its period, its nucleus.
 
-Numbers are fixed point: GMP's limbs up to some 1,500 bits, beyond that digits that a Fourier
+Numbers are fixed point: GMP's limbs up to some 1,600 bits, beyond that digits that a Fourier
 transform squares. Nothing here knows of pictures.
 """
 

@@ -14,6 +14,8 @@ _NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,9}))?")
 # Bits beyond the size of a pixel: places within a pixel, and roundings that pile up.
 _GUARD_BITS = 40
 _PIXELS_ACROSS_LOG2 = 14
+# Fewer steps than this need no fewer bits, so that a short orbit can be continued.
+_STEPS_LOG2 = 24
 
 
 def gmpy2() -> Any:
@@ -120,10 +122,10 @@ def bits_for(width: str | float | Fraction, iterations: int = 1) -> int:
     Examples
     --------
     >>> bits_for("1e-100", 10_000)
-    400
+    411
     """
-    depth = -log2(width) + _PIXELS_ACROSS_LOG2 + _GUARD_BITS + math.log2(max(iterations, 1) + 1)
-    return max(64, math.ceil(depth))
+    steps = max(_STEPS_LOG2, math.log2(max(iterations, 1)))
+    return max(64, math.ceil(-log2(width) + _PIXELS_ACROSS_LOG2 + _GUARD_BITS + steps))
 
 
 def iteration_limit(period: int, width: str | float | Fraction) -> int:

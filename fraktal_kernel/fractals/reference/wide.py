@@ -25,7 +25,7 @@ _orbit = Kernel(
     "complex128[::1], int64, int64, float64, complex128[::1], int64[::1], int64[::1])",
 )
 # Fewer bits than this are squared faster limb by limb.
-FROM_BITS = 1_500
+FROM_BITS = 1_600
 _PAD = 24
 _ALIGNED = 8  # float64 numbers in a line of the cache
 _LENGTHS = sorted(factor << power for factor in (1, 3, 5) for power in range(6, 21))

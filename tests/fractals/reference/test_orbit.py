@@ -279,3 +279,16 @@ def test_typed_formulas_have_orbits(text: str) -> None:
             assert complex(*map(float, z)) == pytest.approx(complex(orbit.z[k]), rel=1e-12)
             more = before if formula.remembers else ()
             z, before = step(*z, *c, *more), z
+
+
+def test_importing_orbits_loads_no_compiler() -> None:
+    """Neither numba nor gmpy2 is imported before an orbit is asked for."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, fraktal_kernel.fractals.reference; "
+        "print([name for name in ('numba', 'llvmlite', 'gmpy2', 'flint') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
