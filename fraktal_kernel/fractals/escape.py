@@ -158,8 +158,9 @@ def fill(
     first, step : every ``step``-th row and column from ``first`` on is done
     """
     from fraktal_kernel.fractals.lanes.body import QUADRATIC
+    from fraktal_kernel.fractals.lanes.crew import Crew
     from fraktal_kernel.fractals.lanes.rows import INSIDE, TO_DO
-    from fraktal_kernel.fractals.lanes.task import Task, count
+    from fraktal_kernel.fractals.lanes.task import Part, Task, count
 
     names = shortcut_names(shortcuts)
     skip = sum(1 << SHORTCUTS.index(name) for name in names)
@@ -180,12 +181,8 @@ def fill(
         counts,
         smooth=nu,
         row=row,
-        extent=extent,
-        first=first,
-        step=step,
-        threads=threads,
-        progress=progress,
-        cancelled=cancelled,
+        part=Part(extent, first, step),
+        crew=Crew(threads, progress, cancelled),
     )
     nu[counts <= INSIDE] = -1.0
     return steps

@@ -34,7 +34,9 @@ _SCALARS: dict[str, tuple[Any, Any]] = {
 }
 _SIGNATURE = re.compile(r"^(?P<result>\w+)\((?P<arguments>.*)\)$")
 _ARGUMENT = re.compile(r"(?P<type>\w+)(?P<axes>\[[:,1 ]+\])?\s*(?:,|$)")
-_IMPORT = re.compile(r"^\s*(?:from|import) (fraktal_kernel[\w.]*)(?: import (.+))?", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^\s*(?:from|import) (fraktal_kernel[\w.]*)(?: import (\([^)]*\)|.+))?", re.MULTILINE
+)
 _lock = threading.RLock()
 
 
@@ -196,9 +198,21 @@ def _refuse_numba(function: str, module: Any) -> None:
 
 
 @lru_cache
-def _source(module: str) -> str:
+def _file_of(module: str) -> Path | None:
+    """Find the source of a module without importing what lies above it."""
+    package, *names = module.split(".")
+    if package == "fraktal_kernel":
+        place = Path(__file__).parents[1].joinpath(*names)
+        files = (place.with_name(f"{place.name}.py"), place / "__init__.py")
+        return next((file for file in files if file.is_file()), None)
     spec = importlib.util.find_spec(module)
-    return Path(spec.origin).read_text("utf-8") if spec and spec.origin else ""
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+@lru_cache
+def _source(module: str) -> str:
+    file = _file_of(module)
+    return file.read_text("utf-8") if file else ""
 
 
 def _modules(module: str) -> list[str]:
@@ -211,18 +225,12 @@ def _modules(module: str) -> list[str]:
         found.append(name)
         for package, names in _IMPORT.findall(_source(name)):
             ahead.append(package)
-            for one in re.findall(r"\w+", names):
-                if _is_module(f"{package}.{one}"):
-                    ahead.append(f"{package}.{one}")
+            ahead += [
+                f"{package}.{one}"
+                for one in re.findall(r"\w+", names)
+                if _file_of(f"{package}.{one}")
+            ]
     return sorted(found)
-
-
-@lru_cache
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def _sum(values: Any) -> float:
