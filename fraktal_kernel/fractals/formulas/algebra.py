@@ -15,7 +15,7 @@ from math import comb, inf
 # Numbers beyond this many bits are refused: far outside float64 and slow to carry along.
 MAX_BITS = 4096
 # Polynomials with more terms than this are left as they were typed.
-MAX_TERMS = 600
+MAX_TERMS = 200
 
 
 class Node:
@@ -197,7 +197,9 @@ def raised(base: Node, exponent: Node) -> Node:
         return power(base, int(exponent.re))
     if exponent == Number(Fraction(1, 2)):
         return call("sqrt", base)
-    if base == ZERO and isinstance(exponent, Number):
+    if base == ZERO:
+        if not isinstance(exponent, Number):
+            raise ZeroDivisionError("the logarithm of zero")
         if exponent.re <= 0:
             raise ZeroDivisionError("division by zero")
         return ZERO
@@ -334,6 +336,8 @@ def differentiate(node: Node, name: str) -> Node:
     if node.name == "pow":
         (e,) = more
         by_base = mul(e, raised(a, sub(e, ONE)), differentiate(a, name))
+        if name not in symbols(e):
+            return by_base
         return add(by_base, mul(node, call("log", a), differentiate(e, name)))
     outers: dict[str, Callable[[], Node]] = {
         "sqrt": lambda: divide(Number(Fraction(1, 2)), node),

@@ -71,7 +71,13 @@ class Formula:
 
     def checked(self) -> Formula:
         """Derive what may fail, so that bad input is told at once."""
-        _ = self.node, self.start, self.step
+        try:
+            _ = self.node, self.start, self.step, self.begin, self.jacobian, self.exact
+        except (ZeroDivisionError, OverflowError) as error:
+            raise InvalidInput(
+                f"the formula {self.expression!r:.60} leads to {error} in what is derived from it; "
+                "expected one with smaller numbers and without such places."
+            ) from None
         return self
 
     @cached_property

@@ -87,8 +87,6 @@ expected z, c or a parameter that is given a value.
         node = parser.whole()
     except RecursionError:  # pragma: no cover - the depth is limited far below
         raise InvalidInput("the formula is nested too deeply; write it in fewer levels.") from None
-    if sum(1 for _, _ in zip(algebra.walk(node), range(MAX_NODES + 1), strict=False)) > MAX_NODES:
-        raise InvalidInput("the formula grows too large when it is expanded; write a smaller one.")
     return node
 
 
@@ -204,7 +202,7 @@ class _Parser:
 
     def _made(self, make: Callable[[], Node], where: _Token) -> Node:
         try:
-            return make()
+            node = make()
         except ZeroDivisionError as error:
             what = "takes the logarithm of zero" if "logarithm" in str(error) else "divides by zero"
             raise InvalidInput(
@@ -216,6 +214,12 @@ class _Parser:
                 f"the formula has a number that is too large or too long at position {where.at}; "
                 "expected numbers below 1e308."
             ) from None
+        if any(count > MAX_NODES for count, _ in enumerate(algebra.walk(node))):
+            raise InvalidInput(
+                f"the formula grows too large at position {where.at} when it is written out; "
+                "expected a smaller one."
+            )
+        return node
 
     def _atom(self) -> Node:
         token = self._token
