@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.formulas import algebra
+from fraktal_kernel.fractals.formulas import algebra, polynomial
 from fraktal_kernel.fractals.formulas.algebra import Node, Number, Power, Symbol
 from fraktal_kernel.fractals.formulas.lower import cheapest, lower
 from fraktal_kernel.fractals.formulas.parse import RESERVED, is_name, parse
@@ -190,7 +190,7 @@ class Formula:
         """Other ways to write the expression, of which one may be cheaper."""
         if not (self.polynomial and self.holomorphic):
             return []
-        short = algebra.horner(self.node, "z")
+        short = polynomial.horner(self.node, "z")
         return [] if short is None else [short]
 
     @cached_property
@@ -240,7 +240,7 @@ class Formula:
             return self.node
         shifted = {n: algebra.add(Symbol(n), self.centre) for n in ("z", "previous")}
         moved = algebra.sub(algebra.substitute(self.node, shifted), self.centre)
-        short = algebra.horner(moved, "z") if self.holomorphic else None
+        short = polynomial.horner(moved, "z") if self.holomorphic else None
         return moved if short is None else short
 
     @cached_property
@@ -332,7 +332,7 @@ def _critical_point(node: Node) -> Node:
     """Find where an orbit tells most: a critical point, else 0, else c where 0 leads nowhere."""
     c = Symbol("c")
     if algebra.is_holomorphic(node, ("z",)) and algebra.is_polynomial(node):
-        slope = algebra.coefficients(algebra.differentiate(node, "z"), "z") or {}
+        slope = polynomial.coefficients(algebra.differentiate(node, "z"), "z") or {}
         if slope and 0 not in slope:
             return algebra.ZERO
         root = _root(slope)
@@ -345,18 +345,18 @@ def _critical_point(node: Node) -> Node:
     return c if first == algebra.ZERO else algebra.ZERO
 
 
-def _root(polynomial: Mapping[int, Node]) -> Node | None:
+def _root(found: Mapping[int, Node]) -> Node | None:
     """Give a root in closed form: of ``a*z**k + b``, or of a quadratic."""
-    high = max(polynomial, default=0)
+    high = max(found, default=0)
     if high == 0:
         return None
-    a, b = polynomial[high], polynomial[0]
-    if len(polynomial) == 2:
+    a, b = found[high], found[0]
+    if len(found) == 2:
         ratio = algebra.divide(algebra.neg(b), a)
         return algebra.raised(ratio, Number(Fraction(1, high)))
     if high != 2:
         return None
-    middle, two = polynomial[1], algebra.number(2)
+    middle, two = found[1], algebra.number(2)
     inner = algebra.sub(algebra.power(middle, 2), algebra.mul(algebra.number(4), a, b))
     above = algebra.add(algebra.neg(middle), algebra.call("sqrt", inner))
     return algebra.divide(above, algebra.mul(two, a))

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from fraktal_kernel.fractals.formulas import algebra
+from fraktal_kernel.fractals.formulas import algebra, polynomial
 from fraktal_kernel.fractals.formulas.algebra import Node, Number, Power, Product, Sum, Symbol
 from fraktal_kernel.fractals.formulas.lower import Complex, Lowering, Pair, cheapest
 from fraktal_kernel.fractals.formulas.tape import Body, Tape
@@ -39,7 +39,7 @@ def perturbed(formula: Formula, *, same_c: bool = False) -> Tape:
     """
     moving = ("z", *(() if same_c else ("c",)), *(("previous",) if formula.remembers else ()))
     if formula.holomorphic:
-        forms = [formula.deep_node, algebra.horner(formula.deep_node, "z")]
+        forms = [formula.deep_node, polynomial.horner(formula.deep_node, "z")]
         bodies = [_Inputs(formula, moving).complex(form) for form in forms if form is not None]
     else:
         bodies = [_Inputs(formula, moving).real(even) for even in (True, False)]
