@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.machine import Kernel
+from fraktal_kernel.fractals.reference.decimals import gmpy2
 from fraktal_kernel.fractals.reference.engines import (
     Complex,
     QuadraticEngine,
@@ -156,26 +157,28 @@ class SpectralEngine:
         """Give the last value times 2**bits."""
         if self._narrow is not None:
             return self._narrow.state()
-        digits, bits = int(self._shape[0]), self._bits
+        digits, bits, pack = int(self._shape[0]), self._bits, gmpy2().pack
         values = []
         for place in self._places[:2]:
-            value = 0
-            for digit in self._work[place : place + digits][::-1].astype(np.int64).tolist():
-                value = (value << bits) + digit
+            row = self._work[place : place + digits].astype(np.int64)
+            # Digits of both signs: what is above zero less what is below.
+            above, below = (pack(np.maximum(part, 0)[:-1].tolist(), bits) for part in (row, -row))
+            value = int(above - below) + (int(row[-1]) << (bits * (digits - 1)))
             values.append(value >> (bits * (digits - 1) - self.bits))
         return tuple(values)
 
     def _digits(self, value: int) -> NDArray[np.float64]:
-        """Cut a whole number, times 2**bits, into digits, none more than half a unit."""
+        """Cut a whole number, times 2**bits, into digits, none much more than half a unit."""
         count, bits = int(self._shape[0]), self._bits
-        rest = abs(value) << (bits * (count - 1) - self.bits)
-        digits, carry, half = np.zeros(count), 0, 1 << (bits - 1)
-        for k in range(count - 1):
-            digit = (rest & (2 * half - 1)) + carry
-            rest >>= bits
-            carry = int(digit > half)
-            digits[k] = digit - 2 * half * carry
-        digits[-1] = rest + carry
+        g = gmpy2()
+        cut = g.unpack(g.mpz(abs(value)) << (bits * (count - 1) - self.bits), bits)
+        digits = np.zeros(max(count, len(cut)))
+        digits[: len(cut)] = [int(digit) for digit in cut]
+        digits[count - 1] += sum(d * self._unit**k for k, d in enumerate(digits[count:], start=1))
+        digits = digits[:count]
+        carries = digits[:-1] > self._unit / 2
+        digits[:-1] -= self._unit * carries
+        digits[1:] += carries
         return -digits if value < 0 else digits
 
 
