@@ -23,6 +23,7 @@ from fraktal_kernel.fractals.deep.scaled import (
     size_of,
     total,
 )
+from fraktal_kernel.fractals.deep.series import NOWHERE
 from fraktal_kernel.fractals.deep.walk import (
     BEGIN,
     DONE,
@@ -141,7 +142,8 @@ def far(kind: Map, derivative: bool) -> Callable[..., bool]:
                     large = (segments[at, Z], segments[at, Z + 1], segments_e[at, Z_E])
                     tried = difference(large, z)
                     x, e = size_of(tried)
-                    if x == 0.0 or below(x, e, segments[at, R], segments_e[at, R_E]):
+                    r, r_e = segments[at, R], segments_e[at, R_E]
+                    if r_e != NOWHERE and (x == 0.0 or below(x, e, r, r_e)):
                         y, chosen = tried, at
                         at = links[at, UP]
                     elif chosen >= 0 or links[at, DOWN] < 0:

@@ -20,7 +20,7 @@ Integers = NDArray[np.int64]
 # what is left out is then 2**-33 of it. Products with c are left out, so it must be that small.
 NEAR_BITS, NEAR_DC_BITS = 11, 32
 # Where the map folds, squares are left out, too.
-LINEAR_BITS = 24
+LINEAR_BITS = 30
 NOWHERE = -(1 << 40)
 _FURTHEST = 1000  # exponents beyond that are not for float64
 _ZERO = -(1 << 60)  # the exponent of 0, as `scaled` has it

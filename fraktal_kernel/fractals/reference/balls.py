@@ -52,6 +52,8 @@ def by_ball(
     found = -1
     for k in range(first, last):
         value, scale = value_at(z, k, index, small, exponents, state)
+        if abs(value.real) + abs(value.imag) < 1e-140:  # the squares would be 0
+            value, scale = value * 2.0**500, scale - 500
         m, em = normal(math.sqrt(value.real * value.real + value.imag * value.imag), scale)
         if below(m, em, r, e):
             found = k
