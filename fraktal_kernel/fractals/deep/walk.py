@@ -184,13 +184,17 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
                     j = links[at, BEGIN]
                     pr, pi = orbit[j, 0] + zr, orbit[j, 1] + zi
                     if j == last or _larger(pr, pi) < _larger(zr, zi):
+                        # Only at its last value may the orbit itself be so far out.
+                        left = pr * pr + pi * pi > radius2
+                        if left:
+                            break
                         zr, zi = pr, pi
                         j = 0
                         at = roots[0]
                         small = _larger(zr, zi) < smallest
                         if small:
                             break
-                if small or n > max_iter:
+                if left or small or n > max_iter:
                     break
                 # Single steps to where the next segment begins.
                 end = j + links[at, LENGTH]

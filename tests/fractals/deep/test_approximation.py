@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fraktal_kernel.errors import FraktalError
+from fraktal_kernel.fractals.deep.approximation import Approximation, Pixels
+from fraktal_kernel.fractals.geometry import Geometry
+from fraktal_kernel.fractals.lanes.crew import Crew
+from fraktal_kernel.fractals.reference.orbit import reference_orbit
+from fraktal_kernel.fractals.view import View
+
+from .direct import STEPS, Plane, nucleus_near_minus_two, tip
+
+W, H = 60, 40
+DTYPES = {"iterations": np.int64, "z": complex, "derivative": complex, "normal": complex}
+
+
+def prepared(
+    formula: str, re: str, im: str, width: str, max_iter: int, at: tuple[float, float] = (0, 0)
+) -> Approximation:
+    """Make the approximation of a view around the orbit of a point, given in pixels."""
+    geometry = Geometry(View(re, im, width), W, H)
+    size, exponent = geometry.pixel_parts
+    with localcontext() as context:
+        context.prec = 800
+        pixel = Decimal(width) / W
+        centre = str(Decimal(re) + pixel * Decimal(at[0])), str(Decimal(im) + pixel * Decimal(at[1]))
+        radius = str(pixel * 45)
+    orbit = reference_orbit(formula, *centre, radius=radius, max_iter=max_iter)
+    return Approximation(orbit, Pixels(W, H, size, exponent, offset=at), max_iter, formula=formula)
+
+
+def filled(approximation: Approximation, *names: str) -> dict[str, NDArray[Any]]:
+    """Compute fields of all rows."""
+    out = {name: np.zeros((H, W), DTYPES.get(name, float)) for name in names}
+    approximation.fill(out, crew=Crew(2))
+    return out
+
+
+def check(
+    approximation: Approximation, plane: Plane, count: int = 25, max_iter: int = 3000
+) -> dict[str, NDArray[Any]]:
+    """Hold counts, last values and derivatives of some pixels against the truth."""
+    out = filled(approximation, "iterations", "z", "smooth", "derivative")
+    picks = np.random.default_rng(7).integers((0, 0), (H, W), (count, 2))
+    for row, column in picks.tolist():
+        n, z = plane.escape(row, column, max_iter)
+        assert out["iterations"][row, column] == n, (row, column)
+        if n == max_iter:
+            assert np.isnan(out["z"][row, column])
+            continue
+        assert out["z"][row, column] == pytest.approx(z, rel=2e-4)
+    return out
+
+
+# A burning ship inside a burning ship, period 697, 7e-101 wide (from the examples of Fractalshades).
+SHIP = (
+    "0.5335515935770385617697211614917025559627756801365954153063151895249708189688179000683552"
+    "27861158570104764433694",
+    "1.2617507457887031154772122387195536899025551305415518635103436345985290093356689184976405"
+    "0954410207620093433856",
+)
+
+
+def place(formula: str, digits: int) -> tuple[str, str]:
+    """Give a point with detail at any depth; the ship's is known to 1e-101."""
+    if formula == "burning_ship":
+        return SHIP
+    degree = int(formula[3])
+    return ("0", "1") if degree == 2 else tip(degree, digits)
+
+
+@pytest.mark.parametrize("formula", STEPS)
+def test_counts_at_the_boundary_are_those_of_full_precision(formula: str) -> None:
+    """At a point of the boundary, every count is what full precision says."""
+    width = "7e-101"
+    re, im = place(formula, 104)
+    approximation = prepared(formula, re, im, width, 5000)
+    assert "linear approximation" in approximation.method
+    plane = Plane(STEPS[formula], re, im, str(Decimal(width) / W), (W, H))
+    out = check(approximation, plane, max_iter=5000)
+    assert len(np.unique(out["iterations"])) > 5
+
+
+@pytest.mark.parametrize("width", ["1e-12", "1e-250", "1e-400", "1e-700"])
+def test_depth_changes_nothing_of_the_truth(width: str) -> None:
+    """Around the tip at -2 all depths agree with full precision, extended exponents or not."""
+    approximation = prepared("z**2 + c", "-2", "0", width, 3000)
+    assert ("extended" in approximation.method) == (float(width) == 0 or float(width) < 1e-270)
+    check(approximation, Plane(STEPS["z**2 + c"], "-2", "0", str(Decimal(width) / W), (W, H)), 10)
+
+
+@pytest.mark.parametrize("width", ["1e-30", "1e-400"])
+def test_reference_may_be_anywhere(width: str) -> None:
+    """The reference need not be the centre, nor inside the set, nor of any period."""
+    here = prepared("z**2 + c", "0", "1", width, 3000)
+    there = prepared("z**2 + c", "0", "1", width, 3000, at=(17.25, -9.5))
+    first, second = (filled(a, "iterations", "smooth") for a in (here, there))
+    assert (first["iterations"] == second["iterations"]).mean() > 0.999
+    assert np.nanmedian(np.abs(first["smooth"] - second["smooth"])) < 1e-6
+
+
+@pytest.mark.parametrize("period", [40, 340])
+def test_small_copy_of_the_set_is_iterated_as_one(period: int) -> None:
+    """Where the view is a small copy, a period is one step; the counts are still the truth."""
+    re, width = nucleus_near_minus_two(period)
+    approximation = prepared("z**2 + c", re, "0", width, 40 * period)
+    assert f"w*w + c for each period of {period}" in approximation.method
+    plane = Plane(STEPS["z**2 + c"], re, "0", str(Decimal(width) / W), (W, H))
+    out = check(approximation, plane, 12, 40 * period)
+    inside = out["iterations"] == 40 * period
+    assert inside.any() and not inside.all()
+    mirrored = out["iterations"][::-1] == out["iterations"]
+    assert mirrored.mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("formula", "width"),
+    [
+        ("z**2 + c", "1e-40"),
+        ("z**2 + c", "1e-330"),
+        ("z**3 + c", "1e-90"),
+        ("z**3 + c", "1e-330"),
+        ("burning_ship", "7e-101"),
+    ],
+)
+def test_derivatives_are_those_of_finite_differences(formula: str, width: str) -> None:
+    """Distances follow from how z moves with the point, which small steps measure as well."""
+    re, im = place(formula, 334)
+    approximation = prepared(formula, re, im, width, 3000)
+    out = filled(approximation, "iterations", "z", "derivative")
+    plane = Plane(STEPS[formula], re, im, str(Decimal(width) / W), (W, H))
+    checked = 0
+    for row, column in ((3, 5), (20, 31), (33, 50), (11, 44)):
+        n = int(out["iterations"][row, column])
+        if n == 3000:
+            continue
+        h = 1e-7
+        z = plane.moved(row, column, n)
+        right = (plane.moved(row, column + h, n) - plane.moved(row, column - h, n)) / (2 * h)
+        up = (plane.moved(row - h, column, n) - plane.moved(row + h, column, n)) / (2 * h)
+        # What the derivative stands for: how fast |z| grows, in all directions.
+        growth = [(z.conjugate() * part).real / abs(z) for part in (right, up)]
+        slope = out["derivative"][row, column]
+        turned = (z.conjugate() * slope) / abs(z)
+        assert [turned.real, -turned.imag] == pytest.approx(growth, rel=1e-3, abs=1e-6 * abs(slope))
+        checked += 1
+    assert checked
+
+
+def test_rows_may_be_filled_apart() -> None:
+    """Bands of a picture are what the whole picture has there."""
+    approximation = prepared("z**2 + c", "0", "1", "1e-50", 2000)
+    whole = filled(approximation, "smooth")["smooth"]
+    part = np.zeros((7, W))
+    approximation.fill({"smooth": part}, row=11)
+    np.testing.assert_array_equal(part, whole[11:18])
+
+
+def test_a_cancel_ends_it() -> None:
+    """Whoever says that it is cancelled gets no picture."""
+    approximation = prepared("z**2 + c", "0", "1", "1e-50", 2000)
+    with pytest.raises(FraktalError):
+        approximation.fill(
+            {"smooth": np.zeros((H, W))}, crew=Crew(2, cancelled=lambda: True)
+        )
