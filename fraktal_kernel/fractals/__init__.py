@@ -7,7 +7,9 @@ True
 """
 
 from fraktal_kernel.fractals.colouring import colour, indices
+from fraktal_kernel.fractals.compute import Computed, compute
 from fraktal_kernel.fractals.escape import Field, Stopped, escape
+from fraktal_kernel.fractals.formulas import formula_of, formulas
 from fraktal_kernel.fractals.gallery import scenes
 from fraktal_kernel.fractals.palettes import Palette, palettes
 from fraktal_kernel.fractals.png import read_scene
@@ -18,6 +20,7 @@ from fraktal_kernel.fractals.scene import Scene, Seed
 from fraktal_kernel.fractals.view import View
 
 __all__ = [
+    "Computed",
     "Field",
     "Palette",
     "Picture",
@@ -26,7 +29,10 @@ __all__ = [
     "Stopped",
     "View",
     "colour",
+    "compute",
     "escape",
+    "formula_of",
+    "formulas",
     "indices",
     "palettes",
     "progressive",

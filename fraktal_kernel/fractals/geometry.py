@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.view import View
 
-# A picture in float64 keeps so many steps of the number format between neighbours: fewer, and
-# the rounding of the coordinates would be seen.
-_STEPS_A_PIXEL = 64
 _MOST_STRETCH = 1e6
 
 
@@ -58,11 +55,11 @@ class Geometry:
         return mantissa, exponent + more
 
     @property
-    def in_float64(self) -> bool:
-        """Whether float64 tells neighbouring pixels well apart."""
+    def steps_a_pixel(self) -> float:
+        """How many numbers of float64 lie between neighbouring pixels."""
         furthest = max(abs(float(self.view.re)), abs(float(self.view.im)))
         furthest += float(self.view.width)
-        return self.pixel >= _STEPS_A_PIXEL * math.ulp(furthest)
+        return self.pixel / math.ulp(furthest)
 
     def points(self) -> NDArray[np.complex128]:
         """Give the points of all pixels in float64: complex128 [h, w]."""

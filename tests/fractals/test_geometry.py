@@ -57,11 +57,11 @@ def test_the_size_of_a_pixel_has_parts_at_any_depth(width: str) -> None:
     assert abs(ratio - 1) < Decimal("1e-15")
 
 
-def test_float64_serves_while_neighbours_are_well_apart() -> None:
-    """Deeper, coordinates would be rounded visibly."""
-    assert Geometry(View("-0.75", "0.1", "1e-9"), 800, 600).in_float64
-    assert not Geometry(View("-0.75", "0.1", "1e-12"), 800, 600).in_float64
-    assert Geometry(View("0", "0", "1e-300"), 800, 600).in_float64
+def test_float64_tells_pixels_apart_down_to_some_depth() -> None:
+    """How well follows from the numbers that it has there."""
+    assert Geometry(View("-0.75", "0.1", "1e-9"), 800, 600).steps_a_pixel > 1000
+    assert Geometry(View("-0.75", "0.1", "1e-14"), 800, 600).steps_a_pixel < 1
+    assert Geometry(View("0", "0", "1e-300"), 800, 600).steps_a_pixel > 1e12
 
 
 @pytest.mark.parametrize(
