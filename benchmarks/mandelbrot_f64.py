@@ -20,6 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from fraktal_kernel.fractals import Scene, View, escape
+from fraktal_kernel.fractals.formulas.families import formulas
+from fraktal_kernel.fractals.geometry import Geometry
+from fraktal_kernel.fractals.lanes.crew import Crew
+from fraktal_kernel.fractals.lanes.recipe import task_of
+from fraktal_kernel.fractals.lanes.rows import TO_DO
+from fraktal_kernel.fractals.lanes.task import count
 
 WIDTH, HEIGHT, MAX_ITER = 480, 300, 5000
 SCENE = Scene(view=View("-0.25", "0", "1.6"), max_iter=MAX_ITER)
@@ -145,9 +151,15 @@ def has_avx512() -> bool:
     return info.exists() and "avx512f" in info.read_text()
 
 
-def ours() -> int:
-    """Run our kernel once, without shortcuts, on one thread."""
-    return escape(SCENE, WIDTH, HEIGHT, threads=1, shortcuts=False).iterations
+def ours() -> Callable[[], int]:
+    """Give what runs our kernel once, without shortcuts, on one thread, counting as C does."""
+    geometry = Geometry(SCENE.view, WIDTH, HEIGHT)
+    task = task_of(formulas["mandelbrot"], geometry, MAX_ITER, None, ())
+
+    def run() -> int:
+        return count(task, np.full((HEIGHT, WIDTH), TO_DO, np.int64), crew=Crew(1))
+
+    return run
 
 
 def rates(runners: Mapping[str, Callable[[], int]], rounds: int = ROUNDS) -> dict[str, list[float]]:
@@ -196,7 +208,7 @@ HAND = "gcc -O3, AVX-512 intrinsics, 48 lanes, blocks of 16 unchecked steps"
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made: dict[str, Callable[[], int] | None] = {"fraktal": ours}
+        made: dict[str, Callable[[], int] | None] = {"fraktal": ours()}
         for lanes in (32, 48):
             option = f"-DLANES={lanes}"
             made[PLAIN.format(lanes)] = compiled(PLAIN_C, folder, f"plain{lanes}", option)

@@ -54,6 +54,7 @@ def fill(
     slopes: Slopes | None = None,
     *,
     row: int = 0,
+    todo: NDArray[np.bool_] | None = None,
     crew: Crew | None = None,
 ) -> int:
     """Compute fields of some rows of a picture, and give the steps that they took.
@@ -64,6 +65,7 @@ def fill(
     task : the picture
     slopes : needed for distance, normal, derivative and interior distance
     row : which row of the picture the first is
+    todo : which points to do, [rows, width], by default all; the others mean nothing afterwards
     """
     crew = crew or Crew()
     rows, width = next(iter(out.values())).shape
@@ -72,7 +74,9 @@ def fill(
     for top in range(0, rows, tall):
         end = min(top + tall, rows)
         band = {name: array[top:end] for name, array in out.items()}
-        steps += _Band(band, task, slopes, row + top, _share_of(crew, top, end, rows)).fill()
+        chosen = None if todo is None else todo[top:end]
+        share = _share_of(crew, top, end, rows)
+        steps += _Band(band, task, slopes, row + top, share).fill(chosen)
     return steps
 
 
@@ -112,12 +116,14 @@ class _Band:
         self.task = task
         self.kinds = tuple(dict.fromkeys(KEPT[name] for name in out if name in KEPT))
 
-    def fill(self) -> int:
+    def fill(self, todo: NDArray[np.bool_] | None = None) -> int:
         """Walk as often as the fields need it."""
         out, task = self.out, self.task
         shape = next(iter(out.values())).shape
         averages = "stripe" in out or "triangle" in out
         counts = np.full(shape, TO_DO, np.int64)
+        if todo is not None:
+            counts[~todo] = 0
         smooth = out.get("smooth")
         if smooth is None and averages:
             smooth = np.empty(shape)

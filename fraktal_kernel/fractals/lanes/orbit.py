@@ -27,10 +27,11 @@ from fraktal_kernel.fractals.lanes.rows import (
 from fraktal_kernel.fractals.lanes.tally import Arithmetic, Tally, emit_tally
 from fraktal_kernel.fractals.lanes.vectors import (
     VECTOR,
-    Flushed,
     Rows,
+    flush_small,
     next_of,
     numbers_at,
+    restore_small,
     scalar_outputs,
     splat,
 )
@@ -49,8 +50,7 @@ def advance_of(tally: Tally) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             array = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
             rows = Rows(builder, array.data, WIDTH * vectors)
-            arithmetic, flushed = Arithmetic(builder, VECTOR), Flushed(builder)
-            flushed.enter()
+            arithmetic = Arithmetic(builder, VECTOR)
             given = numbers_at(context, builder, signature.args[1], args[1], body.parameters)
             uniform = {name: splat(builder, value) for name, value in given.items()}
             scale = splat(builder, args[3])
@@ -97,7 +97,6 @@ def advance_of(tally: Tally) -> Any:
             for v in range(vectors):
                 for row, value in zip(moving, start[v], strict=True):
                     rows.store(row, v, value)
-            flushed.leave()
             return context.get_dummy_value()
 
         return types.void(state, parameters, types.int64, types.float64), codegen
@@ -152,8 +151,10 @@ def build_orbit(tally: Tally) -> Any:
         across = (columns - left + stride - 1) // stride
         points = (end - top + stride - 1) // stride * across
         now, cursor, iterations = clock[NOW], clock[CURSOR], clock[ITERATIONS]
+        at_row, at_column = top + cursor // across * stride, left + cursor % across * stride
         stop_at = now + budget
         scale = 0.0 if julia else plane[4]
+        treated = flush_small()
         while True:
             busy = 0
             nearest = NEVER
@@ -164,9 +165,11 @@ def build_orbit(tally: Tally) -> Any:
                         out[pixel, k] = state[kept_at + k, lane]
                     pixel = lanes[PIXEL, lane] = -1
                 while pixel < 0 and cursor < points:
-                    row = top + cursor // across * stride
-                    column = left + cursor % across * stride
+                    row, column = at_row, at_column
                     cursor += 1
+                    at_column += stride
+                    if at_column >= columns:
+                        at_row, at_column = at_row + stride, left
                     target = row * length + column
                     n = counts[target]
                     if n <= INSIDE:
@@ -215,6 +218,7 @@ def build_orbit(tally: Tally) -> Any:
             steps = (nearest if nearest < stop_at else stop_at) - now
             advance(state, parameters, steps, scale)
             now += steps
+        restore_small(treated)
         clock[NOW], clock[CURSOR], clock[ITERATIONS] = now, cursor, iterations
         return complete
 

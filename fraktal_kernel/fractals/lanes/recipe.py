@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -116,15 +116,13 @@ def _leaves_for_good(
     angles = np.exp(2j * np.pi * (np.arange(48) + 0.25) / 48)
     z = (sizes[:, None] * angles).reshape(-1, 1)
     c = np.array(constants)[None, :]
-    names = [name for name in body_of(formula).parameters]
-    known = dict(zip(names, parameters, strict=True))
+    known: dict[str, Any] = dict(zip(body_of(formula).parameters, parameters, strict=True))
+    shape = z.size, c.size
     for before in (z, -z):
-        given = {"zr": z.real, "zi": z.imag, "cr": c.real, "ci": c.imag}
+        given = known | {"zr": z.real, "zi": z.imag, "cr": c.real, "ci": c.imag}
         given |= {CARRIED[2]: before.real, CARRIED[3]: before.imag}
-        shaped = [
-            np.broadcast_to(known.get(n, given.get(n)), (z.size, c.size)) for n in tape.inputs
-        ]
-        re, im = (np.broadcast_to(part, (z.size, c.size)) for part in evaluate(tape, shaped))
+        values = [np.broadcast_to(given[name], shape) for name in tape.inputs]
+        re, im = (np.broadcast_to(part, shape) for part in evaluate(tape, values))
         with np.errstate(all="ignore"):
             grown = np.hypot(re, im) >= _GROWS * np.abs(z)
         if not grown.all():

@@ -28,7 +28,14 @@ from fraktal_kernel.fractals.lanes.rows import (
     SAVE_AT,
     TO_DO,
 )
-from fraktal_kernel.fractals.lanes.vectors import advance_of, lowest, scalar_outputs, scalar_step
+from fraktal_kernel.fractals.lanes.vectors import (
+    advance_of,
+    flush_small,
+    lowest,
+    restore_small,
+    scalar_outputs,
+    scalar_step,
+)
 
 _BRENT_EVERY = 64  # steps
 
@@ -109,7 +116,10 @@ def build_sweep(body: Body) -> Any:
         # The clock in registers; no calls of min and max, which numba compiles one by one.
         now, deadline, brent = clock[NOW], clock[DEADLINE], clock[BRENT]
         cursor, iterations = clock[CURSOR], clock[ITERATIONS]
+        # Where the cursor is; divisions are slow.
+        at_row, at_column = first + cursor // across * stride, left + cursor % across * stride
         stop_at = now + budget
+        treated = flush_small()
         active = 0
         for lane in range(lane_count):
             if lanes[PIXEL, lane] >= 0:
@@ -154,16 +164,16 @@ def build_sweep(body: Body) -> Any:
                                 near = moved2 < epsilon2
                         if far or near:
                             n, settled, inside = k, True, k > max_iter
-                            if far:
-                                nu = n
+                            nu = n
+                            if smooth.shape[0] == 0:
+                                pass
+                            elif far:
                                 if size < math.inf and per_fold > 0.0:
                                     nu = n + 1 - math.log(math.log(size) * half_log2) * per_fold
-                            else:
-                                nu = n
-                                if before2 < 1.0:
-                                    part = math.log(log_epsilon2 / math.log(before2))
-                                    whole = math.log(math.log(moved2) / math.log(before2))
-                                    nu = n - 1 + part / whole
+                            elif before2 < 1.0:
+                                part = math.log(log_epsilon2 / math.log(before2))
+                                whole = math.log(math.log(moved2) / math.log(before2))
+                                nu = n - 1 + part / whole
                             nu = nu if nu > 0.0 else 0.0
                         else:
                             # Not a number at the end of a block, and never far: it stays so.
@@ -183,9 +193,11 @@ def build_sweep(body: Body) -> Any:
                     active &= ~bit
                 # The lane is free: give it the next point that needs work.
                 while cursor < points:
-                    row = first + cursor // across * stride
-                    column = left + cursor % across * stride
+                    row, column = at_row, at_column
                     cursor += 1
+                    at_column += stride
+                    if at_column >= columns:
+                        at_row, at_column = at_row + stride, left
                     target = row * length + column
                     if counts[target] != TO_DO:
                         continue
@@ -256,6 +268,7 @@ def build_sweep(body: Body) -> Any:
             )
             mask = gone | back
             now += done
+        restore_small(treated)
         clock[NOW], clock[DEADLINE], clock[BRENT] = now, deadline, brent
         clock[CURSOR], clock[ITERATIONS] = cursor, iterations
         return complete

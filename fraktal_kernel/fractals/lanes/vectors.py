@@ -137,40 +137,53 @@ def lowest(typingctx: Any, mask: Any) -> Any:
     return types.int64(types.int64), codegen
 
 
-class Flushed:
-    """Between entering and leaving, numbers below 1e-308 count as 0 on processors of Intel's kind.
+_FLUSH = 0x8040
+_INTEL = platform.machine().lower() in ("x86_64", "amd64")
+
+
+def _control(builder: Any, name: str, place: Any) -> None:
+    """Emit the reading or writing of how floating-point numbers are treated."""
+    byte = ir.IntType(8).as_pointer()
+    function = ir.FunctionType(ir.VoidType(), [byte])
+    called = cgutils.get_or_insert_function(builder.module, function, f"llvm.x86.sse.{name}mxcsr")
+    builder.call(called, [builder.bitcast(place, byte)])
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def flush_small(typingctx: Any) -> Any:
+    """Let numbers below 1e-308 count as 0, on processors of Intel's kind; give how it was.
 
     An orbit that tends to 0 ends there, and each operation on such numbers would take as long as
     a hundred others.
     """
 
-    _FLUSH = 0x8040
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.IntType(32)
+        if not _INTEL:
+            return ir.Constant(_I64, 0)
+        place = cgutils.alloca_once(builder, kind)
+        _control(builder, "st", place)
+        before = builder.load(place)
+        builder.store(builder.or_(before, ir.Constant(kind, _FLUSH)), place)
+        _control(builder, "ld", place)
+        return builder.zext(before, _I64)
 
-    def __init__(self, builder: Any) -> None:
-        self._builder = builder
-        self._possible = platform.machine().lower() in ("x86_64", "amd64")
+    return types.int64(), codegen
 
-    def _call(self, name: str, place: Any) -> None:
-        function = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer()])
-        called = cgutils.get_or_insert_function(self._builder.module, function, name)
-        self._builder.call(called, [self._builder.bitcast(place, ir.IntType(8).as_pointer())])
 
-    def enter(self) -> None:
-        """Emit the change, and remember how it was."""
-        if not self._possible:
-            return
-        builder, kind = self._builder, ir.IntType(32)
-        self._before = cgutils.alloca_once(builder, kind)
-        now = cgutils.alloca_once(builder, kind)
-        self._call("llvm.x86.sse.stmxcsr", self._before)
-        flushed = builder.or_(builder.load(self._before), ir.Constant(kind, self._FLUSH))
-        builder.store(flushed, now)
-        self._call("llvm.x86.sse.ldmxcsr", now)
+@intrinsic  # type: ignore[untyped-decorator]
+def restore_small(typingctx: Any, before: Any) -> Any:
+    """Let small numbers be what they were before `flush_small`."""
 
-    def leave(self) -> None:
-        """Emit that all is as it was."""
-        if self._possible:
-            self._call("llvm.x86.sse.ldmxcsr", self._before)
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if _INTEL:
+            kind = ir.IntType(32)
+            place = cgutils.alloca_once(builder, kind)
+            builder.store(builder.trunc(args[0], kind), place)
+            _control(builder, "ld", place)
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
 
 
 class Rows:
@@ -222,8 +235,7 @@ def advance_of(body: Body) -> Any:
             array = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
             rows = Rows(builder, array.data, body.lanes)
             blocks, active, tolerance2 = args[2], args[3], args[4]
-            loop, flushed = _Loop(builder), Flushed(builder)
-            flushed.enter()
+            loop = _Loop(builder)
 
             def ended(before: list[Any], after: list[Any]) -> Any:
                 """Emit the mask of the lanes that a step ended; NaN is an end, too."""
@@ -249,11 +261,9 @@ def advance_of(body: Body) -> Any:
             ]
             start = [rows.load(row, v) for v in range(vectors) for row in range(many)]
             entry = builder.block
-            outer, inner, test, look, decide, onward, which, leave = (
+            outer, inner, test, plain, look, onward, which, leave = (
                 builder.append_basic_block(name)
-                for name in (
-                    *("block", "steps", "test", "look", "decide", "onward", "which", "leave"),
-                )
+                for name in ("block", "steps", "test", "plain", "look", "onward", "which", "leave")
             )
             builder.branch(outer)
 
@@ -296,7 +306,11 @@ def advance_of(body: Body) -> Any:
             after = builder.add(done, ir.Constant(_I64, 1))
             if not body.checked:
                 gone = [ended(before[v], moved[v]) for v in range(vectors)]
-            builder.cbranch(brent, look, decide)
+            more = builder.icmp_signed("<", after, blocks)
+            builder.cbranch(brent, look, plain)
+
+            builder.position_at_end(plain)
+            builder.cbranch(loop.quiet(gone), onward, which)
 
             builder.position_at_end(look)
             back = []
@@ -306,17 +320,8 @@ def advance_of(body: Body) -> Any:
                     d = builder.fsub(moved[v][row], rows.load(saved + row, v))
                     apart = builder.fmul(d, d) if apart is None else fma(builder, d, d, apart)
                 back.append(builder.fcmp_ordered("<=", apart, near))
-            builder.branch(decide)
-
-            builder.position_at_end(decide)
-            returned = loop.phis([none] * vectors, test)
-            loop.close(returned, back, look)
-            any_of = [builder.or_(a, b) for a, b in zip(gone, returned, strict=True)]
-            quiet = builder.icmp_unsigned(
-                "==", builder.bitcast(loop.either(any_of), _BITS), ir.Constant(_BITS, 0)
-            )
-            more = builder.icmp_signed("<", after, blocks)
-            builder.cbranch(quiet, onward, which)
+            either = [builder.or_(a, b) for a, b in zip(gone, back, strict=True)]
+            builder.cbranch(loop.quiet(either), onward, which)
 
             builder.position_at_end(onward)
             builder.cbranch(more, outer, leave)
@@ -324,6 +329,8 @@ def advance_of(body: Body) -> Any:
             loop.close(z, flat, onward)
 
             builder.position_at_end(which)
+            returned = loop.phis([none] * vectors, plain)
+            loop.close(returned, back, look)
             # Lanes that nobody uses any more may run to anywhere; they stop nobody.
             gone_bits = builder.and_(loop.bits(gone), active)
             back_bits = builder.and_(loop.bits(returned), active)
@@ -345,7 +352,6 @@ def advance_of(body: Body) -> Any:
             for v in range(vectors):
                 for row in range(many):
                     rows.store(row, v, moved[v][row])
-            flushed.leave()
             return cgutils.pack_array(builder, [after, *results])
 
         return signature, codegen
@@ -372,6 +378,11 @@ class _Loop:
         """Say what they take when one comes from another block."""
         for phi, value in zip(phis, values, strict=True):
             phi.add_incoming(value, block)
+
+    def quiet(self, masks: list[Any]) -> Any:
+        """Emit whether no mask has anything set."""
+        union = self._builder.bitcast(self.either(masks), _BITS)
+        return self._builder.icmp_unsigned("==", union, ir.Constant(_BITS, 0))
 
     def either(self, masks: list[Any]) -> Any:
         """Emit the union of masks."""
