@@ -23,7 +23,7 @@ from fraktal_kernel.fractals.deep.table import (
     settled_orbit,
     tabulate,
 )
-from fraktal_kernel.fractals.formulas import Formula
+from fraktal_kernel.fractals.formulas import Formula, formula_of
 from fraktal_kernel.fractals.lanes import finish
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.machine import Kernel
@@ -121,7 +121,7 @@ class Approximation:
     pixels : of the picture
     max_iter : give up after so many steps
     formula : what is iterated, as `reference_orbit` takes it
-    escape_radius : beyond which a point has left
+    escape_radius : beyond which a point has left; by default the formula's
     """
 
     def __init__(
@@ -131,9 +131,13 @@ class Approximation:
         max_iter: int,
         *,
         formula: str | Formula | Recurrence = "mandelbrot",
-        escape_radius: float = 1e3,
+        escape_radius: float | None = None,
     ) -> None:
         self.kind, self._conjugate = map_of(recurrence_of(formula))
+        if escape_radius is None:
+            if isinstance(formula, str):
+                formula = formula_of(formula)
+            escape_radius = formula.escape_radius if isinstance(formula, Formula) else 1e3
         self._view = pixels.matrix
         if self._conjugate:
             pixels = pixels.conjugate()
@@ -229,7 +233,12 @@ class Approximation:
             common = pixels.width, points, self.max_iter, *state.arrays
             if self._far_orbit is not None:
                 finish(
-                    *(_far(self.kind, slopes), *self._far_orbit, layout.wide, layout.wide_exponents),
+                    *(
+                        _far(self.kind, slopes),
+                        *self._far_orbit,
+                        layout.wide,
+                        layout.wide_exponents,
+                    ),
                     *(layout.links, layout.roots, far_plane, pixels.exponent, *common, state.power),
                 )
             state.land()
@@ -240,7 +249,7 @@ class Approximation:
     def _finish(self, out: Mapping[str, NDArray[Any]], state: _State) -> None:
         """Make fields of what the walk left behind."""
         inside = state.count < 0
-        z = np.where(inside, np.nan, state.value.view(np.complex128)[:, 0])
+        z = np.asarray(np.where(inside, np.nan, state.value.view(np.complex128)[:, 0]))
         with np.errstate(all="ignore"):
             if "iterations" in out:
                 out["iterations"][...] = np.where(inside, self.max_iter, state.count)
@@ -251,10 +260,10 @@ class Approximation:
                 out["z"][...] = z
             if "angle" in out:
                 out["angle"][...] = finish.turns(z)
-            slope = state.slope.T
-            if self._conjugate:
-                slope = slope * np.array([[1.0], [-1.0], [1.0], [-1.0]])
-            slope = np.where(inside, np.nan, finish.complex_slope(z, slope))
+            parts = list(state.slope.T)
+            if self._conjugate and len(parts) == 4:
+                parts[1], parts[3] = -parts[1], -parts[3]
+            slope = np.asarray(np.where(inside, np.nan, finish.complex_slope(z, parts)))
             if "derivative" in out:
                 out["derivative"][...] = slope
             if "distance" in out:

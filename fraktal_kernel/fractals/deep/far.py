@@ -173,7 +173,9 @@ def far(kind: Map, derivative: bool) -> Callable[..., bool]:
                             s, s_e = turned_far(total(large, z), s, s_e)
                             s, s_e = settled(s, s_e)
                             e = s_e if s_e > pixel_e else pixel_e
-                            s = plus_pixel(enlarged(s, power(s_e - e)), plane[6] * power(pixel_e - e))
+                            s = plus_pixel(
+                                enlarged(s, power(s_e - e)), plane[6] * power(pixel_e - e)
+                            )
                             s_e = e
                         z = total(difference(large, z), c)
                         j += 1

@@ -34,6 +34,7 @@ from fraktal_kernel.fractals.reference.recurrences import (
     SHARK,
 )
 
+
 def first_of(kind: Map) -> Any:
     """Make ``first(X, Y, x, y)``."""
     name, bits = kind

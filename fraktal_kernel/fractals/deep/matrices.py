@@ -1,9 +1,9 @@
-"""Linear approximations of segments of an orbit, for maps that fold the plane: compiled.
+r"""Linear approximations of segments of an orbit, for maps that fold the plane: compiled.
 
 A segment begins at ``Z_j``. Its first step is done exactly, ``y = f(Z_j + z) - f(Z_j)``; the rest
 is linear, with real 2 x 2 matrices:
 
-.. math:: z_{j+l} = A y + B (c - C) \\quad\\text{where}\\quad |y| < r
+.. math:: z_{j+l} = A y + B (c - C) \quad\text{where}\quad |y| < r
 
 The radius *r* keeps ``A y`` on the same side of every fold as the orbit, and below a small part of
 ``|Z|``, all the way; *B* holds where ``B (c - C)`` does so for all points of the picture.
@@ -28,7 +28,6 @@ from fraktal_kernel.fractals.deep.scaled import (
     norm,
     plus,
     ratio,
-    settled,
     times,
     total,
 )
@@ -148,17 +147,35 @@ def joined(kind: Map) -> Callable[..., None]:
                 a0, a1, a2, a3, ae = times(j0, j1, j2, j3, je, a0, a1, a2, a3, ae)
                 b0, b1, b2, b3, be = times(j0, j1, j2, j3, je, b0, b1, b2, b3, be)
                 # Both are now what comes into the linear part of the next segment.
-                if not below(*ratio(norm(b0, b1, b2, b3) * dc, be + dc_e, 1.0, 0), *ratio(r2 * (near_dc / near), r2e, 1.0, 0)):
+                if not below(
+                    *ratio(norm(b0, b1, b2, b3) * dc, be + dc_e, 1.0, 0),
+                    *ratio(r2 * (near_dc / near), r2e, 1.0, 0),
+                ):
                     re = NOWHERE
                     break
                 limit, limit_e = ratio(r2, r2e, norm(a0, a1, a2, a3), ae)
                 if below(limit, limit_e, r, re):
                     r, re = limit, limit_e
-                p0, p1, p2, p3, pe = finer[k, 0], finer[k, 1], finer[k, 2], finer[k, 3], finer_e[k, 0]
+                p0, p1, p2, p3, pe = (
+                    finer[k, 0],
+                    finer[k, 1],
+                    finer[k, 2],
+                    finer[k, 3],
+                    finer_e[k, 0],
+                )
                 a0, a1, a2, a3, ae = times(p0, p1, p2, p3, pe, a0, a1, a2, a3, ae)
                 b0, b1, b2, b3, be = times(p0, p1, p2, p3, pe, b0, b1, b2, b3, be)
                 b0, b1, b2, b3, be = plus(
-                    b0, b1, b2, b3, be, finer[k, 4], finer[k, 5], finer[k, 6], finer[k, 7], finer_e[k, 1]
+                    b0,
+                    b1,
+                    b2,
+                    b3,
+                    be,
+                    finer[k, 4],
+                    finer[k, 5],
+                    finer[k, 6],
+                    finer[k, 7],
+                    finer_e[k, 1],
                 )
             out[s, 0], out[s, 1], out[s, 2], out[s, 3] = a0, a1, a2, a3
             out[s, 4], out[s, 5], out[s, 6], out[s, 7], out[s, 8] = b0, b1, b2, b3, r
@@ -192,16 +209,18 @@ def sloped(g: Any, at: int, yr: float, yi: float, s: Any) -> Any:
 def applied_far(g: Any, e: Any, at: int, y: Any, d: Any) -> Any:
     """Give the same as `applied` in extended exponents: mantissas from column 3 on."""
     return total(
-        complex_of(g[at, 3] * y[0] + g[at, 4] * y[1], g[at, 5] * y[0] + g[at, 6] * y[1], e[at, 2] + y[2]),
-        complex_of(g[at, 7] * d[0] + g[at, 8] * d[1], g[at, 9] * d[0] + g[at, 10] * d[1], e[at, 3] + d[2]),
+        complex_of(
+            g[at, 3] * y[0] + g[at, 4] * y[1], g[at, 5] * y[0] + g[at, 6] * y[1], e[at, 2] + y[2]
+        ),
+        complex_of(
+            g[at, 7] * d[0] + g[at, 8] * d[1], g[at, 9] * d[0] + g[at, 10] * d[1], e[at, 3] + d[2]
+        ),
     )
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def sloped_far(g: Any, e: Any, at: int, y: Any, s: Any, s_e: int) -> Any:
     """Give the same as `sloped` in extended exponents."""
-    inner = times(
-        g[at, 3], g[at, 4], g[at, 5], g[at, 6], e[at, 2], s[0], s[1], s[2], s[3], s_e
-    )
+    inner = times(g[at, 3], g[at, 4], g[at, 5], g[at, 6], e[at, 2], s[0], s[1], s[2], s[3], s_e)
     p, q, r, t, f = plus(*inner, g[at, 7], g[at, 8], g[at, 9], g[at, 10], e[at, 3])
     return (p, q, r, t), f

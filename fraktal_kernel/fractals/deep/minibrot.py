@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from fraktal_kernel.fractals.deep.table import NEAR_BITS, NOWHERE, Table
 from fraktal_kernel.fractals.lanes.body import QUADRATIC
 from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, INSIDE, PERIOD, TO_DO
-from fraktal_kernel.fractals.lanes.task import Task, count, remember
 from fraktal_kernel.fractals.lanes.tally import Tally
+from fraktal_kernel.fractals.lanes.task import Task, count, remember
 
 if TYPE_CHECKING:
     from fraktal_kernel.fractals.deep.approximation import Pixels
@@ -126,9 +126,7 @@ def find(table: Table, pixels: Pixels, max_iter: int) -> Minibrot | None:
         radius = 2.0 ** min((bits - (_LEFT_OUT_BITS - NEAR_BITS)) / 2, math.log2(_WIDEST))
         if radius < max(8.0, 2 * (abs(centre) + abs(stretch) * reach)):
             continue
-        return Minibrot(
-            period, centre, stretch, radius, a, a_e, b, b_e, max_iter // period
-        )
+        return Minibrot(period, centre, stretch, radius, a, a_e, b, b_e, max_iter // period)
     return None
 
 

@@ -1,9 +1,9 @@
-"""Approximations of segments of an orbit by short series, for holomorphic formulas: compiled.
+r"""Approximations of segments of an orbit by short series, for holomorphic formulas: compiled.
 
 A segment begins at ``Z_j``. Its first step is done exactly, ``y = f(Z_j + z) - f(Z_j)``; the rest
 is a polynomial of third degree:
 
-.. math:: z_{j+l} = A y + D y^2 + T y^3 + B (c - C) \\quad\\text{where}\\quad |y| < r
+.. math:: z_{j+l} = A y + D y^2 + T y^3 + B (c - C) \quad\text{where}\quad |y| < r
 
 Every further value of the orbit puts this into the Taylor series of f there. The radius *r* keeps
 ``A y`` below a part of what f's own scale is there (``|Z|`` for ``z*z``) all the way, so that the
@@ -171,7 +171,8 @@ def joined(kind: Map) -> Callable[..., None]:
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def applied(g: Any, at: int, yr: float, yi: float, dr: float, di: float) -> Any:
     """Give ``A y + D y**2 + T y**3 + B d`` for the segment in row ``at``, columns from 4 on."""
-    pr, pi = g[at, 8] + (g[at, 10] * yr - g[at, 11] * yi), g[at, 9] + (g[at, 10] * yi + g[at, 11] * yr)
+    tr, ti = g[at, 10], g[at, 11]
+    pr, pi = g[at, 8] + (tr * yr - ti * yi), g[at, 9] + (tr * yi + ti * yr)
     qr, qi = g[at, 4] + (pr * yr - pi * yi), g[at, 5] + (pr * yi + pi * yr)
     br, bi = g[at, 6], g[at, 7]
     return qr * yr - qi * yi + (br * dr - bi * di), qr * yi + qi * yr + (br * di + bi * dr)

@@ -72,9 +72,7 @@ def boundaries(bits: NDArray[np.float64], last: int) -> list[NDArray[np.int64]]:
     return stages
 
 
-def _joined(
-    finer: NDArray[np.int64], coarser: NDArray[np.int64], count: int
-) -> NDArray[np.int64]:
+def _joined(finer: NDArray[np.int64], coarser: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Keep every ``count``-th beginning after each of the coarser ones."""
     place = np.searchsorted(finer, coarser)
     group = np.append(np.repeat(place[:-1], np.diff(place)), place[-1])

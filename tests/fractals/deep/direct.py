@@ -32,6 +32,14 @@ STEPS: dict[str, Step] = {
     "z**5 + c": _fifth,
     "burning_ship": lambda x, y, a, b: (x * x - y * y + a, 2 * abs(x * y) - b),
 }
+FOLDS: dict[str, Step] = {
+    "burning_ship": STEPS["burning_ship"],
+    "perpendicular_burning_ship": lambda x, y, a, b: (x * x - y * y + a, 2 * x * abs(y) - b),
+    "celtic": lambda x, y, a, b: (abs(x * x - y * y) + a, 2 * x * y + b),
+    "buffalo": lambda x, y, a, b: (abs(x * x - y * y) + a, 2 * abs(x * y) - b),
+    "tricorn": lambda x, y, a, b: (x * x - y * y + a, b - 2 * x * y),
+    "shark_fin": lambda x, y, a, b: (x * x - y * abs(y) + a, 2 * x * y - b),
+}
 
 
 class Plane:
