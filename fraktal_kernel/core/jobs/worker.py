@@ -118,6 +118,9 @@ class JobRun(Run):
         self._seen: Counter[str] = Counter()
         self._told_at = 0.0
         self._untold: tuple[float, str] | None = None
+        self._telling = threading.RLock()
+        self._ended = False
+        self._late: threading.Timer | None = None
 
     def _numbered(self, name: str) -> str:
         """Tell apart what a job does several times under one name: fit, fit#2, fit#3."""
@@ -127,16 +130,37 @@ class JobRun(Run):
 
     @override
     def progress(self, fraction: float, text: str = "") -> None:
-        self._untold = (share(fraction), _plain(text)[:500])
-        if time.monotonic() - self._told_at >= PROGRESS_S:
+        with self._telling:
+            if self._ended:  # a thread that its job has left behind
+                return
+            self._untold = (share(fraction), _plain(text)[:500])
+            wait = self._told_at + PROGRESS_S - time.monotonic()
+            if wait <= 0:
+                self.flush()
+            elif self._late is None:  # the work may be silent for long after this
+                self._late = threading.Timer(wait, self._tell_late)
+                self._late.daemon = True
+                self._late.start()
+
+    def _tell_late(self) -> None:
+        with self._telling, contextlib.suppress(OSError):
+            self._late = None
             self.flush()
 
     def flush(self) -> None:
         """Send the last progress that was held back to keep the line quiet."""
-        if self._untold is not None:
-            self._line.tell(op="progress", progress=self._untold[0], message=self._untold[1])
-            self._untold = None
-            self._told_at = time.monotonic()
+        with self._telling:
+            if self._untold is not None:
+                self._line.tell(op="progress", progress=self._untold[0], message=self._untold[1])
+                self._untold = None
+                self._told_at = time.monotonic()
+
+    def end(self, tell_rest: bool) -> None:
+        """Say no more of progress: the line is about to serve the next job."""
+        with self._telling:
+            if tell_rest:
+                self.flush()
+            self._ended, self._untold = True, None
 
     @override
     def log(self, text: str, level: str = "info") -> None:
@@ -259,25 +283,31 @@ def work(line: Line, message: Message) -> None:
     """Do one job and tell how it ended."""
     run = JobRun(line, message)
     line.send_logs(message["log_level"])
+    ending = _ending(run, message)
+    run.end(tell_rest=ending["op"] == "succeeded")
+    line.tell(**ending)
+
+
+def _ending(run: JobRun, message: Message) -> Message:
+    """Do one job and say how it ended."""
     try:
         with _printing_to(run):
             capabilities.use_modules(message["modules"])
             wanted = capabilities[message["capability"]]
             result = wanted(wanted.validate(message["params"]), run)
             _, value = kept_json(result, wanted.name)
-        run.flush()
-        line.tell(op="succeeded", result=value)
+        return {"op": "succeeded", "result": value}
     except Suspended:
-        line.tell(op="suspended")
+        return {"op": "suspended"}
     except Cancelled:
-        line.tell(op="cancelled")
+        return {"op": "cancelled"}
     except FraktalError as error:
         again = not isinstance(error, InvalidInput)
-        line.tell(op="failed", error=_plain(error), again=again)
+        return {"op": "failed", "error": _plain(error), "again": again}
     except BaseException as error:
         run.log(traceback.format_exc(), "error")
         text = _plain(error).strip() or "no message"
-        line.tell(op="failed", error=f"{type(error).__name__}: {text}"[:2000], again=True)
+        return {"op": "failed", "error": f"{type(error).__name__}: {text}"[:2000], "again": True}
 
 
 def die_with_parent() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,20 @@ def test_odd_progress_does_not_stop_progress(bench: LocalWorkbench) -> None:
     events = bench.engine.events.page(0, "jobs.progress", subject=str(job.id))
     assert [event.payload["progress"] for event in events] == [0.0, 1.0]
     assert bench.submit("test.echo").wait(60) == {"text": "hello"}
+
+
+def test_the_last_progress_before_a_silence_is_told(bench: LocalWorkbench, tmp_path: Path) -> None:
+    """What was held back to keep the line quiet arrives though the work says no more."""
+    gate = tmp_path / "gate"
+    job = bench.submit("test.gate", file=str(gate))
+    for percent in (10, 20, 30):
+        gate.write_text(str(percent))
+        end = time.monotonic() + 60
+        while job.refresh().progress < percent / 100:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    gate.write_text("100")
+    assert job.wait(60) == 100
 
 
 def test_streams_take_whole_lines() -> None:
