@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -29,7 +30,7 @@ from fraktal_kernel.fractals.lanes.task import count
 
 WIDTH, HEIGHT, MAX_ITER = 480, 300, 5000
 SCENE = Scene(view=View("-0.25", "0", "1.6"), max_iter=MAX_ITER)
-ROUNDS = 9
+ROUNDS = 20
 
 # Points in arrays, tested after every step: what a C programmer writes who trusts the compiler.
 # Whole numbers count, because gcc then keeps the counting in the vectors too.
@@ -165,17 +166,23 @@ def ours() -> Callable[[], int]:
 def rates(runners: Mapping[str, Callable[[], int]], rounds: int = ROUNDS) -> dict[str, list[float]]:
     """Run all in turn, round by round: iterations by second of this process's own time.
 
-    What others do on the machine costs time on the clock, but hardly any of that; and what slows
-    the whole processor slows all who run in the same round.
+    What others do on the machine costs time on the clock, but hardly any of that; what slows one
+    core, such as whoever else computes there, slows all who run in the same round, because a round
+    stays on one core.
     """
     measured: dict[str, list[float]] = {name: [] for name in runners}
     for run in runners.values():
         run()
-    for _ in range(rounds):
-        for name, run in runners.items():
-            began = time.process_time()
-            iterations = run()
-            measured[name].append(iterations / (time.process_time() - began))
+    cores = sorted(os.sched_getaffinity(0))
+    try:
+        for k in range(rounds):
+            os.sched_setaffinity(0, {cores[k % len(cores)]})
+            for name, run in runners.items():
+                began = time.process_time()
+                iterations = run()
+                measured[name].append(iterations / (time.process_time() - began))
+    finally:
+        os.sched_setaffinity(0, cores)
     return measured
 
 
