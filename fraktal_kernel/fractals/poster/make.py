@@ -1,0 +1,358 @@
+"""The one door to posters: from a scene to a tiled file, within a memory bound, after any stop.
+
+A cell of some tiles is computed by all processors while the one before is painted, compressed and
+stored. What decides the picture is kept beside it, so that a second call with the same goes on
+where the first was stopped, and one with something else is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.antialias import Antialias, smoothed
+from fraktal_kernel.fractals.colouring import Look, Survey, develop, paint, reach
+from fraktal_kernel.fractals.escape import Progress, Stopped
+from fraktal_kernel.fractals.fields import KINDS, checked_fields
+from fraktal_kernel.fractals.formulas import formula_of
+from fraktal_kernel.fractals.geometry import Geometry
+from fraktal_kernel.fractals.palettes.light import gamut_of
+from fraktal_kernel.fractals.planner import Request, plan_for
+from fraktal_kernel.fractals.poster.cells import MAX_SIDE, TILES, Cell, Layout, layout_for
+from fraktal_kernel.fractals.poster.plan import Plan, facts_of, survey_of
+from fraktal_kernel.fractals.poster.points import Fields, Points, points_of
+from fraktal_kernel.fractals.poster.tiff import TiffStore
+from fraktal_kernel.fractals.poster.zarrs import ZarrStore
+from fraktal_kernel.fractals.scene import Scene
+
+# What painting a point takes beside its fields: planes of light, masks, pixels and tiles.
+_PAINT_BYTES = 64
+_PLAIN = Antialias(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Poster:
+    """A poster that is complete.
+
+    Parameters
+    ----------
+    place : path or URL
+    size : width and height in pixels
+    tiles : how many it has
+    made : how many of them this call made; the others were there
+    seconds : time that this call took, on the clock on the wall
+    """
+
+    place: str
+    size: tuple[int, int]
+    tiles: int
+    made: int
+    seconds: float
+
+
+class Store(Protocol):
+    """What takes the tiles."""
+
+    def open(self, survey: Callable[[], Survey]) -> Survey:
+        """Begin, or go on with what is there; the survey is made once and kept."""
+        ...
+
+    def done(self) -> set[int]:
+        """Say which tiles are there, whole and undamaged."""
+        ...
+
+    def put(
+        self,
+        numbers: list[int],
+        cell: Cell,
+        pixels: NDArray[Any] | None,
+        fields: Fields,
+        cancelled: Callable[[], None],
+    ) -> None:
+        """Store tiles of a cell, whose pixels and fields are given."""
+        ...
+
+    def finish(self) -> None:
+        """Let the whole appear in its place."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held; what is done stays."""
+        ...
+
+
+def request_of(scene: Scene, width: int, height: int) -> tuple[Request, Look]:
+    """Say what a scene asks the engine for, at any size, and how it is painted.
+
+    Examples
+    --------
+    >>> from fraktal_kernel.fractals import scenes
+    >>> request_of(scenes["full_set"], 40_000, 30_000)[0].geometry.width
+    40000
+    """
+    seed = scene.seed
+    request = Request(
+        formula=formula_of("mandelbrot" if scene.formula == "julia" else scene.formula),
+        geometry=Geometry(scene.view, width, height),
+        max_iter=scene.max_iter,
+        fields=("smooth",),
+        julia=(seed.re, seed.im) if seed else None,
+    )
+    return request, Look.default(scene.palette, scene.density, scene.offset)
+
+
+def poster(
+    place: str | os.PathLike[str],
+    what: Scene | Request,
+    width: int | None = None,
+    height: int | None = None,
+    *,
+    look: Look | None = None,
+    fields: Collection[str] = (),
+    bits: int = 8,
+    gamut: str = "srgb",
+    antialias: Antialias = _PLAIN,
+    tile: int = 512,
+    compression: str | None = None,
+    memory_bytes: int = 1 << 30,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Poster:
+    """Make a picture of up to 100,000 x 100,000 pixels, or go on with one that was stopped.
+
+    Parameters
+    ----------
+    place : path that ends in .tif or .tiff, or path or fsspec URL that ends in .zarr; it appears
+        when it is complete
+    what : a scene, which needs a width and a height in pixels, or a request, which has them
+    look : how it is painted; by default as the scene says
+    fields : those that a .zarr keeps beside the picture
+    bits : 8 or 16 for each colour; 0 for a .zarr of fields alone
+    gamut : ``"srgb"``, ``"display-p3"`` or ``"rec2020"``
+    antialias : how edges are smoothed; by default not at all
+    tile : side of the tiles in pixels, 128, 256, 512 or 1024
+    compression : ``"deflate"``, which TIFF has by default, or ``"zstd"``, as zarr has
+    memory_bytes : bounds what is computed at a time
+    threads, progress, cancelled : as `compute` takes them
+
+    Raises
+    ------
+    InvalidInput
+        before any work, with nothing left behind: what is no picture, or would not fit on the disk
+    Conflict
+        where something else is, or was begun
+    """
+    began = time.perf_counter()
+    request, natural = _asked(what, width, height)
+    geometry = request.geometry
+    _check(geometry.width, geometry.height, tile, bits, memory_bytes)
+    gamut_of(gamut)
+    target, is_zarr = _target(place)
+    kept = checked_fields(fields) if fields else ()
+    if kept and not is_zarr:
+        raise InvalidInput("fields are kept by zarr alone; name a place that ends in .zarr.")
+    if not bits and not kept:
+        raise InvalidInput("bits is 0 and there are no fields; ask for a picture or for fields.")
+    painted = (look or natural) if bits else None
+    needed = painted.fields if painted else ()
+    names = tuple(dict.fromkeys((*needed, *kept)))
+    request = replace(request, fields=names, threads=threads or request.threads)
+    plan_for(request)  # refuses what cannot be computed
+    edge = 1 if antialias.samples > 1 else 0
+    far = (reach(painted, geometry.width) if painted else 0) + edge
+    point = sum(np.dtype(KINDS[name].dtype).itemsize for name in names)
+    layout = layout_for(
+        geometry.width,
+        geometry.height,
+        tile,
+        far,
+        (2 + edge) * (point + _PAINT_BYTES),
+        memory_bytes,
+    )
+    smoothing = asdict(antialias) if edge and painted else {}
+    scene = what if isinstance(what, Scene) else None
+    facts = facts_of(request, painted, {**smoothing, "gamut": gamut}, scene)
+    plan = Plan(facts, tile, bits, compression or ("zstd" if is_zarr else "deflate"), kept)
+    store: Store = (
+        ZarrStore(target, plan, layout) if is_zarr else TiffStore(Path(target), plan, layout, gamut)
+    )
+    try:
+        survey = store.open(
+            lambda: survey_of(request, painted, None, cancelled) if painted else Survey({})
+        )
+        painter = _Painter(request, painted, survey, antialias, far, bits, gamut, cancelled)
+        made = _work(store, layout, painter, progress)
+        store.finish()
+    finally:
+        store.close()
+    seconds = time.perf_counter() - began
+    return Poster(target, (geometry.width, geometry.height), layout.count, made, seconds)
+
+
+def _work(store: Store, layout: Layout, painter: _Painter, progress: Progress | None) -> int:
+    """Go through the cells: one is computed while the one before is painted and stored."""
+    there = store.done()
+    ready, made = len(there), 0
+    if len(there) == layout.count:
+        return 0
+    points = points_of(painter.request, painter.cancelled)
+    waiting: Future[int] | None = None
+
+    def told(done: Future[int]) -> None:
+        nonlocal ready, made
+        made += (count := done.result())
+        ready += count
+        if progress is not None:
+            progress(ready / layout.count, f"tiles {ready}/{layout.count}")
+
+    def end(numbers: list[int], cell: Cell, around: Cell, fields: Fields) -> int:
+        pixels = painter.pixels(points, cell, around, fields)
+        top, bottom, left, right = around.margin(cell)
+        rows, columns = around.shape
+        inner = slice(top, rows - bottom), slice(left, columns - right)
+        store.put(numbers, cell, pixels, {n: a[inner] for n, a in fields.items()}, painter.ask)
+        return len(numbers)
+
+    geometry = painter.request.geometry
+    with ThreadPoolExecutor(1, thread_name_prefix="poster") as pool:
+        for numbers, cell in layout.cells(there):
+            painter.ask()
+            around = cell.grown(painter.far, geometry.width, geometry.height)
+            try:
+                fields = points.fields(around, cancelled=painter.cancelled)
+            finally:
+                if waiting is not None:
+                    told(waiting)
+                    waiting = None
+            waiting = pool.submit(end, numbers, cell, around, fields)
+            del fields
+        if waiting is not None:
+            told(waiting)
+    return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Painter:
+    """From the fields of a cell to its pixels."""
+
+    request: Request
+    look: Look | None
+    survey: Survey
+    antialias: Antialias
+    far: int
+    bits: int
+    gamut: str
+    cancelled: Callable[[], bool] | None
+
+    def ask(self) -> None:
+        """End the work if somebody wants that."""
+        if self.cancelled is not None and self.cancelled():
+            raise Stopped("the poster was cancelled before it was complete; the tiles are kept.")
+
+    def pixels(
+        self, points: Points, cell: Cell, around: Cell, fields: Fields
+    ) -> NDArray[Any] | None:
+        """Paint a cell whose fields are known with their surroundings."""
+        if self.look is None:
+            return None
+        geometry = self.request.geometry
+        if self.antialias.samples == 1:
+            light = self._painted(fields, around.margin(cell))
+        else:
+            # One pixel more: whether a pixel is at an edge, its neighbours tell.
+            wider = cell.grown(1, geometry.width, geometry.height)
+            light = smoothed(
+                self._painted(fields, around.margin(wider)),
+                lambda right, down, mask: self._sampled(points, cell, right, down, mask),
+                self.antialias,
+                margin=wider.margin(cell),
+                origin=(cell.top, cell.left),
+            )
+        return develop(
+            light,
+            bits=self.bits,
+            gamut=self.gamut,
+            origin=(cell.top, cell.left),
+            cancelled=self.cancelled,
+        )
+
+    def _painted(
+        self, fields: Fields, margin: tuple[int, int, int, int] = (0, 0, 0, 0)
+    ) -> NDArray[np.float32]:
+        assert self.look is not None
+        return paint(
+            fields,
+            self.look,
+            survey=self.survey,
+            width_px=self.request.geometry.width,
+            margin=margin,
+            cancelled=self.cancelled,
+        )
+
+    def _sampled(
+        self, points: Points, cell: Cell, right: float, down: float, mask: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Compute and paint more samples of some pixels."""
+        assert self.look is not None
+        far = self.far - 1
+        if not far:
+            fields = points.fields(cell, right, down, mask, self.cancelled)
+            flat = self._painted({name: a[mask][None] for name, a in fields.items()})
+            return flat.reshape(-1, 3)
+        # Light that looks at its surroundings needs them at the same places.
+        geometry = self.request.geometry
+        around = cell.grown(far, geometry.width, geometry.height)
+        fields = points.fields(around, right, down, None, self.cancelled)
+        light = self._painted(fields, around.margin(cell))
+        return np.asarray(light[mask], np.float32)
+
+
+def _asked(what: object, width: int | None, height: int | None) -> tuple[Request, Look]:
+    if isinstance(what, Request):
+        if width is not None or height is not None:
+            raise InvalidInput("a request has a size of its own; leave out width and height.")
+        return what, Look.default()
+    if not isinstance(what, Scene):
+        raise InvalidInput(f"{what!r:.60} is no scene and no request.")
+    for name, value in (("width", width), ("height", height)):
+        _side(name, value)
+    assert width is not None and height is not None
+    return request_of(what, width, height)
+
+
+def _side(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_SIDE:
+        raise InvalidInput(
+            f"{name} is {value!r:.60}; expected a whole number of pixels from 1 to {MAX_SIDE}."
+        )
+
+
+def _check(width: int, height: int, tile: int, bits: int, memory_bytes: int) -> None:
+    _side("width", width)
+    _side("height", height)
+    for name, value, choices in (("tile", tile, TILES), ("bits", bits, (0, 8, 16))):
+        if isinstance(value, bool) or value not in choices:
+            raise InvalidInput(
+                f"{name} is {value!r:.60}; expected one of {', '.join(map(str, choices))}."
+            )
+    if isinstance(memory_bytes, bool) or not isinstance(memory_bytes, int):
+        raise InvalidInput(f"memory_bytes is {memory_bytes!r:.60}; expected a whole number.")
+
+
+def _target(place: str | os.PathLike[str]) -> tuple[str, bool]:
+    text = os.fspath(place).rstrip("/")
+    if text.lower().endswith((".tif", ".tiff")):
+        return text, False
+    if text.lower().endswith(".zarr"):
+        return text, True
+    raise InvalidInput(f"{text!r:.200} has no known ending; expected .tif, .tiff or .zarr.")

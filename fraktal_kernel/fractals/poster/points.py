@@ -1,0 +1,142 @@
+"""Fields of any rectangle of a large picture, at its pixels or a part of a pixel beside them.
+
+The numbers are those that the whole picture would have: every point is computed from its place in
+the whole, not from a small view of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraktal_kernel.fractals.antialias import Mask
+from fraktal_kernel.fractals.deep.approximation import Approximation, Pixels
+from fraktal_kernel.fractals.fields import empty_fields
+from fraktal_kernel.fractals.float64 import Float64
+from fraktal_kernel.fractals.lanes.crew import Crew
+from fraktal_kernel.fractals.lanes.fill import Slopes, fill
+from fraktal_kernel.fractals.lanes.task import Task
+from fraktal_kernel.fractals.perturbation import radius_of
+from fraktal_kernel.fractals.planner import Request, plan_for
+from fraktal_kernel.fractals.poster.cells import Cell
+from fraktal_kernel.fractals.reference.storage import kept_orbit
+
+Fields = dict[str, NDArray[Any]]
+Cancelled = Callable[[], bool] | None
+
+
+class Points(Protocol):
+    """Something that knows the points of a picture."""
+
+    def fields(
+        self,
+        cell: Cell,
+        right: float = 0.0,
+        down: float = 0.0,
+        todo: Mask | None = None,
+        cancelled: Cancelled = None,
+    ) -> Fields:
+        """Compute the fields of a rectangle, moved by a part of a pixel.
+
+        Parameters
+        ----------
+        cell : rows and columns
+        right, down : by how many pixels
+        todo : which of its points are wanted; the others need not mean anything
+        """
+        ...
+
+
+def points_of(request: Request, cancelled: Cancelled = None) -> Points:
+    """Prepare the points of a picture by the method that the planner chooses."""
+    method = plan_for(request)
+    if isinstance(method, Float64):
+        return _Lanes(request, method.task, method.slopes)
+    return _Deep(request, cancelled)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Window(Task):
+    """A picture seen through a window: its pixel [0, 0] is another one of the whole picture."""
+
+    left: float
+    top: float
+
+    def plane(self, row: int = 0) -> NDArray[np.float64]:
+        """Tell kernels where pixel [0, 0] of an array lies that begins with some row."""
+        plane = Task.plane(self, row)
+        plane[2] += self.left
+        plane[3] -= self.top
+        return plane
+
+
+class _Lanes:
+    """Points in float64."""
+
+    def __init__(self, request: Request, task: Task, slopes: Slopes | None) -> None:
+        self.request, self.slopes = request, slopes
+        names = Task.__dataclass_fields__
+        self.shared = {name: getattr(task, name) for name in names}
+
+    def fields(
+        self,
+        cell: Cell,
+        right: float = 0.0,
+        down: float = 0.0,
+        todo: Mask | None = None,
+        cancelled: Cancelled = None,
+    ) -> Fields:
+        out = empty_fields(self.request.fields, *cell.shape)
+        window = _Window(**self.shared, left=cell.left + right, top=cell.top + down)
+        crew = Crew(self.request.threads, None, cancelled)
+        fill(out, window, self.slopes, todo=todo, crew=crew)
+        return out
+
+
+class _Deep:
+    """Points as small differences from one orbit in arbitrary precision."""
+
+    def __init__(self, request: Request, cancelled: Cancelled) -> None:
+        self.request = request
+        geometry, formula = request.geometry, request.formula
+        orbit = kept_orbit(
+            *(formula, geometry.view.re, geometry.view.im),
+            max_iter=request.max_iter,
+            escape_radius=formula.escape_radius,
+            radius=radius_of(geometry),
+            cancelled=cancelled,
+        )
+        size, exponent = geometry.pixel_parts
+        self.whole = Approximation(
+            orbit,
+            Pixels(geometry.width, geometry.height, size, exponent, geometry.matrix),
+            request.max_iter,
+            formula=formula,
+            escape_radius=formula.escape_radius,
+        )
+
+    def fields(
+        self,
+        cell: Cell,
+        right: float = 0.0,
+        down: float = 0.0,
+        todo: Mask | None = None,
+        cancelled: Cancelled = None,
+    ) -> Fields:
+        rows, columns = cell.shape
+        pixels = self.whole.pixels
+        # The middle of the window from the middle of the picture, before the matrix.
+        u = cell.left + (columns - 1) / 2 - (pixels.width - 1) / 2 + right
+        v = (pixels.height - 1) / 2 - (cell.top + (rows - 1) / 2) - down
+        a, b, c, d = pixels.matrix
+        offset = pixels.offset[0] - (a * u + b * v), pixels.offset[1] - (c * u + d * v)
+        window = copy.copy(self.whole)
+        window.pixels = replace(pixels, width=columns, height=rows, offset=offset)
+        out = empty_fields(self.request.fields, rows, columns)
+        window.fill(out, crew=Crew(self.request.threads, None, cancelled))
+        return out
