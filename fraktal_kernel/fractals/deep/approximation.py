@@ -30,7 +30,7 @@ from fraktal_kernel.fractals.machine import Kernel
 from fraktal_kernel.fractals.reference.recurrences import Recurrence, recurrence_of
 
 FIELDS = ("iterations", "smooth", "z", "angle", "derivative", "distance", "normal")
-_NEED_SLOPE = ("derivative", "distance", "normal")
+NEED_SLOPE = ("derivative", "distance", "normal")
 # Pixels below that size need numbers with exponents of their own, and so does a z that falls below
 # the other, whose square would have none of its digits left.
 _DEEP_BITS, _SMALLEST_BITS = -900, -480
@@ -188,7 +188,7 @@ class Approximation:
 
     def _band(self, out: Mapping[str, NDArray[Any]], row: int, crew: Crew) -> int:
         rows, width = next(iter(out.values())).shape
-        slopes = any(name in out for name in _NEED_SLOPE)
+        slopes = any(name in out for name in NEED_SLOPE)
         holomorphic = is_holomorphic(self.kind)
         begun = None
         if self.minibrot:

@@ -1,8 +1,8 @@
 """Numbers and matrices with an exponent of their own, ``m * 2**e``, inside compiled loops.
 
-A complex number is ``(re, im, e)``, its larger part in [0.5, 1). A 2 x 2 real matrix is a derivative in the plane: ``(a, b, c, d, e)`` for ``[[a, b], [c, d]] *
-2**e``. Its largest entry lies in [0.5, 1) after `settled`, so that products need no look at the
-exponents. Zero has an exponent so low that it never wins.
+A complex number is ``(re, im, e)``, its larger part in [0.5, 1). A 2 x 2 real matrix is a
+derivative in the plane: ``(a, b, c, d, e)`` for ``[[a, b], [c, d]] * 2**e``, its largest entry in
+[0.5, 1). So products need no look at the exponents. Zero has an exponent so low that it never wins.
 """
 
 from __future__ import annotations
