@@ -139,8 +139,13 @@ def places(n: int, pattern: int = 0) -> list[tuple[float, float]]:
     for k in range(n * n):
         down, right = divmod(k, n)
         x, y = float(jitter[2 * k]), float(jitter[2 * k + 1])
-        found.append(((right + x) / n - 0.5, (down + y) / n - 0.5))
+        found.append((_short((right + x) / n - 0.5), _short((down + y) / n - 0.5)))
     return found
+
+
+def _short(place: float) -> float:
+    """Round to so few bits that adding the pixel's number is exact, from whichever corner."""
+    return round(place * 2**20) / 2**20
 
 
 def _patterns(rows: int, columns: int, origin: tuple[int, int]) -> NDArray[np.uint8]:
