@@ -14,8 +14,8 @@ POINT = ("cr", "ci")
 
 _AVX512 = "+avx512f" in processor()
 WIDTH = 8 if _AVX512 else 4
-# What one vector may hold at once: AVX-512 has 32 registers, AVX2 16 of half the width.
-_REGISTERS = 32 if _AVX512 else 26
+# AVX-512 has 32 registers; narrower machines have 16, and read the rest from their nearest cache.
+_REGISTERS = 32
 _MOST_VECTORS = 6
 # Functions of the library are called lane by lane.
 _COST = {"div": 8, "sqrt": 8} | dict.fromkeys(("exp", "log", "sin", "cos", "atan2"), 30)
