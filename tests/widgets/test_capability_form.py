@@ -59,6 +59,23 @@ def test_examples_work_as_they_stand(widget_bench: LocalWorkbench) -> None:
             assert set(example) <= set(known.params_type.model_fields)
 
 
+def test_a_form_that_a_busy_host_has_lost_is_sent_again(widget_bench: LocalWorkbench) -> None:
+    """A browser that waits for a form asks once more, and is told though nothing has changed."""
+    form = CapabilityForm(workbench=widget_bench)
+    try:
+        form.capability = "form.simple"
+        told: list[str] = []
+        form.observe(lambda change: told.append(change["new"]["name"]), "spec")
+        form.wish = {"do": "open", "name": "form.simple", "seq": 1}
+        form.wish = {"do": "open", "name": "form.ordered", "seq": 2}
+        assert told == ["form.simple", "form.ordered"]
+        assert form.capability == "form.ordered"
+        form.wish = {"do": "open", "name": "form.gone", "seq": 3}
+        assert form.capability == ""
+    finally:
+        form.close()
+
+
 def test_an_unknown_capability_is_refused(widget_bench: LocalWorkbench) -> None:
     """A mistyped name is refused at once, with the nearest one."""
     with pytest.raises(UnknownName, match=r"form\.simple"):

@@ -1,6 +1,7 @@
 // Everything that can be done, as a list; one of it as a form made from its schema; its jobs below.
 
 const NEWEST_JOBS = 3;
+const ASK_AGAIN_MS = 3000; // a form that has not come by then is asked for once more
 
 function render({ model, el }) {
   const send = sender(model, "wish");
@@ -61,9 +62,11 @@ function render({ model, el }) {
   };
 
   let drawnSpec = null;
+  let waiting = 0; // timer while a form is on its way
   function draw() {
     const name = model.get("capability");
     const spec = model.get("spec");
+    clearTimeout(waiting);
     const open = Boolean(name);
     list.hidden = open;
     sheet.hidden = !open;
@@ -73,7 +76,10 @@ function render({ model, el }) {
       drawList();
       return;
     }
-    if (spec.name !== name) return; // on its way
+    if (spec.name !== name) { // on its way, unless a busy host has lost it
+      waiting = setTimeout(() => { send({ do: "open", name }); draw(); }, ASK_AGAIN_MS);
+      return;
+    }
     const key = JSON.stringify([spec.name, spec.schema, spec.fill]);
     if (key === drawnSpec) return;
     drawnSpec = key;
@@ -244,6 +250,7 @@ function render({ model, el }) {
   if (location.hash) onHash();
   return () => {
     saveDraft();
+    clearTimeout(waiting);
     jobs.stop();
     unfollow();
     window.removeEventListener("hashchange", onHash);

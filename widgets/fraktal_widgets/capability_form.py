@@ -89,9 +89,19 @@ class CapabilityForm(JobWidget):
         else:  # an old link, or a plug-in that is gone
             self.capability = ""
 
+    def _open(self, name: str, seq: Any) -> None:
+        """Send a form once more: the browser waits for it and has heard nothing."""
+        if name in self._known:
+            self.spec = self._spec(name) | {"seq": seq}  # a spec as before would not be sent
+            self.capability = name
+        else:
+            self.capability = ""
+
     def _grant(self, wish: dict[str, Any]) -> None:
         what = wish.get("do")
-        if what == "run":
+        if what == "open":
+            self._open(str(wish.get("name")), wish.get("seq"))
+        elif what == "run":
             self.feed.do(lambda: self._run(wish))
         elif what == "copy":
             params = dict(wish.get("params") or {})
