@@ -106,7 +106,7 @@ def compute(
         raise InvalidInput(f"max_iter is {max_iter!r:.60}; expected a whole number.")
     if not 1 <= max_iter <= MAX_ITER:
         raise InvalidInput(f"max_iter is {max_iter}; expected it from 1 to {MAX_ITER}.")
-    view = View(*(_text(name, v) for name, v in (("re", re), ("im", im), ("width", width))))
+    view = View(_text("re", re), _text("im", im), _text("width", width))
     names = checked_fields(fields)
     request = Request(
         formula=formula_of(formula, parameters),

@@ -50,8 +50,9 @@ class Grid:
 
     @classmethod
     def of(cls, scene: Scene, width: int, height: int) -> Grid:
-        """Lay the pixels over the view of a scene; refused where float64 cannot tell them apart."""
+        """Lay the pixels over the view of a scene; what `escape` cannot draw is refused."""
         view = scene.view
+        check_plain(scene)
         if not view.resolvable(width):
             raise InvalidInput(
                 f"the view is {float(view.width):.3g} wide, so neighbours of {width} pixels are "
@@ -59,6 +60,19 @@ class Grid:
             )
         pixel = float(view.width) / width
         return cls(float(view.re), float(view.im), pixel, width, height)
+
+
+def check_plain(scene: Scene) -> None:
+    """Refuse scenes that `escape` cannot draw, whatever their depth."""
+    plain = scene.formula == "mandelbrot" and not scene.parameters
+    if plain and scene.view.straight and scene.look is None:
+        return
+    what = "a look" if scene.look is not None else "a turned or stretched view"
+    raise InvalidInput(
+        f"{what if plain else f'the formula {scene.formula!r:.60}'} cannot be drawn here, only the "
+        "Mandelbrot set and its Julia sets, upright and with a palette; "
+        "`fraktal_kernel.fractals.compute` computes the others."
+    )
 
 
 def check_size(width: int, height: int) -> None:

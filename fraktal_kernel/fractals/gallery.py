@@ -18,7 +18,7 @@ def _mandelbrot(
 
 def _julia(name: str, re: str, im: str, width: str, palette: str, offset: float = 0.0) -> None:
     view, seed = View("0", "0", width), Seed(re, im)
-    scene = Scene("julia", view, seed, max_iter=2000, palette=palette, offset=offset)
+    scene = Scene(view=view, seed=seed, max_iter=2000, palette=palette, offset=offset)
     scenes.add(name, scene)
 
 

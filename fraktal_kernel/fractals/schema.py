@@ -7,10 +7,13 @@ from typing import Any
 from pydantic_core import core_schema
 
 from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.colouring.schema import look_json_schema
+from fraktal_kernel.fractals.fields import KINDS
+from fraktal_kernel.fractals.formulas import formulas
 from fraktal_kernel.fractals.gallery import scenes
 from fraktal_kernel.fractals.palettes import palettes
 from fraktal_kernel.fractals.resolve import resolve_scene
-from fraktal_kernel.fractals.scene import FORMULAS, MAX_ITER, VERSION, Scene
+from fraktal_kernel.fractals.scene import MAX_ITER, VERSION, Scene
 
 
 def _read(value: Any, info: core_schema.ValidationInfo) -> Scene:
@@ -38,17 +41,26 @@ def scene_json_schema() -> dict[str, Any]:
         "title": "Scene",
         "examples": list(scenes),
         "anyOf": [
-            {"type": "string", "title": "Name, picture file or JSON text"},
+            {"type": "string", "title": "Name, file or JSON text"},
             {
                 "type": "object",
                 "title": "Scene",
                 "additionalProperties": False,
                 "properties": {
-                    "version": {"const": VERSION},
-                    "formula": {"enum": list(FORMULAS)},
+                    "version": {"enum": [1, VERSION]},
+                    "formula": {"type": "string", "examples": list(formulas)},
+                    "parameters": {
+                        "type": "object",
+                        "additionalProperties": {"type": ["number", "string"]},
+                    },
                     "view": {
                         "type": "object",
-                        "properties": {**point, "width": number},
+                        "properties": {
+                            **point,
+                            "width": number,
+                            "rotation_deg": {"type": "number"},
+                            "skew": {"type": ["array", "null"]},
+                        },
                         "required": ["re", "im", "width"],
                         "additionalProperties": False,
                     },
@@ -62,6 +74,8 @@ def scene_json_schema() -> dict[str, Any]:
                     "palette": {"enum": list(palettes)},
                     "density": {"type": "number", "minimum": 0.001, "maximum": 1000},
                     "offset": {"type": "number", "minimum": 0, "maximum": 1},
+                    "look": {"anyOf": [look_json_schema(), {"type": "null"}]},
+                    "fields": {"type": "array", "items": {"enum": list(KINDS)}},
                 },
             },
         ],

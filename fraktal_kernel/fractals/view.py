@@ -1,18 +1,21 @@
-"""Where one looks: the centre and the width of a view, as decimal strings of any length."""
+"""Where one looks: centre and width as decimal strings of any length, and how it is turned."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 
 from fraktal_kernel.errors import InvalidInput
+
+Skew = tuple[tuple[float, float], tuple[float, float]]
 
 MAX_DIGITS = 20_000
 LARGEST = Decimal(1_000_000)
 # Digits that a moved centre keeps beyond the width of the view: a ten-millionth of the picture.
 _SPARE_DIGITS = 8
 _EXACT = Context(prec=4 * MAX_DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_STRAIGHT = (1.0, 0.0, 0.0, 1.0)
 _SHORT = Context(prec=17, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
@@ -53,6 +56,37 @@ def text_of(number: Decimal) -> str:
     return str(number).lower().replace("e+", "e")
 
 
+def _skew_of(rows: object) -> Skew | None:
+    """Take the rows of a matrix as plain floats; what changes nothing is None."""
+    if rows is None:
+        return None
+    try:
+        numbers = [number for row in rows for number in row]  # type: ignore[attr-defined]
+        shape = [len(row) for row in rows]  # type: ignore[attr-defined]
+        odd = any(isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers)
+        if shape != [2, 2] or odd:
+            raise TypeError
+        a, b, c, d = (float(n) + 0.0 for n in numbers)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(
+            f"skew is {rows!r:.60}; expected the rows of a 2 x 2 matrix, such as "
+            "((1, 0.5), (0, 1))."
+        ) from None
+    return None if (a, b, c, d) == _STRAIGHT else ((a, b), (c, d))
+
+
+def _degrees_of(turn: object) -> float:
+    """Take an angle as the same angle from -180 to 180."""
+    number = isinstance(turn, (int, float)) and not isinstance(turn, bool)
+    if not number or not -1e9 <= turn <= 1e9:  # type: ignore[operator]
+        raise InvalidInput(
+            f"rotation_deg is {turn!r:.60}; expected a number of degrees, such as 30."
+        )
+    # Adding 0.0 makes -0.0 and 0.0 one value.
+    degrees = math.remainder(turn, 360) + 0.0  # type: ignore[arg-type]
+    return 180.0 if degrees == -180 else degrees
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A centre and a width in the complex plane.
@@ -61,18 +95,27 @@ class View:
     ----------
     re, im : centre, decimal numbers as text with as many digits as the depth needs
     width : width of the picture in the plane, above 0
+    rotation_deg : turns the window on the plane counter-clockwise; kept from -180 to 180
+    skew : rows of a 2 x 2 matrix that stretches the plane before, or None
 
     Examples
     --------
-    >>> View("-0.75", "0", "3.5").zoomed(10)
-    View(re='-0.75', im='0', width='0.35')
+    >>> View("-0.75", "0", "3.5").zoomed(10).width
+    '0.35'
+    >>> View("0", "0", "1", rotation_deg=90).panned(0.5, 0).im
+    '0.5'
     """
 
     re: str
     im: str
     width: str
+    rotation_deg: float = 0.0
+    skew: Skew | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "rotation_deg", _degrees_of(self.rotation_deg))
+        object.__setattr__(self, "skew", _skew_of(self.skew))
+        _ = self.matrix  # refuses what flattens the plane
         for name, title in (("re", "re"), ("im", "im"), ("width", "width")):
             number = decimal_of(f"{title} of the view", getattr(self, name))
             if abs(number) > LARGEST:
@@ -85,6 +128,18 @@ class View:
                     f"width of the view is {text_of(number)[:60]}; expected it above 0."
                 )
             object.__setattr__(self, name, text_of(number))
+
+    @property
+    def matrix(self) -> tuple[float, float, float, float]:
+        """Rotation and skew as rows of one matrix of determinant 1, as `Geometry` takes it."""
+        from fraktal_kernel.fractals.geometry import matrix_of
+
+        return matrix_of(self.rotation_deg, self.skew)
+
+    @property
+    def straight(self) -> bool:
+        """Whether the view is neither turned nor stretched."""
+        return self.rotation_deg == 0 and self.skew is None
 
     def zoomed(self, factor: float, at: tuple[float, float] = (0.0, 0.0)) -> View:
         """Come nearer by ``factor`` while one point of the picture stays where it is.
@@ -102,19 +157,22 @@ class View:
         return self._moved(shift, at, new)
 
     def panned(self, dx: float, dy: float) -> View:
-        """Move by fractions of the width: ``dx`` to the right, ``dy`` upwards."""
+        """Move by fractions of the width as one sees it: ``dx`` to the right, ``dy`` upwards."""
         width = Decimal(self.width)
         return self._moved(width, (dx, dy), width)
 
     def _moved(self, unit: Decimal, by: tuple[float, float], width: Decimal) -> View:
         grain = Decimal((0, (1,), width.adjusted() - _SPARE_DIGITS))
+        if not self.straight:
+            a, b, c, d = self.matrix
+            by = a * by[0] + b * by[1], c * by[0] + d * by[1]
         centre = []
         for name, fraction in zip(("re", "im"), by, strict=True):
             if not math.isfinite(fraction):
                 raise InvalidInput(f"a move by {fraction!r} of the width; expected finite numbers.")
             step = _EXACT.multiply(unit, Decimal(fraction)).quantize(grain, context=_EXACT)
             centre.append(text_of(_EXACT.add(Decimal(getattr(self, name)), step)))
-        return View(centre[0], centre[1], text_of(width))
+        return replace(self, re=centre[0], im=centre[1], width=text_of(width))
 
     def resolvable(self, width_px: int) -> bool:
         """Say whether float64 still separates neighbouring pixels of a picture so wide."""

@@ -252,7 +252,7 @@ def test_unknown_shortcuts_and_thread_counts_are_refused() -> None:
 
 def test_a_seed_on_a_circle_gives_the_circle() -> None:
     """The Julia set of seed 0 is the unit disc, and escape there is the logarithm of |z|."""
-    scene = Scene("julia", View("0", "0", "4"), Seed("0", "0"), max_iter=2000)
+    scene = Scene(view=View("0", "0", "4"), seed=Seed("0", "0"), max_iter=2000)
     nu = escape(scene, 201, 201).nu
     axis = (np.arange(201) - 100) * 4 / 201
     radius = np.hypot(axis[None, :], axis[:, None])

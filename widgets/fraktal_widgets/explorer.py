@@ -37,6 +37,7 @@ from fraktal_kernel.fractals import (
     scenes,
 )
 from fraktal_kernel.fractals.colouring import TABLE_SIZE, colours_of
+from fraktal_kernel.fractals.escape import check_plain
 from fraktal_widgets.assets import joined
 from fraktal_widgets.frames import FrameFlow, pack
 from fraktal_widgets.job_feed import JobFeed
@@ -94,7 +95,7 @@ class FractalExplorer(JobWidget):
     ) -> None:
         self._lock = threading.RLock()
         self._picture: Artifact | None = None  # the last that was drawn in this process to keep
-        self._scene = resolve_scene(scene, None)
+        self._scene = _drawable(resolve_scene(scene, None))
         self._begun = not isinstance(scene, str)  # a scene by name is fitted to its first canvas
         self._limit = max_iter
         self._least = self._scene.max_iter
@@ -120,7 +121,7 @@ class FractalExplorer(JobWidget):
     @scene.setter
     def scene(self, scene: str | Scene | Mapping[str, Any]) -> None:
         with self._lock:
-            found = resolve_scene(scene, None)
+            found = _drawable(resolve_scene(scene, None))
             self._least = found.max_iter
             if isinstance(scene, str):
                 found = _fitted(found, self._size)
@@ -163,7 +164,7 @@ class FractalExplorer(JobWidget):
             scene = self._changed(base, ask.get("change") or {})
             if not self._begun:
                 self._begun, scene = True, _fitted(scene, self._size)
-            scene = replace(scene, view=_moved(scene.view, *ask["move"]))
+            scene = replace(_drawable(scene), view=_moved(scene.view, *ask["move"]))
             if not scene.view.resolvable(self._size[0]):
                 raise InvalidInput("Double precision ends here: the view cannot be any narrower.")
             self._show(self._limited(scene), **who)
@@ -180,7 +181,7 @@ class FractalExplorer(JobWidget):
                 scene = _fitted(scene, self._size)
         if "home" in change:
             home = scenes[HOME]
-            if scene.formula == "julia" and change.get("formula") != home.formula:
+            if scene.seed is not None and "formula" not in change:
                 home = replace(scene, view=JULIA_VIEW)
             scene = _fitted(replace(home, palette=scene.palette), self._size)
             self._least = home.max_iter
@@ -311,7 +312,7 @@ class FractalExplorer(JobWidget):
         except FraktalError as error:
             self.saved = {"id": task["id"], "error": str(error)}
             return
-        name = f"fraktal-{scene.formula}-{scene.digest()[:8]}-{width}x{height}.png"
+        name = f"fraktal-{scene.kind}-{scene.digest()[:8]}-{width}x{height}.png"
         self._picture = Artifact(
             name=name,
             size_bytes=len(png),
@@ -398,6 +399,12 @@ def _catalog() -> dict[str, Any]:
     }
 
 
+def _drawable(scene: Scene) -> Scene:
+    """Refuse what cannot be drawn here."""
+    check_plain(scene)
+    return scene
+
+
 def _moved(view: View, scale: float, x: float, y: float) -> View:
     """Move a view as the browser did: x and y in widths, y downwards; then scale its width."""
     moved = view if x == y == 0 else view.panned(x, -y)
@@ -414,15 +421,15 @@ def _fitted(scene: Scene, size: tuple[int, int] | None) -> Scene:
 
 def _julia(scene: Scene, x: float, y: float) -> Scene:
     point = scene.view.panned(x, -y)
-    return replace(scene, formula="julia", seed=Seed(point.re, point.im), view=JULIA_VIEW)
+    return replace(scene, seed=Seed(point.re, point.im), view=JULIA_VIEW)
 
 
 def _same_place(one: Scene, other: Scene) -> bool:
     """Say whether ``other`` is the scene ``one``, perhaps widened to fit."""
     wider = float(other.view.width) / float(one.view.width)
-    if (one.formula, one.seed) != (other.formula, other.seed) or not 1 <= wider < 3:
-        return False
-    return (one.view.re, one.view.im) == (other.view.re, other.view.im)
+    fitted = replace(one.view, width=other.view.width)
+    same = (one.formula, one.parameters, one.seed, fitted)
+    return same == (other.formula, other.parameters, other.seed, other.view) and 1 <= wider < 3
 
 
 def _short(number: str) -> str:

@@ -19,10 +19,8 @@ def put(value: object, name: str, item: object) -> None:
 
 def number(name: str, value: object, low: float, high: float) -> float:
     """Take a finite number in a range; a bool is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise InvalidInput(f"{name} is {value!r:.60}; expected a number from {low:g} to {high:g}.")
-    if not low <= value <= high:  # NaN fails both
-        raise InvalidInput(f"{name} is {value:.6g}; expected a number from {low:g} to {high:g}.")
     return float(value)
 
 
