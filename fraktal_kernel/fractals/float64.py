@@ -7,7 +7,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.escape import shortcut_names
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.fill import fields_that_need_slopes, fill
@@ -30,11 +29,6 @@ class Float64:
             shortcut_names(request.shortcuts),
         )
         wanted = fields_that_need_slopes(request.fields)
-        if wanted and request.formula.remembers:
-            raise InvalidInput(
-                f"{request.formula.name} reads the z before, so that its derivatives are not "
-                "known; leave out distance, normal, derivative and interior_distance."
-            )
         self.slopes = slopes_of(request.formula) if wanted else None
 
     def fill(
