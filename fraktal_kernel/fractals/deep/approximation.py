@@ -19,6 +19,7 @@ from fraktal_kernel.fractals.deep.table import (
     Floats,
     Integers,
     Orbit,
+    chained,
     lay_out,
     settled_orbit,
     tabulate,
@@ -34,6 +35,7 @@ NEED_SLOPE = ("derivative", "distance", "normal")
 # Pixels below that size need numbers with exponents of their own, and so does a z that falls below
 # the other, whose square would have none of its digits left.
 _DEEP_BITS, _SMALLEST_BITS = -900, -480
+_NONE = -(1 << 50)  # the exponent of nearly nothing
 _BAND_POINTS = 500_000
 _BUDGET = 400_000
 _MODULE = "fraktal_kernel.fractals.deep."
@@ -122,6 +124,8 @@ class Approximation:
     max_iter : give up after so many steps
     formula : what is iterated, as `reference_orbit` takes it
     escape_radius : beyond which a point has left; by default the formula's
+    critical : of a Julia set the orbit of 0, to which points go over that come near 0; ``orbit``
+        is then that of the centre of the view
     """
 
     def __init__(
@@ -132,6 +136,7 @@ class Approximation:
         *,
         formula: str | Formula | Recurrence = "mandelbrot",
         escape_radius: float | None = None,
+        critical: Orbit | None = None,
     ) -> None:
         self.kind, self._conjugate = map_of(recurrence_of(formula))
         if escape_radius is None:
@@ -139,23 +144,39 @@ class Approximation:
                 formula = formula_of(formula)
             escape_radius = formula.escape_radius if isinstance(formula, Formula) else 1e3
         self._view = pixels.matrix
-        if self._conjugate:
+        if self._conjugate and critical is None:
             pixels = pixels.conjugate()
         self.pixels, self.max_iter, self.radius = pixels, max_iter, escape_radius
-        beyond = np.flatnonzero(np.abs(orbit.z) > escape_radius / 2)
-        last = int(beyond[0]) if len(beyond) else len(orbit.z) - 1
-        self._table = tabulate(self.kind, orbit, max(1, last), *pixels.furthest)
-        self._layout = lay_out(self.kind, self._table, pixels.size, pixels.exponent)
-        self._orbit = np.ascontiguousarray(orbit.z[: last + 1]).view(np.float64).reshape(-1, 2)
         self.deep = pixels.exponent < _DEEP_BITS
-        self._far_orbit = settled_orbit(self._table) if self.deep else None
-        square = self.kind == ("power", 2)
-        self.minibrot = minibrot.find(self._table, pixels, max_iter) if square else None
+        self.julia = critical is not None
+        if critical is None:
+            orbits, apart, size = [orbit], pixels.furthest, pixels.size
+        else:
+            orbits, apart, size = [critical, orbit], (0.5, _NONE), 0.0
+        self._tables = []
+        for one in orbits:
+            # No segment goes beyond half of the radius, so that no point leaves unseen.
+            beyond = np.flatnonzero(np.abs(one.z) > escape_radius / 2)
+            last = int(beyond[0]) - 1 if len(beyond) else len(one.z) - 1
+            self._tables.append(tabulate(self.kind, one, max(1, last), *apart))
+        layouts = [lay_out(self.kind, table, size, pixels.exponent) for table in self._tables]
+        lengths = [len(table.orbit) for table in self._tables]
+        self._layout = layouts[0]
+        self._start = int(layouts[-1].roots[0])
+        if critical is not None:
+            self._start += len(layouts[0].links)
+            self._layout = chained(*layouts, lengths[0])
+        values = [one.z[:length] for one, length in zip(orbits, lengths, strict=True)]
+        self._orbit = np.concatenate(values).view(np.float64).reshape(-1, 2)
+        self._far_orbit = settled_orbit(*self._tables) if self.deep else None
+        self.minibrot = None
+        if self.kind == ("power", 2) and critical is None:
+            self.minibrot = minibrot.find(self._tables[0], pixels, max_iter)
 
     @property
     def method(self) -> str:
         """How it is computed, in words."""
-        held = sum(bool((e[:, 4] != NOWHERE).any()) for e in self._table.exponents)
+        held = sum(bool((e[:, 4] != NOWHERE).any()) for e in self._tables[-1].exponents)
         words = ["perturbation"]
         if held:
             words.append(f"linear approximation in {held} stage{'s' if held > 1 else ''}")
@@ -197,8 +218,9 @@ class Approximation:
         def work(spans: Iterator[tuple[int, int]], stop: threading.Event) -> int:
             taken = 0
             for top, end in spans:
-                start = int(self._layout.roots[0])
-                state = _State.fresh((end - top) * width, start, 2 if holomorphic else 4)
+                state = _State.fresh((end - top) * width, self._start, 2 if holomorphic else 4)
+                if self.julia:
+                    self._spread(state, row + top, row + end)
                 if begun is not None:
                     begun.put(state, slice(top * width, end * width))
                 points = np.arange((row + top) * width, (row + end) * width)
@@ -211,14 +233,30 @@ class Approximation:
 
         return crew.share(work, rows)
 
+    def _spread(self, state: _State, row: int, end: int) -> None:
+        """Put the points of a Julia set where they begin: beside the start of its orbit."""
+        pixels = self.pixels
+        left, top = pixels.corner
+        a, b, c, d = pixels.matrix
+        u = left + np.arange(pixels.width)
+        v = top - np.arange(row, end)[:, None]
+        state.value[:, 0] = (a * u + b * v).ravel() * pixels.size
+        state.value[:, 1] = (c * u + d * v).ravel() * pixels.size
+        state.slope[:, 0] = pixels.size
+        if state.slope.shape[1] == 4:
+            state.slope[:, 3] = pixels.size
+        state.power[...] = pixels.exponent
+
     def _walk(self, state: _State, points: Integers, slopes: bool, stop: threading.Event) -> int:
         pixels, layout = self.pixels, self._layout
         size = math.ldexp(pixels.size, pixels.exponent) if pixels.exponent > -1070 else 0.0
         smallest = 2.0**_SMALLEST_BITS if self.deep else 0.0
         plane = np.array([*pixels.corner, *pixels.matrix, size, self.radius**2, smallest])
+        if self.julia:
+            plane[2:7] = 0.0  # c is the same for all
         taken = 0
         far_plane = plane.copy()
-        far_plane[6] = pixels.size
+        far_plane[6] = 0.0 if self.julia else pixels.size
 
         def finish(kernel: Kernel, *table: Any) -> None:
             nonlocal taken
@@ -261,7 +299,7 @@ class Approximation:
             if "angle" in out:
                 out["angle"][...] = finish.turns(z)
             parts = list(state.slope.T)
-            if self._conjugate and len(parts) == 4:
+            if self._conjugate and not self.julia and len(parts) == 4:
                 parts[1], parts[3] = -parts[1], -parts[3]
             slope = np.asarray(np.where(inside, np.nan, finish.complex_slope(z, parts)))
             if "derivative" in out:

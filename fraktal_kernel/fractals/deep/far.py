@@ -118,7 +118,6 @@ def far(kind: Map, derivative: bool) -> Callable[..., bool]:
         -------
         whether all points are done
         """
-        last = orbit.shape[0] - 1
         steps, taken = counters[STEPS], counters[SEGMENTS]
         while counters[POINT] < points.shape[0]:
             i = counters[POINT]
@@ -183,7 +182,7 @@ def far(kind: Map, derivative: bool) -> Callable[..., bool]:
                         steps += 1
                 near = total(complex_of(orbit[j, 0], orbit[j, 1], orbit_e[j]), z)
                 a_size, z_size = size_of(near), size_of(z)
-                if j == last or (near[0] == 0.0 and near[1] == 0.0) or below(*a_size, *z_size):
+                if links[at, LENGTH] == 0 or (near[0] == 0.0 and near[1] == 0.0) or below(*a_size, *z_size):
                     z = near
                     at = roots[0]
             if n > max_iter:

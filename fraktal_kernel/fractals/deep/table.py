@@ -128,7 +128,7 @@ def tabulate(kind: Map, orbit: Orbit, last: int, dc: float, dc_exponent: int) ->
 
 
 def lay_out(kind: Map, table: Table, pixel: float, pixel_exponent: int) -> Layout:
-    """Put the stages one after the other, with B for the size of a pixel."""
+    """Put the stages one after the other, with B for the size of a pixel, 0 in a Julia set."""
     lengths = [len(begin) for begin in table.begins]
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     many = int(offsets[-1])
@@ -140,7 +140,7 @@ def lay_out(kind: Map, table: Table, pixel: float, pixel_exponent: int) -> Layou
         all_of_it, own = slice(offsets[k], offsets[k + 1]), slice(offsets[k], offsets[k + 1] - 1)
         m, e = table.mantissas[k].copy(), table.exponents[k].copy()
         m[:, slice(2, 4) if is_holomorphic(kind) else slice(4, 8)] *= pixel
-        e[:, 1] += pixel_exponent
+        e[:, 1] = e[:, 1] + pixel_exponent if pixel else _ZERO
         start = begin[:-1]
         start_z, start_e = _settled(table.orbit[start], table.orbit_exponents[start])
         wide[own] = np.column_stack((start_z, m[:, 8], m[:, :8]))
@@ -186,9 +186,27 @@ def _power(m: Floats, e: Integers) -> Floats:
         return np.asarray(np.ldexp(m, np.clip(e, -4000, 4000).astype(np.int32)))
 
 
-def settled_orbit(table: Table) -> tuple[Floats, Integers]:
-    """Give the orbit with mantissas brought to [0.5, 1), as `far` takes it."""
-    return _settled(table.orbit, table.orbit_exponents)
+def settled_orbit(*tables: Table) -> tuple[Floats, Integers]:
+    """Give orbits one after the other, mantissas brought to [0.5, 1), as `far` takes them."""
+    settled = [_settled(table.orbit, table.orbit_exponents) for table in tables]
+    return np.concatenate([m for m, _ in settled]), np.concatenate([e for _, e in settled])
+
+
+def chained(first: Layout, second: Layout, steps: int) -> Layout:
+    """Put the segments of another orbit behind those of the first, which has so many values.
+
+    Whoever comes to the end of the second, or near 0 there, goes on from the start of the first.
+    """
+    links = second.links.copy()
+    links[:, :2] += np.where(links[:, :2] >= 0, len(first.links), 0)
+    links[:, 3] += steps
+    return Layout(
+        np.concatenate((first.segments, second.segments)),
+        np.concatenate((first.wide, second.wide)),
+        np.concatenate((first.wide_exponents, second.wide_exponents)),
+        np.concatenate((first.links, links)),
+        first.roots,
+    )
 
 
 def _settled(m: Floats, e: Integers) -> tuple[Floats, Integers]:

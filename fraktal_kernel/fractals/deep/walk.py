@@ -122,7 +122,6 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
         -------
         whether all points are done
         """
-        last = orbit.shape[0] - 1
         pixel, radius2, smallest = plane[6], plane[7], plane[8]
         steps, taken = counters[STEPS], counters[SEGMENTS]
         while counters[POINT] < points.shape[0]:
@@ -183,7 +182,8 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
                     at += 1
                     j = links[at, BEGIN]
                     pr, pi = orbit[j, 0] + zr, orbit[j, 1] + zi
-                    if j == last or _larger(pr, pi) < _larger(zr, zi):
+                    ended = links[at, LENGTH] == 0
+                    if ended or _larger(pr, pi) < _larger(zr, zi):
                         # Only at its last value may the orbit itself be so far out.
                         left = pr * pr + pi * pi > radius2
                         if left:
@@ -214,7 +214,8 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
                     if pr * pr + pi * pi > radius2:
                         left = True
                         break
-                    if j == last or _larger(pr, pi) < _larger(zr, zi):
+                    ended = j == end and links[at, LENGTH] == 0
+                    if ended or _larger(pr, pi) < _larger(zr, zi):
                         zr, zi = pr, pi
                         j, at = 0, roots[0]
                         small = _larger(zr, zi) < smallest

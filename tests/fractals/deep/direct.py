@@ -50,10 +50,13 @@ class Plane:
     step : one step
     re, im, pixel : centre and size of a pixel, texts or numbers
     size : width and height in pixels
+    start : z_0
     """
 
-    def __init__(self, step: Step, re: str, im: str, pixel: str, size: tuple[int, int]) -> None:
-        self.step, self.size = step, size
+    def __init__(
+        self, step: Step, re: str, im: str, pixel: str, size: tuple[int, int], start: float = 0.0
+    ) -> None:
+        self.step, self.size, self.start = step, size, start
         self.bits = int(-math.log2(10) * int(f"{gmpy2.mpfr(pixel):.3e}".split("e")[1])) + 120
         with gmpy2.context(gmpy2.get_context(), precision=self.bits):
             self.re, self.im, self.pixel = mpfr(re), mpfr(im), mpfr(pixel)
@@ -70,10 +73,23 @@ class Plane:
         """Give the first n with ``|z_n| > radius`` and that z, or max_iter and NaN."""
         with gmpy2.context(gmpy2.get_context(), precision=self.bits):
             a, b = self.point(row, column)
-            x = y = mpfr(0)
+            x, y = mpfr(self.start), mpfr(0)
             for n in range(1, max_iter + 1):
                 x, y = self.step(x, y, a, b)
                 if x * x + y * y > radius * radius:
+                    return n, complex(x, y)
+        return max_iter, complex(math.nan, math.nan)
+
+    def julia(
+        self, row: float, column: float, seed: tuple[str, str], max_iter: int
+    ) -> tuple[int, complex]:
+        """Give the same as `escape` for the point as z_0 and a fixed c."""
+        with gmpy2.context(gmpy2.get_context(), precision=self.bits):
+            x, y = self.point(row, column)
+            a, b = mpfr(seed[0]), mpfr(seed[1])
+            for n in range(1, max_iter + 1):
+                x, y = self.step(x, y, a, b)
+                if x * x + y * y > 1e6:
                     return n, complex(x, y)
         return max_iter, complex(math.nan, math.nan)
 
@@ -81,7 +97,7 @@ class Plane:
         """Give z after so many steps."""
         with gmpy2.context(gmpy2.get_context(), precision=self.bits):
             a, b = self.point(row, column)
-            x = y = mpfr(0)
+            x, y = mpfr(self.start), mpfr(0)
             for _ in range(steps):
                 x, y = self.step(x, y, a, b)
             return complex(x, y)
@@ -112,3 +128,19 @@ def nucleus_near_minus_two(period: int) -> tuple[str, str]:
                 z, d = z * z + c, 2 * z * d + 1
             c -= z / d
         return f"{c:.{digits}f}", f"{150 * mpfr(16) ** -period:.3e}"
+
+
+def fixed_point(step: Step, re: str, im: str, digits: int) -> tuple[str, str]:
+    """Find a repelling fixed point of a map with a given c, by Newton's method."""
+    with gmpy2.context(gmpy2.get_context(), precision=int(digits * 3.33) + 60):
+        a, b = mpfr(re), mpfr(im)
+        x, y = mpfr("1.2"), mpfr("0.9")
+        h = mpfr(10) ** (-digits // 2)
+        for _ in range(60):
+            u, v = step(x, y, a, b)
+            ux, vx = step(x + h, y, a, b)
+            uy, vy = step(x, y + h, a, b)
+            p, q, r, s = (ux - u) / h - 1, (uy - u) / h, (vx - v) / h, (vy - v) / h - 1
+            area = p * s - q * r
+            x, y = x - (s * (u - x) - q * (v - y)) / area, y - (p * (v - y) - r * (u - x)) / area
+        return f"{x:.{digits}f}", f"{y:.{digits}f}"

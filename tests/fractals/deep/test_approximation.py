@@ -14,7 +14,7 @@ from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.reference.orbit import reference_orbit
 from fraktal_kernel.fractals.view import View
 
-from .direct import FOLDS, STEPS, Plane, nucleus_near_minus_two, tip
+from .direct import FOLDS, STEPS, Plane, fixed_point, nucleus_near_minus_two, tip
 
 W, H = 60, 40
 DTYPES = {"iterations": np.int64, "z": complex, "derivative": complex, "normal": complex}
@@ -185,3 +185,30 @@ def test_a_cancel_ends_it() -> None:
     approximation = prepared("z**2 + c", "0", "1", "1e-50", 2000)
     with pytest.raises(FraktalError):
         approximation.fill({"smooth": np.zeros((H, W))}, crew=Crew(2, cancelled=lambda: True))
+
+
+@pytest.mark.parametrize(
+    ("formula", "width"),
+    [("z**2 + c", "1e-25"), ("z**2 + c", "1e-400"), ("z**3 + c", "1e-90"), ("burning_ship", "1e-30")],
+)
+def test_julia_sets_go_as_deep(formula: str, width: str) -> None:
+    """Points of a Julia set beside one of its own have the counts of full precision."""
+    seed = ("-0.8", "0.156")
+    # A point that is caught on the repelling fixed point to all digits lies on the boundary.
+    re, im = fixed_point(STEPS[formula], *seed, digits=440)
+    size, exponent = Geometry(View(re, im, width), W, H).pixel_parts
+    orbits = [
+        reference_orbit(formula, *point, bits=1600, max_iter=2000, julia=seed)
+        for point in ((re, im), ("0", "0"))
+    ]
+    approximation = Approximation(
+        orbits[0], Pixels(W, H, size, exponent), 2000, formula=formula, critical=orbits[1]
+    )
+    out = filled(approximation, "iterations", "z", "derivative")
+    plane = Plane(STEPS[formula], re, im, str(Decimal(width) / W), (W, H))
+    for row, column in ((0, 0), (7, 31), (39, 59), (22, 8)):
+        n, z = plane.julia(row, column, seed, 2000)
+        assert out["iterations"][row, column] == n
+        if n < 2000:
+            slope = abs(out["derivative"][row, column])
+            assert out["z"][row, column] == pytest.approx(z, rel=1e-6, abs=1e-5 * slope)
