@@ -24,7 +24,8 @@ from fraktal_kernel.fractals.colouring import Look, Survey, develop, paint, reac
 from fraktal_kernel.fractals.escape import Progress, Stopped
 from fraktal_kernel.fractals.fields import KINDS, checked_fields
 from fraktal_kernel.fractals.formulas import formula_of
-from fraktal_kernel.fractals.geometry import Geometry
+from fraktal_kernel.fractals.geometry import Geometry, matrix_of
+from fraktal_kernel.fractals.lanes.crew import worker_count
 from fraktal_kernel.fractals.palettes.light import gamut_of
 from fraktal_kernel.fractals.planner import Request, plan_for
 from fraktal_kernel.fractals.poster.cells import MAX_SIDE, TILES, Cell, Layout, layout_for
@@ -99,15 +100,16 @@ def request_of(scene: Scene, width: int, height: int) -> tuple[Request, Look]:
     >>> request_of(scenes["full_set"], 40_000, 30_000)[0].geometry.width
     40000
     """
-    seed = scene.seed
+    seed, view = scene.seed, scene.view
+    look = scene.look or Look.default(scene.palette, scene.density, scene.offset)
     request = Request(
-        formula=formula_of("mandelbrot" if scene.formula == "julia" else scene.formula),
-        geometry=Geometry(scene.view, width, height),
+        formula=formula_of(scene.formula, scene.parameters),
+        geometry=Geometry(view, width, height, matrix_of(view.rotation_deg, view.skew)),
         max_iter=scene.max_iter,
-        fields=("smooth",),
+        fields=tuple(dict.fromkeys((*look.fields, *scene.fields))),
         julia=(seed.re, seed.im) if seed else None,
     )
-    return request, Look.default(scene.palette, scene.density, scene.offset)
+    return request, look
 
 
 def poster(
@@ -166,8 +168,14 @@ def poster(
     painted = (look or natural) if bits else None
     needed = painted.fields if painted else ()
     names = tuple(dict.fromkeys((*needed, *kept)))
-    request = replace(request, fields=names, threads=threads or request.threads)
-    plan_for(request)  # refuses what cannot be computed
+    if request.device not in ("auto", "cpu"):
+        raise InvalidInput(
+            f"device is {request.device!r:.60}; posters are made by the processor, give 'auto'."
+        )
+    threads = request.threads if threads is None else threads
+    request = replace(request, fields=names, threads=threads, device="cpu")
+    worker_count(threads)
+    plan_for(request)  # both refuse what cannot be
     edge = 1 if antialias.samples > 1 else 0
     far = (reach(painted, geometry.width) if painted else 0) + edge
     point = sum(np.dtype(KINDS[name].dtype).itemsize for name in names)
@@ -306,13 +314,13 @@ class _Painter:
         assert self.look is not None
         far = self.far - 1
         if not far:
-            fields = points.fields(cell, right, down, mask, self.cancelled)
+            fields = points.fields(cell, (right, down), self.look.fields, mask, self.cancelled)
             flat = self._painted({name: a[mask][None] for name, a in fields.items()})
             return flat.reshape(-1, 3)
         # Light that looks at its surroundings needs them at the same places.
         geometry = self.request.geometry
         around = cell.grown(far, geometry.width, geometry.height)
-        fields = points.fields(around, right, down, None, self.cancelled)
+        fields = points.fields(around, (right, down), self.look.fields, None, self.cancelled)
         light = self._painted(fields, around.margin(cell))
         return np.asarray(light[mask], np.float32)
 

@@ -36,8 +36,8 @@ class Points(Protocol):
     def fields(
         self,
         cell: Cell,
-        right: float = 0.0,
-        down: float = 0.0,
+        by: tuple[float, float] = (0.0, 0.0),
+        names: tuple[str, ...] = (),
         todo: Mask | None = None,
         cancelled: Cancelled = None,
     ) -> Fields:
@@ -46,7 +46,8 @@ class Points(Protocol):
         Parameters
         ----------
         cell : rows and columns
-        right, down : by how many pixels
+        by : how far they are moved to the right and down, in pixels
+        names : of the fields; by default those of the request
         todo : which of its points are wanted; the others need not mean anything
         """
         ...
@@ -86,13 +87,13 @@ class _Lanes:
     def fields(
         self,
         cell: Cell,
-        right: float = 0.0,
-        down: float = 0.0,
+        by: tuple[float, float] = (0.0, 0.0),
+        names: tuple[str, ...] = (),
         todo: Mask | None = None,
         cancelled: Cancelled = None,
     ) -> Fields:
-        out = empty_fields(self.request.fields, *cell.shape)
-        window = _Window(**self.shared, left=cell.left + right, top=cell.top + down)
+        out = empty_fields(names or self.request.fields, *cell.shape)
+        window = _Window(**self.shared, left=cell.left + by[0], top=cell.top + by[1])
         crew = Crew(self.request.threads, None, cancelled)
         fill(out, window, self.slopes, todo=todo, crew=crew)
         return out
@@ -123,20 +124,20 @@ class _Deep:
     def fields(
         self,
         cell: Cell,
-        right: float = 0.0,
-        down: float = 0.0,
+        by: tuple[float, float] = (0.0, 0.0),
+        names: tuple[str, ...] = (),
         todo: Mask | None = None,
         cancelled: Cancelled = None,
     ) -> Fields:
         rows, columns = cell.shape
         pixels = self.whole.pixels
         # The middle of the window from the middle of the picture, before the matrix.
-        u = cell.left + (columns - 1) / 2 - (pixels.width - 1) / 2 + right
-        v = (pixels.height - 1) / 2 - (cell.top + (rows - 1) / 2) - down
+        u = cell.left + (columns - 1) / 2 - (pixels.width - 1) / 2 + by[0]
+        v = (pixels.height - 1) / 2 - (cell.top + (rows - 1) / 2) - by[1]
         a, b, c, d = pixels.matrix
         offset = pixels.offset[0] - (a * u + b * v), pixels.offset[1] - (c * u + d * v)
         window = copy.copy(self.whole)
         window.pixels = replace(pixels, width=columns, height=rows, offset=offset)
-        out = empty_fields(self.request.fields, rows, columns)
+        out = empty_fields(names or self.request.fields, rows, columns)
         window.fill(out, crew=Crew(self.request.threads, None, cancelled))
         return out

@@ -58,7 +58,7 @@ def picture(n: int, threshold: float) -> tuple[Any, Any, Any]:
     def sample(right: float, down: float, mask: Any) -> Any:
         nonlocal asked
         asked += int(mask.sum())
-        fields = points.fields(cell, right, down, mask)
+        fields = points.fields(cell, (right, down), todo=mask)
         flat = {name: array[mask][None] for name, array in fields.items()}
         return paint(flat, look, width_px=SIZE[0])[0]
 

@@ -142,6 +142,21 @@ def test_any_method_makes_tiles(tmp_path: Path, request_: Request) -> None:
     assert len(np.unique(whole.reshape(-1, 3), axis=0)) > 50
 
 
+def test_a_scene_brings_all_that_it_says(tmp_path: Path) -> None:
+    """Formula, parameters, turn and look of a scene decide its poster."""
+    view = replace(SCENE.view, rotation_deg=30)
+    scene = Scene("multibrot", view, max_iter=200, parameters={"power": 3}, look=looks["stripes"])
+    poster(tmp_path / "a.tif", scene, 300, 200, tile=128)
+    request = Request(
+        formula_of("multibrot", {"power": 3}),
+        Geometry(SCENE.view, 300, 200, matrix_of(30)),
+        200,
+        ("smooth",),
+    )
+    poster(tmp_path / "b.tif", request, look=looks["stripes"])
+    assert np.array_equal(pixels_of(tmp_path / "a.tif"), pixels_of(tmp_path / "b.tif"))
+
+
 @pytest.mark.parametrize("compression", ["deflate", "zstd"])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_files_say_what_they_are(tmp_path: Path, bits: int, compression: str) -> None:
@@ -428,6 +443,16 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"memory_bytes": 1 << 20}, "memory_bytes is 1048576"),
     ({"memory_bytes": "much"}, "memory_bytes is 'much'"),
     ({"what": "seahorse"}, "no scene"),
+    ({"what": request_of(SCENE, 300, 200)[0]}, "leave out width"),
+    ({"threads": 0}, "threads is 0"),
+    (
+        {
+            "what": replace(request_of(SCENE, 300, 200)[0], device="cuda"),
+            "width": None,
+            "height": None,
+        },
+        "device is 'cuda'",
+    ),
 ]
 
 
