@@ -61,7 +61,6 @@ class TiffStore:
         self.tiles: dict[int, tuple[int, int]] = {}
         self.end, self.lines = _HEADER, 0
         self.compress = _compressor(plan.compression)
-        self.survey: Survey | None = None
         self.lock: int | None = None
         if place.exists():
             raise Conflict(f"{str(place)!r:.200} exists; remove it, or choose another name.")
@@ -79,11 +78,10 @@ class TiffStore:
             self.part.mkdir(exist_ok=True)
             self.lock = _locked(self.part / "lock", str(self.place))
             found = self.part / "survey.json"
-            if found.is_file():
-                self.survey = Survey.from_dict(json.loads(found.read_text()))
-            else:
-                self.survey = survey()
-                _put(found, json.dumps(self.survey.to_dict()))
+            made = _survey_of(found)
+            if made is None:
+                made = survey()
+                _put(found, json.dumps(made.to_dict()))
             if fresh:
                 _put(self.part / "plan.json", json.dumps(self.plan.to_dict()))
             self.data = os.open(self.part / "tiles", os.O_RDWR | os.O_CREAT, 0o644)
@@ -98,7 +96,7 @@ class TiffStore:
             if mine and fresh and not (self.part / "plan.json").is_file():
                 shutil.rmtree(self.part, ignore_errors=True)
             raise
-        return self.survey
+        return made
 
     def done(self) -> set[int]:
         """Say which tiles are there, whole and undamaged."""
@@ -291,6 +289,14 @@ def _plan_of(path: Path, part: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         pass
     raise Conflict(f"{str(part)!r:.200} holds no plan that can be read; remove it to begin anew.")
+
+
+def _survey_of(path: Path) -> Survey | None:
+    """Read the survey; one that a failing machine has damaged is made again, and is the same."""
+    try:
+        return Survey.from_dict(json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError, AttributeError, TypeError, InvalidInput):
+        return None
 
 
 def _locked(path: Path, place: str) -> int:

@@ -62,6 +62,9 @@ class ZarrStore:
     def open(self, survey: Callable[[], Survey]) -> Survey:
         """Begin, or go on with what is there; the survey is made once and kept."""
         try:
+            if self.group is not None and self.group.attrs.get("complete"):
+                self.tiles = set(range(self.layout.count))  # stopped just before it appeared
+                return Survey({})
             if self.group is not None:
                 self._replay()
                 return Survey.from_dict(json.loads(self.group.attrs["survey"]))
@@ -105,9 +108,15 @@ class ZarrStore:
     def finish(self) -> None:
         """Take the journal away and let the folder appear."""
         try:
-            del self.group[_JOURNAL]
-            del self.group.attrs["survey"], self.group.attrs["plan"]
-            self.group.attrs["complete"] = True
+            self.group.attrs.put(
+                {
+                    _FACTS: self.plan.text,
+                    "plan": json.dumps(self.plan.to_dict()),
+                    "complete": True,
+                }
+            )
+            if _JOURNAL in self.group:
+                del self.group[_JOURNAL]
             if self.folder is not None:
                 Path(self.grown).rename(self.folder)
         except OSError as error:
@@ -130,7 +139,8 @@ class ZarrStore:
             return None
         except (OSError, ValueError, ImportError) as error:
             raise InvalidInput(f"{self.place!r:.200} cannot be opened: {error!s:.200}") from None
-        if group.attrs.get("complete") or "plan" not in group.attrs:
+        complete = self.folder is None and group.attrs.get("complete")
+        if complete or "plan" not in group.attrs:
             raise Conflict(f"{self.place!r:.200} exists; remove it, or choose another name.")
         self.plan.check(json.loads(str(group.attrs["plan"])), self.place, self.grown)
         return group

@@ -351,6 +351,27 @@ def test_damaged_chunks_are_made_anew(tmp_path: Path) -> None:
     assert np.array_equal(pixels_of(path), pixels_of(tmp_path / "b.tif"))
 
 
+def test_a_stop_at_the_very_end_costs_nothing(tmp_path: Path) -> None:
+    """A folder whose tiles are all there, but which had not moved to its place, only moves."""
+    path = tmp_path / "a.zarr"
+    poster(path, SCENE, 300, 200, tile=128)
+    path.rename(tmp_path / "a.zarr.part")
+    with pytest.raises(Conflict, match="max_iter"):
+        poster(path, replace(SCENE, max_iter=7), 300, 200, tile=128)
+    assert poster(path, SCENE, 300, 200, tile=128).made == 0
+    assert [one.name for one in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_damaged_survey_is_made_again(tmp_path: Path) -> None:
+    """Equalised colours stay the same when what was known of the whole picture is lost."""
+    path = tmp_path / "a.tif"
+    stopped(path, look=looks["histogram"])
+    (tmp_path / "a.tif.part" / "survey.json").write_text('{"smooth/outside": [[')
+    poster(path, SCENE, *SIZE, look=looks["histogram"], tile=128, memory_bytes=TIGHT)
+    poster(tmp_path / "b.tif", SCENE, *SIZE, look=looks["histogram"], tile=128)
+    assert np.array_equal(pixels_of(path), pixels_of(tmp_path / "b.tif"))
+
+
 def test_two_processes_do_not_make_the_same_poster(tmp_path: Path) -> None:
     """While one process makes a poster, another is told to wait."""
     path = tmp_path / "a.tif"
