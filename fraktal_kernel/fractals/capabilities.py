@@ -16,9 +16,8 @@ from pydantic import (
 
 from fraktal_kernel.core.capability import Artifact, Needs, Run, capability
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.escape import Grid, check_size
 from fraktal_kernel.fractals.palettes import palettes
-from fraktal_kernel.fractals.render import MAX_ANTIALIAS, render
+from fraktal_kernel.fractals.render import MAX_ANTIALIAS, check_possible, render
 from fraktal_kernel.fractals.resolve import raster_of
 from fraktal_kernel.fractals.scene import MAX_ITER, Scene
 
@@ -98,8 +97,7 @@ class RenderParams(BaseModel):
     @model_validator(mode="after")
     def _possible(self) -> RenderParams:
         try:
-            check_size(self.width, self.height)
-            Grid.of(self.scene, self.width * self.antialias, self.height * self.antialias)
+            check_possible(self.scene, self.width, self.height, self.antialias)
         except InvalidInput as error:
             raise ValueError(str(error)) from None
         return self

@@ -9,8 +9,10 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.formulas.formula import Formula
-from fraktal_kernel.fractals.geometry import Geometry
+from fraktal_kernel.fractals.colouring.look import Look
+from fraktal_kernel.fractals.formulas import Formula, formula_of
+from fraktal_kernel.fractals.geometry import Geometry, matrix_of
+from fraktal_kernel.fractals.scene import Scene
 
 DEVICES = ("auto", "cpu", "cuda")
 Progress = Callable[[float, str], object]
@@ -48,7 +50,35 @@ class Method(Protocol):
 
 # So many numbers of float64 between neighbouring pixels, and few points near the boundary are
 # carried astray by its rounding; with fewer than the second, all are.
-_EXACT, _USABLE = 2.0**28, 64.0
+EXACT, _USABLE = 2.0**28, 64.0
+
+
+def request_of(scene: Scene, width: int, height: int, threads: int | None = None) -> Request:
+    """Say what a scene needs of a picture of some size: the fields that its look paints.
+
+    Examples
+    --------
+    >>> from fraktal_kernel.fractals.scene import Scene
+    >>> request_of(Scene("burning_ship"), 80, 60).fields
+    ('smooth',)
+    """
+    view, seed = scene.view, scene.seed
+    look = look_of(scene)
+    return Request(
+        formula=formula_of(scene.formula, scene.parameters),
+        geometry=Geometry(view, width, height, matrix_of(view.rotation_deg, view.skew)),
+        max_iter=scene.max_iter,
+        fields=tuple(dict.fromkeys((*look.fields, *scene.fields))),
+        julia=(seed.re, seed.im) if seed else None,
+        threads=threads,
+    )
+
+
+def look_of(scene: Scene) -> Look:
+    """Give the look of a scene: its own, or that of its palette."""
+    if scene.look is not None:
+        return scene.look
+    return Look.default(scene.palette, scene.density, scene.offset)
 
 
 def plan_for(request: Request) -> Method:
@@ -66,7 +96,7 @@ def plan_for(request: Request) -> Method:
     from fraktal_kernel.fractals.perturbation import Perturbation, refusal
 
     steps = request.geometry.steps_a_pixel
-    if steps >= _EXACT:
+    if steps >= EXACT:
         return Float64(request)
     reason = refusal(request)
     if reason is None:

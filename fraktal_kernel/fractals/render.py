@@ -13,15 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.colouring import colours_of, indices_of
+from fraktal_kernel.fractals.colouring import colours_of, develop, indices_of, paint
+from fraktal_kernel.fractals.colouring.survey import Survey
 from fraktal_kernel.fractals.escape import Grid, Progress, check_size, fill, method_of
+from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.gallery import scenes
+from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.palettes import linear, palettes, srgb
+from fraktal_kernel.fractals.planner import EXACT, look_of, plan_for, request_of
 from fraktal_kernel.fractals.png import write_png
 from fraktal_kernel.fractals.scene import Scene
 
 MAX_ANTIALIAS = 4
+MAX_SAMPLES = 40_000_000
 _BAND_SAMPLES = 2_000_000
+# Pixels [h, w, 3], steps, and the method in words.
+Made = tuple[NDArray[np.uint8], int, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +39,7 @@ class Picture:
     ----------
     pixels : sRGB, uint8 [h, w, 3]
     scene : what it shows
-    iterations : steps ``z*z + c`` that were needed
+    iterations : steps ``z*z + c`` that were needed; 0 where the method does not count them
     seconds : time that it took, on the clock on the wall
     method : how it was computed, in words
     antialias : samples a side of each pixel
@@ -95,6 +102,66 @@ def render(
     n = antialias
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_ANTIALIAS:
         raise InvalidInput(f"antialias is {n!r:.60}; expected a whole number from 1 to 4.")
+    make = _plain if is_plain(scene, width * n) else _painted
+    pixels, iterations, method = make(scene, width, height, n, threads, progress, cancelled)
+    return Picture(pixels, scene, iterations, time.perf_counter() - began, method, n)
+
+
+def check_possible(scene: Scene, width: int, height: int, antialias: int) -> None:
+    """Refuse, before any work, what `render` cannot make."""
+    check_size(width, height)
+    if is_plain(scene, width * antialias):
+        return
+    samples = width * height * antialias**2
+    if samples > MAX_SAMPLES:
+        raise InvalidInput(
+            f"{samples} samples are more than the {MAX_SAMPLES} that such a scene can have in one "
+            "picture; choose a smaller size, less antialiasing, or make a poster."
+        )
+    plan_for(request_of(scene, width * antialias, height * antialias))
+
+
+def is_plain(scene: Scene, columns: int) -> bool:
+    """Say whether the quick way serves: the Mandelbrot set or a Julia set of it, in float64."""
+    plain = scene.formula == "mandelbrot" and not scene.parameters and scene.look is None
+    if not plain or not scene.view.straight:
+        return False
+    return Geometry(scene.view, columns, 1).steps_a_pixel >= EXACT
+
+
+def _painted(
+    scene: Scene,
+    width: int,
+    height: int,
+    n: int,
+    threads: int | None,
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+) -> Made:
+    """Make any scene: the planner says how, its look how it is painted."""
+    check_possible(scene, width, height, n)
+    request = request_of(scene, width * n, height * n, threads)
+    fields = empty_fields(request.fields, height * n, width * n)
+    method = plan_for(request).fill(fields, progress=progress, cancelled=cancelled)
+    look = look_of(scene)
+    light = paint(
+        fields, look, survey=Survey.of(fields, look), width_px=width * n, cancelled=cancelled
+    )
+    if n > 1:
+        light = light.reshape(height, n, width, n, 3).mean((1, 3), dtype=np.float32)
+    return develop(light, cancelled=cancelled), 0, method
+
+
+def _plain(
+    scene: Scene,
+    width: int,
+    height: int,
+    n: int,
+    threads: int | None,
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+) -> Made:
+    """Make a plain scene band by band, so that memory stays bounded."""
     grid = Grid.of(scene, width * n, height * n)
     table = colours_of(palettes[scene.palette])
     light = linear(table).astype(np.float32) if n > 1 else None
@@ -122,4 +189,4 @@ def render(
                 for x in range(n):
                     mean += light[index[y::n, x::n]]
             pixels[top : top + rows] = srgb(mean / (n * n))
-    return Picture(pixels, scene, iterations, time.perf_counter() - began, method_of(), n)
+    return pixels, iterations, method_of()

@@ -80,7 +80,10 @@ def test_without_folders_no_file_is_read(tmp_path: Path) -> None:
         ({"max_iter": float("nan")}, "max_iter"),
         ({"palette": "embr"}, "ember"),
         ({"antialias": 9}, "antialias"),
-        ({"scene": {"view": {"re": "0.3", "im": "0", "width": "1e-30"}}}, "float64"),
+        (
+            {"scene": {"formula": "newton", "view": {"re": "1", "im": "0", "width": "1e-30"}}},
+            "too deep",
+        ),
     ],
 )
 def test_bad_parameters_are_refused_with_a_sentence(params: dict[str, Any], says: str) -> None:

@@ -30,6 +30,7 @@ from fraktal_kernel.fractals import (
     scenes,
 )
 from fraktal_kernel.fractals.colouring import PLACES, TABLE_SIZE
+from fraktal_kernel.fractals.colouring.looks import looks
 from fraktal_kernel.fractals.palettes import from_oklab, linear, oklab, srgb
 
 
@@ -313,3 +314,31 @@ def test_png_bytes_are_what_pillow_reads(picture: Picture) -> None:
     with Image.open(io.BytesIO(picture.png())) as image:
         image.load()
         assert image.size == (32, 24)
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        Scene("burning_ship", View("-0.5", "0.5", "3.6"), max_iter=200),
+        Scene("z**3 + c*z", View("0", "0", "3.2", rotation_deg=30), max_iter=100),
+        Scene(view=View("-1.76866786283748881262741947", "0.0016455805468202094", "1e-19")),
+        Scene(view=View("-0.65", "0", "3.3"), look=looks["relief"], max_iter=200),
+    ],
+)
+@pytest.mark.parametrize("antialias", [1, 2])
+def test_any_scene_becomes_a_picture_that_makes_itself_again(scene: Scene, antialias: int) -> None:
+    """Other formulas, turned and deep views, and looks are drawn, and stand in the PNG."""
+    picture = render(scene, 48, 36, antialias=antialias)
+    assert picture.pixels.shape == (36, 48, 3)
+    assert picture.pixels.std() > 0 or scene.view.width == "1e-19"
+    again = read_scene(picture.png())
+    assert again == scene
+    assert (render(again, 48, 36, antialias=antialias).pixels == picture.pixels).all()
+
+
+def test_what_cannot_be_drawn_is_refused_before_any_work() -> None:
+    """Too deep for its formula, or too many samples for memory."""
+    with pytest.raises(InvalidInput, match="too deep"):
+        render(Scene("newton", View("0.5", "0.1", "1e-30")), 48, 36)
+    with pytest.raises(InvalidInput, match="poster"):
+        render(Scene("burning_ship"), 9000, 9000)
