@@ -165,7 +165,7 @@ class Approximation:
         self._start = int(layouts[-1].roots[0])
         if critical is not None:
             self._start += len(layouts[0].links)
-            self._layout = chained(*layouts, lengths[0])
+            self._layout = chained(layouts[0], layouts[1], lengths[0])
         values = [one.z[:length] for one, length in zip(orbits, lengths, strict=True)]
         self._orbit = np.concatenate(values).view(np.float64).reshape(-1, 2)
         self._far_orbit = settled_orbit(*self._tables) if self.deep else None

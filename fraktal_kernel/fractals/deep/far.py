@@ -182,7 +182,11 @@ def far(kind: Map, derivative: bool) -> Callable[..., bool]:
                         steps += 1
                 near = total(complex_of(orbit[j, 0], orbit[j, 1], orbit_e[j]), z)
                 a_size, z_size = size_of(near), size_of(z)
-                if links[at, LENGTH] == 0 or (near[0] == 0.0 and near[1] == 0.0) or below(*a_size, *z_size):
+                if (
+                    links[at, LENGTH] == 0
+                    or (near[0] == 0.0 and near[1] == 0.0)
+                    or below(*a_size, *z_size)
+                ):
                     z = near
                     at = roots[0]
             if n > max_iter:

@@ -31,6 +31,7 @@ _LEFT_OUT_BITS = 32
 # Neighbours must be so far apart in c' that float64 tells them well apart.
 _SPACING_BITS = -40
 _WIDEST = 1e50
+_FAR_OUT = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ def find(table: Table, pixels: Pixels, max_iter: int) -> Minibrot | None:
             continue
         bits = 2 * (math.log2(abs(a)) + a_e) + math.log2(m[0, 8]) + int(e[0, 4])
         radius = 2.0 ** min((bits - (_LEFT_OUT_BITS - NEAR_BITS)) / 2, math.log2(_WIDEST))
+        if abs(centre) - abs(stretch) * reach > _FAR_OUT:
+            continue  # the copy itself is not in view, and all points would leave at once
         if radius < max(8.0, 2 * (abs(centre) + abs(stretch) * reach)):
             continue
         return Minibrot(period, centre, stretch, radius, a, a_e, b, b_e, max_iter // period)

@@ -26,6 +26,8 @@ UP, DOWN, LENGTH, BEGIN = range(4)
 STEPS, SEGMENTS, POINT = range(3)
 # What stands in place of a segment, and of a count, when a point is done.
 DONE, INSIDE = -1, -1
+# An orbit that comes back so near, compared with its size, has been caught.
+_SAME = 1e-13
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
@@ -141,6 +143,8 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
             pr, pi = zr, zi
             s = load(slope, i)
             left = small = False
+            # What an orbit inside comes back to; it is looked at where it is near 0 (Brent).
+            kept_r, kept_i, returns, due = float("inf"), 0.0, 0, 1
             j = links[at, BEGIN]
             while True:
                 if steps + taken >= budget:
@@ -192,7 +196,12 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
                         j = 0
                         at = roots[0]
                         small = _larger(zr, zi) < smallest
-                        if small:
+                        if _larger(zr - kept_r, zi - kept_i) <= _SAME * _larger(zr, zi):
+                            n = max_iter + 1
+                        returns += 1
+                        if returns == due:
+                            kept_r, kept_i, due = zr, zi, 2 * due
+                        if small or n > max_iter:
                             break
                 if left or small or n > max_iter:
                     break
@@ -219,6 +228,11 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
                         zr, zi = pr, pi
                         j, at = 0, roots[0]
                         small = _larger(zr, zi) < smallest
+                        if _larger(zr - kept_r, zi - kept_i) <= _SAME * _larger(zr, zi):
+                            n = max_iter + 1
+                        returns += 1
+                        if returns == due:
+                            kept_r, kept_i, due = zr, zi, 2 * due
                         break
                 if left or small or n > max_iter:
                     break

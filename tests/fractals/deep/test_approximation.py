@@ -137,6 +137,19 @@ def test_small_copy_of_the_set_is_iterated_as_one(period: int) -> None:
     assert mirrored.mean() > 0.99
 
 
+def test_points_inside_are_caught_and_not_walked_to_the_end() -> None:
+    """An orbit that comes back is inside, however many steps it might be given."""
+    re, width = nucleus_near_minus_two(40)
+    few, many = (prepared("z**2 + c", re, "0", width, n) for n in (4000, 400_000_000))
+    few.minibrot = many.minibrot = None
+    first, second = filled(few, "iterations"), filled(many, "iterations")
+    inside = second["iterations"] == 400_000_000
+    assert inside.any()
+    still = first["iterations"] == 4000
+    assert not (inside & ~still).any() and inside.sum() > 0.9 * still.sum()
+    assert many.fill({"smooth": np.zeros((H, W))}) < 5000 * W * H
+
+
 @pytest.mark.parametrize(
     ("formula", "width"),
     [
@@ -189,7 +202,12 @@ def test_a_cancel_ends_it() -> None:
 
 @pytest.mark.parametrize(
     ("formula", "width"),
-    [("z**2 + c", "1e-25"), ("z**2 + c", "1e-400"), ("z**3 + c", "1e-90"), ("burning_ship", "1e-30")],
+    [
+        ("z**2 + c", "1e-25"),
+        ("z**2 + c", "1e-400"),
+        ("z**3 + c", "1e-90"),
+        ("burning_ship", "1e-30"),
+    ],
 )
 def test_julia_sets_go_as_deep(formula: str, width: str) -> None:
     """Points of a Julia set beside one of its own have the counts of full precision."""
