@@ -57,13 +57,13 @@ def checked_fields(names: object) -> tuple[str, ...]:
     """Take names of fields: known ones, each once; refuse what is none."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise InvalidInput(f"fields is {names!r:.60}; expected a list such as ('smooth',).")
-    wanted = tuple(dict.fromkeys(names))
+    wanted = list(names)
     if not wanted:
         raise InvalidInput(f"fields is empty; expected at least one of {', '.join(KINDS)}.")
     for name in wanted:
         if not isinstance(name, str) or name not in KINDS:
             raise unknown_name("field", str(name)[:60], list(KINDS))
-    return wanted
+    return tuple(dict.fromkeys(wanted))
 
 
 def empty_fields(names: Iterable[str], height: int, width: int) -> dict[str, NDArray[Any]]:

@@ -17,7 +17,7 @@ from fraktal_kernel.fractals.png import (
 )
 from fraktal_kernel.fractals.scene import Scene
 
-_SUFFIXES = (".png", ".json")
+_SUFFIXES = (".png", ".json", ".kfr", ".toml", ".xpf")
 
 
 def resolve_scene(
@@ -27,7 +27,8 @@ def resolve_scene(
 
     Parameters
     ----------
-    reference : a scene, a dict or JSON text of one, a name, or the path of a .png or .json file
+    reference : a scene, a dict or JSON text of one, a name, or the path of a .png, .json or .toml
+        file of ours, or of a .kfr, .toml or .xpf file of another program
     roots : folders that files may be read from; None allows every path, as a person at their own
         terminal expects, and an empty sequence allows none
 
@@ -42,8 +43,8 @@ def resolve_scene(
         return Scene.from_dict(reference)
     if not isinstance(reference, str):
         raise InvalidInput(
-            f"scene is {reference!r:.60}; expected a name, the path of a .png or .json file, "
-            "or a scene as JSON."
+            f"scene is {reference!r:.60}; expected a name, the path of a .png, .json, .toml, .kfr "
+            "or .xpf file, or a scene as JSON."
         )
     text = reference.strip()
     if text.startswith("{"):
@@ -89,11 +90,18 @@ def _allowed(text: str, roots: Sequence[str | Path] | None) -> Path:
 
 
 def _read(path: Path) -> Scene:
-    """Read a scene from a picture or a JSON file."""
-    if path.suffix.lower() == ".png":
+    """Read a scene from a picture, a JSON file, or a location of another program."""
+    suffix = path.suffix.lower()
+    if suffix == ".png":
         return read_scene(path)
-    if path.suffix.lower() != ".json":
-        raise InvalidInput(f"{path.name!r:.100} is no scene; expected a .png or .json file.")
+    if suffix not in _SUFFIXES:
+        raise InvalidInput(
+            f"{path.name!r:.100} is no scene; expected a file that ends in {', '.join(_SUFFIXES)}."
+        )
+    if suffix != ".json":
+        from fraktal_kernel.fractals.exchange import read_location
+
+        return read_location(path)[0]
     try:
         if not path.is_file():
             raise InvalidInput(f"{str(path)!r:.200} is no file; give the path of a .json scene.")
