@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.deep.approximation import FIELDS, Approximation, Pixels
 from fraktal_kernel.fractals.deep.kinds import map_of
+from fraktal_kernel.fractals.deep.stepwise import DEEPEST_BITS, Stepwise
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.planner import Progress, Request
+from fraktal_kernel.fractals.reference.orbit import Orbit
 from fraktal_kernel.fractals.reference.recurrences import recurrence_of
 from fraktal_kernel.fractals.reference.storage import kept_orbit
 
@@ -22,19 +24,50 @@ _REFERENCE = 0.5
 _ROUND = Context(prec=20, Emin=-(10**6), Emax=10**6)
 
 
-def refusal(request: Request) -> str | None:
-    """Say why a request cannot be computed this way; None if it can."""
-    lacking = [name for name in request.fields if name not in FIELDS]
-    if lacking:
-        return f"{', '.join(lacking)} cannot be computed there, only {', '.join(FIELDS)} can"
-    if request.julia is not None:
-        return "Julia sets do not go deeper"
-    if not request.formula.polynomial:
-        return f"{request.formula.name} is no polynomial, which alone go deeper"
+class Prepared(Protocol):
+    """A view with its reference: pixels may be filled, whole or through a window."""
+
+    pixels: Pixels
+
+    @property
+    def method(self) -> str:
+        """How it is computed, in words."""
+        ...
+
+    def fill(
+        self, out: Mapping[str, NDArray[Any]], *, row: int = 0, crew: Crew | None = None
+    ) -> int:
+        """Fill rows of fields, and give the steps that they took."""
+        ...
+
+
+def in_segments(request: Request) -> bool:
+    """Say whether whole segments of the orbit can be skipped: for most formulas and fields."""
+    if not set(request.fields) <= set(FIELDS):
+        return False
     try:
         map_of(recurrence_of(request.formula))
     except InvalidInput:
-        return f"{request.formula.name} is no power of z plus c and no fold of z*z plus c"
+        return False
+    return True
+
+
+def refusal(request: Request) -> str | None:
+    """Say why a request cannot be computed this way; None if it can."""
+    formula = request.formula
+    if not formula.polynomial:
+        return f"{formula.name} is no polynomial, which alone go deeper"
+    if in_segments(request):
+        return None
+    if formula.remembers:
+        return f"{formula.name} reads the z before, which does not go deeper"
+    if request.julia is not None:
+        return f"Julia sets of {formula.name} with these fields do not go deeper"
+    lacking = [name for name in request.fields if name not in Stepwise.fields]
+    if lacking:
+        return f"{', '.join(lacking)} cannot be computed there"
+    if request.geometry.pixel_parts[1] < DEEPEST_BITS:
+        return f"{formula.name} with these fields goes down to pixels of 2**{DEEPEST_BITS}"
     return None
 
 
@@ -54,34 +87,53 @@ class Perturbation:
         cancelled: Callable[[], bool] | None = None,
     ) -> str:
         """Fill arrays [h, w] by the names of their fields, and say in words how."""
+        prepared, reference = self.prepared(_part(progress, 0.0, _REFERENCE), cancelled)
+        crew = Crew(self.request.threads, _part(progress, _REFERENCE, 1.0), cancelled)
+        prepared.fill(out, crew=crew)
+        return f"{prepared.method}; {reference}"
+
+    def prepared(
+        self,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[Prepared, str]:
+        """Compute the reference and what follows from it alone; and say in words what it is."""
         request = self.request
-        view, geometry = request.geometry.view, request.geometry
+        formula, geometry, julia = request.formula, request.geometry, request.julia
+        view, radius = geometry.view, radius_of(geometry)
 
-        def part(since: float, until: float) -> Progress | None:
-            if progress is None:
-                return None
-            return lambda done, text: progress(since + done * (until - since), text)
+        def orbit_of(re: str, im: str, bits: int | None = None) -> Orbit:
+            return kept_orbit(
+                *(formula, re, im),
+                bits=bits,
+                max_iter=request.max_iter,
+                escape_radius=formula.escape_radius,
+                radius=None if bits else radius,
+                julia=julia,
+                progress=progress,
+                cancelled=cancelled,
+            )
 
-        orbit = kept_orbit(
-            *(request.formula, view.re, view.im),
-            max_iter=request.max_iter,
-            escape_radius=request.formula.escape_radius,
-            radius=radius_of(geometry),
-            progress=part(0.0, _REFERENCE),
-            cancelled=cancelled,
-        )
-        size, exponent = geometry.pixel_parts
-        approximation = Approximation(
-            orbit,
-            Pixels(geometry.width, geometry.height, size, exponent, geometry.matrix),
-            request.max_iter,
-            formula=request.formula,
-            escape_radius=request.formula.escape_radius,
-        )
-        crew = Crew(request.threads, part(_REFERENCE, 1.0), cancelled)
-        approximation.fill(out, crew=crew)
+        orbit = orbit_of(view.re, view.im)
         period = f" of period {orbit.period:,}" if orbit.period else ""
-        return f"{approximation.method}; reference{period} at {orbit.bits:,} bits"
+        words = f"reference{period} at {orbit.bits:,} bits"
+        size, exponent = geometry.pixel_parts
+        pixels = Pixels(geometry.width, geometry.height, size, exponent, geometry.matrix)
+        if in_segments(request):
+            # Points of a Julia set that come near 0 go on beside the orbit of 0.
+            critical = None if julia is None else orbit_of("0", "0", orbit.bits)
+            return (
+                Approximation(orbit, pixels, request.max_iter, formula=formula, critical=critical),
+                words,
+            )
+        c = complex(float(view.re), float(view.im))
+        return Stepwise(orbit, c, pixels, request.max_iter, formula=formula), words
+
+
+def _part(progress: Progress | None, since: float, until: float) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda done, text: progress(since + done * (until - since), text)
 
 
 def radius_of(geometry: Geometry) -> str:

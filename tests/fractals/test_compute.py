@@ -126,6 +126,21 @@ def test_what_was_not_asked_for_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"julia": ("-0.8", "0.156"), "re": "0.1", "im": "0.2"}, "linear approximation"),
+        ({"formula": "lambda", "re": "3.2", "im": "0.3"}, "each step"),
+        ({"fields": ("iterations", "stripe", "trap_point"), **FLAKE}, "each step"),
+    ],
+)
+def test_whatever_can_go_deep_does(given: dict[str, Any], word: str) -> None:
+    """Julia sets, any polynomial and sums over the orbit, each by the method that is for them."""
+    done = compute(**{"width": "1e-20", "size": (16, 12), "max_iter": 400, **given})
+    assert "perturbation" in done.method and word in done.method
+    assert (done.iterations >= 1).all()
+
+
+@pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"formula": "import os"}, "formula"),

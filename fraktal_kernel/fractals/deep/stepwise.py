@@ -22,7 +22,7 @@ from fraktal_kernel.fractals.machine import Kernel
 
 SUMS = ("stripe", "triangle", "trap_point", "trap_cross", "trap_circle", "atom")
 _BUDGET = 2_000_000
-_DEEPEST_BITS = -900
+DEEPEST_BITS = -900
 
 
 @lru_cache(maxsize=32)
@@ -60,10 +60,10 @@ class Stepwise:
                 f"{formula.name} is no polynomial of z and c alone, which a view beyond float64 "
                 "needs; choose a wider view or fewer pixels."
             )
-        if pixels.exponent < _DEEPEST_BITS:
+        if pixels.exponent < DEEPEST_BITS:
             raise InvalidInput(
                 f"a pixel is 2**{pixels.exponent} wide; {formula.name} and these fields go down "
-                f"to 2**{_DEEPEST_BITS}, choose a wider view or other fields."
+                f"to 2**{DEEPEST_BITS}, choose a wider view or other fields."
             )
         self.pixels, self.max_iter, self.formula = pixels, max_iter, formula
         beyond = np.flatnonzero(np.abs(orbit.z) > formula.escape_radius)

@@ -1,6 +1,6 @@
 """Pictures too large for the memory: computed, painted and stored tile by tile."""
 
 from fraktal_kernel.fractals.antialias import Antialias
-from fraktal_kernel.fractals.poster.make import Poster, poster, request_of
+from fraktal_kernel.fractals.poster.make import Poster, poster
 
-__all__ = ["Antialias", "Poster", "poster", "request_of"]
+__all__ = ["Antialias", "Poster", "poster"]

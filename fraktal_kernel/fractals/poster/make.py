@@ -23,11 +23,9 @@ from fraktal_kernel.fractals.antialias import Antialias, smoothed
 from fraktal_kernel.fractals.colouring import Look, Survey, develop, paint, reach
 from fraktal_kernel.fractals.escape import Progress, Stopped
 from fraktal_kernel.fractals.fields import KINDS, checked_fields
-from fraktal_kernel.fractals.formulas import formula_of
-from fraktal_kernel.fractals.geometry import Geometry, matrix_of
 from fraktal_kernel.fractals.lanes.crew import worker_count
 from fraktal_kernel.fractals.palettes.light import gamut_of
-from fraktal_kernel.fractals.planner import Request, plan_for
+from fraktal_kernel.fractals.planner import Request, look_of, plan_for, request_of
 from fraktal_kernel.fractals.poster.cells import MAX_SIDE, TILES, Cell, Layout, layout_for
 from fraktal_kernel.fractals.poster.plan import Plan, facts_of, survey_of
 from fraktal_kernel.fractals.poster.points import Fields, Points, points_of
@@ -89,27 +87,6 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of what is held; what is done stays."""
         ...
-
-
-def request_of(scene: Scene, width: int, height: int) -> tuple[Request, Look]:
-    """Say what a scene asks the engine for, at any size, and how it is painted.
-
-    Examples
-    --------
-    >>> from fraktal_kernel.fractals import scenes
-    >>> request_of(scenes["full_set"], 40_000, 30_000)[0].geometry.width
-    40000
-    """
-    seed, view = scene.seed, scene.view
-    look = scene.look or Look.default(scene.palette, scene.density, scene.offset)
-    request = Request(
-        formula=formula_of(scene.formula, scene.parameters),
-        geometry=Geometry(view, width, height, matrix_of(view.rotation_deg, view.skew)),
-        max_iter=scene.max_iter,
-        fields=tuple(dict.fromkeys((*look.fields, *scene.fields))),
-        julia=(seed.re, seed.im) if seed else None,
-    )
-    return request, look
 
 
 def poster(
@@ -335,7 +312,7 @@ def _asked(what: object, width: int | None, height: int | None) -> tuple[Request
     for name, value in (("width", width), ("height", height)):
         _side(name, value)
     assert width is not None and height is not None
-    return request_of(what, width, height)
+    return request_of(what, width, height), look_of(what)
 
 
 def _side(name: str, value: object) -> None:

@@ -15,16 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.antialias import Mask
-from fraktal_kernel.fractals.deep.approximation import Approximation, Pixels
 from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.float64 import Float64
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.fill import Slopes, fill
 from fraktal_kernel.fractals.lanes.task import Task
-from fraktal_kernel.fractals.perturbation import radius_of
+from fraktal_kernel.fractals.perturbation import Perturbation
 from fraktal_kernel.fractals.planner import Request, plan_for
 from fraktal_kernel.fractals.poster.cells import Cell
-from fraktal_kernel.fractals.reference.storage import kept_orbit
 
 Fields = dict[str, NDArray[Any]]
 Cancelled = Callable[[], bool] | None
@@ -58,7 +56,8 @@ def points_of(request: Request, cancelled: Cancelled = None) -> Points:
     method = plan_for(request)
     if isinstance(method, Float64):
         return _Lanes(request, method.task, method.slopes)
-    return _Deep(request, cancelled)
+    assert isinstance(method, Perturbation)
+    return _Deep(method, cancelled)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -102,24 +101,9 @@ class _Lanes:
 class _Deep:
     """Points as small differences from one orbit in arbitrary precision."""
 
-    def __init__(self, request: Request, cancelled: Cancelled) -> None:
-        self.request = request
-        geometry, formula = request.geometry, request.formula
-        orbit = kept_orbit(
-            *(formula, geometry.view.re, geometry.view.im),
-            max_iter=request.max_iter,
-            escape_radius=formula.escape_radius,
-            radius=radius_of(geometry),
-            cancelled=cancelled,
-        )
-        size, exponent = geometry.pixel_parts
-        self.whole = Approximation(
-            orbit,
-            Pixels(geometry.width, geometry.height, size, exponent, geometry.matrix),
-            request.max_iter,
-            formula=formula,
-            escape_radius=formula.escape_radius,
-        )
+    def __init__(self, method: Perturbation, cancelled: Cancelled) -> None:
+        self.request = method.request
+        self.whole, _ = method.prepared(cancelled=cancelled)
 
     def fields(
         self,

@@ -12,7 +12,7 @@ from fraktal_kernel.fractals import scenes
 from fraktal_kernel.fractals.antialias import Antialias, edges, places, smoothed
 from fraktal_kernel.fractals.colouring import paint
 from fraktal_kernel.fractals.palettes.light import lab_planes
-from fraktal_kernel.fractals.poster import request_of
+from fraktal_kernel.fractals.planner import look_of, request_of
 from fraktal_kernel.fractals.poster.cells import Cell
 from fraktal_kernel.fractals.poster.points import points_of
 
@@ -50,7 +50,8 @@ def test_samples_lie_one_in_each_square() -> None:
 
 def picture(n: int, threshold: float) -> tuple[Any, Any, Any]:
     """Smooth a scene; give the light before, after, and full supersampling with many samples."""
-    request, look = request_of(scenes["seahorse_valley"], *SIZE)
+    scene = scenes["seahorse_valley"]
+    request, look = request_of(scene, *SIZE), look_of(scene)
     points = points_of(request)
     cell = Cell(0, 0, SIZE[1], SIZE[0])
     asked = 0

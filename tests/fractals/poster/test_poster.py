@@ -23,8 +23,8 @@ from fraktal_kernel.fractals.compute import compute
 from fraktal_kernel.fractals.escape import Stopped
 from fraktal_kernel.fractals.formulas import formula_of
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
-from fraktal_kernel.fractals.planner import Request
-from fraktal_kernel.fractals.poster import Antialias, poster, request_of
+from fraktal_kernel.fractals.planner import Request, look_of, request_of
+from fraktal_kernel.fractals.poster import Antialias, poster
 from fraktal_kernel.fractals.scene import Scene
 from fraktal_kernel.fractals.storage import read_fields
 from fraktal_kernel.fractals.view import View
@@ -60,7 +60,7 @@ def test_a_poster_has_the_pixels_of_the_picture(tmp_path: Path) -> None:
     fields = compute(
         "mandelbrot", view.re, view.im, view.width, SCENE.max_iter, SIZE, ("smooth",)
     ).fields
-    expected = develop(paint(fields, request_of(SCENE, *SIZE)[1]))
+    expected = develop(paint(fields, look_of(SCENE)))
     assert np.array_equal(pixels_of(tmp_path / "a.tif"), expected)
     assert (done.tiles, done.made, done.size) == (24, 24, SIZE)
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
@@ -69,7 +69,7 @@ def test_a_poster_has_the_pixels_of_the_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["relief", "stripes", "glass", "atoms", "stalks"])
 def test_looks_show_no_seams(tmp_path: Path, name: str) -> None:
     """Cells of one tile give the pixels of one cell, also where light looks at its surroundings."""
-    request, _ = request_of(SCENE, *SIZE)
+    request = request_of(SCENE, *SIZE)
     whole, cut = tmp_path / "whole.tif", tmp_path / "cut.tif"
     poster(whole, request, look=looks[name], bits=16, tile=1024)
     poster(cut, request, look=looks[name], bits=16, tile=128, memory_bytes=TIGHT + (8 << 20))
@@ -93,7 +93,7 @@ def test_smooth_edges_show_no_seams(tmp_path: Path) -> None:
 
 def test_smooth_edges_with_light_show_no_seams(tmp_path: Path) -> None:
     """Samples between the pixels are lit by their own surroundings."""
-    request, _ = request_of(SCENE, 300, 200)
+    request = request_of(SCENE, 300, 200)
     pictures = []
     for tile, memory in ((512, 1 << 30), (128, TIGHT + (8 << 20))):
         path = tmp_path / f"{tile}.tif"
@@ -301,7 +301,7 @@ def test_a_cancel_takes_effect_soon(tmp_path: Path) -> None:
 
 def test_a_cancel_before_the_first_tile_leaves_nothing(tmp_path: Path) -> None:
     """Cancelled while it surveys the picture, a poster has nothing to keep."""
-    request, _ = request_of(SCENE, *SIZE)
+    request = request_of(SCENE, *SIZE)
     with pytest.raises(Stopped):
         poster(tmp_path / "a.tif", request, look=looks["histogram"], cancelled=lambda: True)
     assert list(tmp_path.iterdir()) == []
@@ -464,11 +464,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"memory_bytes": 1 << 20}, "memory_bytes is 1048576"),
     ({"memory_bytes": "much"}, "memory_bytes is 'much'"),
     ({"what": "seahorse"}, "no scene"),
-    ({"what": request_of(SCENE, 300, 200)[0]}, "leave out width"),
+    ({"what": request_of(SCENE, 300, 200)}, "leave out width"),
     ({"threads": 0}, "threads is 0"),
     (
         {
-            "what": replace(request_of(SCENE, 300, 200)[0], device="cuda"),
+            "what": replace(request_of(SCENE, 300, 200), device="cuda"),
             "width": None,
             "height": None,
         },
