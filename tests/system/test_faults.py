@@ -54,10 +54,11 @@ def sentence(answer: httpx.Response, status: int = 503) -> str:
 
 
 def begin_steps(bench: RemoteWorkbench, lines: Path) -> tuple[JobHandle, Path]:
-    """Submit a job of twelve steps, wait for the second, and give the gate to the others."""
+    """Submit a job of twelve steps, wait until two are noted, and give the gate to the others."""
     gate = lines.with_suffix(".gate")
     job = bench.submit("test.steps", count=12, file=lines, gate=gate)
-    until(lambda: lines.exists() and len(lines.read_text().splitlines()) == 2)
+    # Its progress follows the note of a step; the line in the file comes before that.
+    until(lambda: job.refresh().progress >= 2 / 12)
     return job, gate
 
 
