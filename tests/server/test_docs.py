@@ -51,7 +51,7 @@ def test_bodies_have_examples_that_work(client: httpx.Client, described: dict[st
     for name in ("JobRequest", "Answer", "SignIn", "TokenRequest"):
         assert schemas[name]["examples"]
     job = client.post("/api/jobs", json=schemas["JobRequest"]["examples"][0])
-    assert job.status_code == 201
+    assert job.status_code in (200, 201)  # its key may be known from another test
     client.delete(f"/api/jobs/{job.json()['id']}")
     token = client.post("/api/tokens", json=schemas["TokenRequest"]["examples"][0])
     assert token.status_code == 201

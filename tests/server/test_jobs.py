@@ -97,7 +97,7 @@ def test_jobs_of_others_do_not_exist(served: Served, client: httpx.Client) -> No
     """Another user's job is 404 in every way, and in no list."""
     number = submit(client, "served.files")["id"]
     wait_for(client, number, "succeeded")
-    ada = served.workbench.security.add_user("ada", "correct horse battery")
+    ada = served.workbench.security.add_user("ada of jobs", "correct horse battery")
     with served.client(served.token("read", "jobs", user_id=ada.user_id)) as other:
         path = f"/api/jobs/{number}"
         answers = [

@@ -180,13 +180,14 @@ def test_the_doctor_tells_what_a_sweep_will_free(tmp_path: Path) -> None:
 def test_a_server_killed_between_a_file_and_its_row_leaves_nothing(tmp_path: Path) -> None:
     """The file that a killed server left goes at the next start; its job makes it again."""
     server = Serving(tmp_path / "data", workers=1)
-    store, told = Store(server.settings().store), tmp_path / "told"
+    store, told, gate = Store(server.settings().store), tmp_path / "told", tmp_path / "gate"
     try:
         with server.start().workbench() as bench:
-            job = bench.submit("fault.stream", told=told, size_bytes=4 * 1024**2, chunk_pause_s=3)
+            job = bench.submit("fault.stream", told=told, gate=gate, size_bytes=4 * 1024**2)
             until(told.exists)
             lock = sqlite3.connect(server.data / "fraktal.db", isolation_level=None)
             lock.execute("BEGIN IMMEDIATE")  # from here on no row can be written
+            gate.touch()
             until(lambda: store.list("jobs"), what="the whole file")
             server.kill()
             lock.execute("ROLLBACK")
