@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -349,6 +349,7 @@ def test_a_worker_whose_server_is_gone_goes_on(workspace: Settings) -> None:
         max_size=6,
     )
 )
+@example({"logger": "."})
 def test_any_record_from_outside_is_one_good_line(record: dict[str, Any]) -> None:
     """Whatever a worker sends, the file stays JSON with one line a record."""
     made: list[str] = []

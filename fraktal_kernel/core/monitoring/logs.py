@@ -306,7 +306,8 @@ def write_record(record: Mapping[str, Any]) -> None:
     ready = {name: record.get(name) for name in FIRST} | dict(record)
     ready = clean(ready)
     level = logging.getLevelNamesMapping().get(str(ready["level"]).upper(), logging.INFO)
-    name = f"{ROOT}.{ready['logger']}" if ready["logger"] else ROOT
+    # An empty part in the name would hide the logger from those above it.
+    name = ".".join((ROOT, *filter(None, str(ready["logger"] or "").split("."))))
     ready |= {"level": logging.getLevelName(level).lower(), "event": str(ready["event"])}
     if not isinstance(ready["time"], str):
         ready["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
