@@ -1,5 +1,6 @@
 # make run     install what is missing, then open the workbench
-# make test    run every test          (ARGS="-k store" hands words on to pytest)
+# make test    run every test          (ARGS="-k store" hands words on to pytest;
+#              ARGS="--hypothesis-profile=fresh" draws new examples)
 # make bench   measure every figure    (ONLY=import_time measures one)
 # make check   format, lint and types
 # make docs    build the documentation into build/docs

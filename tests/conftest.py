@@ -24,6 +24,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples everywhere, so that a clone passes or fails for what is in it; new ones with
+# ARGS="--hypothesis-profile=fresh".
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("fresh", derandomize=False)
+settings.load_profile("steady")
 
 START_TIMEOUT_S = 240
 

@@ -8,11 +8,12 @@ True
 
 from fraktal_kernel.fractals.colouring import colour, indices
 from fraktal_kernel.fractals.compute import Computed, compute
-from fraktal_kernel.fractals.escape import Field, Stopped, escape
+from fraktal_kernel.fractals.escape import Field, escape
 from fraktal_kernel.fractals.formulas import formula_of, formulas
 from fraktal_kernel.fractals.gallery import scenes
 from fraktal_kernel.fractals.palettes import Palette, palettes
 from fraktal_kernel.fractals.png import read_scene
+from fraktal_kernel.fractals.progress import Stopped
 from fraktal_kernel.fractals.progressive import progressive
 from fraktal_kernel.fractals.render import Picture, render
 from fraktal_kernel.fractals.resolve import resolve_scene

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.escape import Progress, check_size
+from fraktal_kernel.fractals.escape import check_size
 from fraktal_kernel.fractals.fields import KINDS, checked_fields, empty_fields
 from fraktal_kernel.fractals.formulas import formula_of
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
 from fraktal_kernel.fractals.planner import Request, plan_for
+from fraktal_kernel.fractals.progress import Cancelled, Progress
 from fraktal_kernel.fractals.scene import MAX_ITER
 from fraktal_kernel.fractals.view import View, decimal_of, text_of
 
@@ -70,7 +71,7 @@ def compute(
     threads: int | None = None,
     shortcuts: bool | Collection[str] = True,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Computed:
     """Compute fields of a view.
 

@@ -14,14 +14,14 @@ from __future__ import annotations
 import os
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fraktal_kernel.fractals.escape import Progress, Stopped
+from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 
 # The most thorough of zlib's quick levels: pictures of bands get no smaller by the slow ones.
 LEVEL = 3
@@ -40,7 +40,7 @@ def deflated(
     level: int = LEVEL,
     threads: int | None = None,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Iterator[bytes]:
     """Yield a zlib stream of filtered rows, piece by piece in order.
 

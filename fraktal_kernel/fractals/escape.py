@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fraktal_kernel.errors import FraktalError, InvalidInput
+from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.progress import Cancelled, Progress
 from fraktal_kernel.fractals.scene import Scene
 
 MAX_PIXELS = 100_000_000
 SHORTCUTS = ("cardioid", "bulb", "period")
-
-Progress = Callable[[float, str], object]
-
-
-class Stopped(FraktalError):
-    """The computation was cancelled before it was complete."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +92,7 @@ def escape(
     threads: int | None = None,
     shortcuts: bool | Collection[str] = True,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Field:
     """Compute the escape time of every pixel of a scene.
 
@@ -159,7 +154,7 @@ def fill(
     threads: int | None = None,
     shortcuts: bool | Collection[str] = True,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> int:
     """Compute what is NaN in rows of a picture, and count the steps.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from fraktal_kernel.fractals.escape import shortcut_names
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.fill import fields_that_need_slopes, fill
 from fraktal_kernel.fractals.lanes.recipe import SHORTCUTS, slopes_of, task_of
-from fraktal_kernel.fractals.planner import Progress, Request
+from fraktal_kernel.fractals.planner import Request
+from fraktal_kernel.fractals.progress import Cancelled, Progress
 
 
 class Float64:
@@ -36,7 +37,7 @@ class Float64:
         out: Mapping[str, NDArray[Any]],
         *,
         progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: Cancelled | None = None,
     ) -> str:
         """Fill arrays [h, w] by the names of their fields, and say in words how."""
         crew = Crew(self.request.threads, progress, cancelled)

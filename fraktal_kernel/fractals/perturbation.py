@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Context, Decimal
 from typing import Any, Protocol
 
@@ -14,7 +14,8 @@ from fraktal_kernel.fractals.deep.kinds import map_of
 from fraktal_kernel.fractals.deep.stepwise import DEEPEST_BITS, Stepwise
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.crew import Crew
-from fraktal_kernel.fractals.planner import Progress, Request
+from fraktal_kernel.fractals.planner import Request
+from fraktal_kernel.fractals.progress import Cancelled, Progress, part_of
 from fraktal_kernel.fractals.reference.orbit import Orbit
 from fraktal_kernel.fractals.reference.recurrences import recurrence_of
 from fraktal_kernel.fractals.reference.storage import kept_orbit
@@ -84,18 +85,18 @@ class Perturbation:
         out: Mapping[str, NDArray[Any]],
         *,
         progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: Cancelled | None = None,
     ) -> str:
         """Fill arrays [h, w] by the names of their fields, and say in words how."""
-        prepared, reference = self.prepared(_part(progress, 0.0, _REFERENCE), cancelled)
-        crew = Crew(self.request.threads, _part(progress, _REFERENCE, 1.0), cancelled)
+        prepared, reference = self.prepared(part_of(progress, 0.0, _REFERENCE), cancelled)
+        crew = Crew(self.request.threads, part_of(progress, _REFERENCE, 1.0), cancelled)
         prepared.fill(out, crew=crew)
         return f"{prepared.method}; {reference}"
 
     def prepared(
         self,
         progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: Cancelled | None = None,
     ) -> tuple[Prepared, str]:
         """Compute the reference and what follows from it alone; and say in words what it is."""
         request = self.request
@@ -128,12 +129,6 @@ class Perturbation:
             )
         c = complex(float(view.re), float(view.im))
         return Stepwise(orbit, c, pixels, request.max_iter, formula=formula), words
-
-
-def _part(progress: Progress | None, since: float, until: float) -> Progress | None:
-    if progress is None:
-        return None
-    return lambda done, text: progress(since + done * (until - since), text)
 
 
 def radius_of(geometry: Geometry) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,10 +12,10 @@ from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.colouring.look import Look
 from fraktal_kernel.fractals.formulas import Formula, formula_of
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
+from fraktal_kernel.fractals.progress import Cancelled, Progress
 from fraktal_kernel.fractals.scene import Scene
 
 DEVICES = ("auto", "cpu", "cuda")
-Progress = Callable[[float, str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Method(Protocol):
         out: Mapping[str, NDArray[Any]],
         *,
         progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: Cancelled | None = None,
     ) -> str:
         """Fill arrays [h, w] by the names of their fields, and say in words how."""
         ...

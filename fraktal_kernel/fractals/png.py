@@ -12,7 +12,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.deflate import deflated
-from fraktal_kernel.fractals.escape import Progress
 from fraktal_kernel.fractals.palettes.light import Gamut, gamut_of
 from fraktal_kernel.fractals.palettes.profile import icc_profile
+from fraktal_kernel.fractals.progress import Cancelled, Progress
 from fraktal_kernel.fractals.scene import Scene
 
 SCENE = b"fraktal:scene"
@@ -51,7 +51,7 @@ def write_png(
     gamut: str = "srgb",
     threads: int | None = None,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> bytes:
     """Encode pixels [h, w, 3] of 8 or 16 bits as PNG with what it takes to make them again."""
     texts = {SCENE: json.dumps(scene.to_dict()).encode(), ANTIALIAS: str(antialias).encode()}
@@ -68,7 +68,7 @@ def encoded(
     gamut: str = "srgb",
     threads: int | None = None,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Iterator[bytes]:
     """Encode pixels as PNG, piece by piece, so that a large file is written as it comes.
 

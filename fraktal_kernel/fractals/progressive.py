@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.colouring import indices_of
-from fraktal_kernel.fractals.escape import Grid, Stopped, check_size, fill
+from fraktal_kernel.fractals.escape import Grid, check_size, fill
+from fraktal_kernel.fractals.progress import Stopped
 from fraktal_kernel.fractals.scene import Scene
 
 LEVELS = (9, 3, 1)

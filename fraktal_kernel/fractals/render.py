@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +14,14 @@ from numpy.typing import NDArray
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.colouring import colours_of, develop, indices_of, paint
 from fraktal_kernel.fractals.colouring.survey import Survey
-from fraktal_kernel.fractals.escape import Grid, Progress, check_size, fill, method_of
+from fraktal_kernel.fractals.escape import Grid, check_size, fill, method_of
 from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.gallery import scenes
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.palettes import linear, palettes, srgb
 from fraktal_kernel.fractals.planner import EXACT, look_of, plan_for, request_of
 from fraktal_kernel.fractals.png import write_png
+from fraktal_kernel.fractals.progress import Cancelled, Progress
 from fraktal_kernel.fractals.scene import Scene
 
 MAX_ANTIALIAS = 4
@@ -79,7 +79,7 @@ def render(
     antialias: int = 1,
     threads: int | None = None,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Picture:
     """Make a picture of a scene.
 
@@ -136,7 +136,7 @@ def _painted(
     n: int,
     threads: int | None,
     progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
+    cancelled: Cancelled | None,
 ) -> Made:
     """Make any scene: the planner says how, its look how it is painted."""
     check_possible(scene, width, height, n)
@@ -159,7 +159,7 @@ def _plain(
     n: int,
     threads: int | None,
     progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
+    cancelled: Cancelled | None,
 ) -> Made:
     """Make a plain scene band by band, so that memory stays bounded."""
     grid = Grid.of(scene, width * n, height * n)

@@ -11,7 +11,6 @@ import pytest
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals import compute, formulas
-from fraktal_kernel.fractals.escape import Stopped
 from fraktal_kernel.fractals.fields import KINDS, empty_fields
 from fraktal_kernel.fractals.float64 import Float64
 from fraktal_kernel.fractals.formulas import formula_of
@@ -19,6 +18,7 @@ from fraktal_kernel.fractals.formulas.exact import exact_start, exact_step
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
 from fraktal_kernel.fractals.perturbation import Perturbation
 from fraktal_kernel.fractals.planner import Request
+from fraktal_kernel.fractals.progress import Stopped
 from fraktal_kernel.fractals.view import View
 
 FLAKE = {

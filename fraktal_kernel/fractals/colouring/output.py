@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from fraktal_kernel.fractals.palettes.light import (
     into_gamut,
     mixed,
 )
+from fraktal_kernel.fractals.progress import Cancelled
 
 BITS = (8, 16, 32)
 _BLOCK = 1 << 16
@@ -32,7 +32,7 @@ def develop(
     gamut: str = "srgb",
     dither: bool = False,
     origin: tuple[int, int] = (0, 0),
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> NDArray[Any]:
     """Turn linear light [h, w, 3] of the sRGB primaries into pixels of a file.
 
@@ -62,7 +62,7 @@ def develop(
     tall = max(_BLOCK // max(columns, 1), 1)
     for first in range(0, rows, tall):
         if cancelled is not None and cancelled():
-            from fraktal_kernel.fractals.escape import Stopped
+            from fraktal_kernel.fractals.progress import Stopped
 
             raise Stopped("the picture was cancelled before it was complete.")
         part = light[first : first + tall]

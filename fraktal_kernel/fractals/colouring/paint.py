@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from fraktal_kernel.fractals.colouring.survey import Ranks, Survey, region, surv
 from fraktal_kernel.fractals.palettes.gradient import Palette, light_of_text
 from fraktal_kernel.fractals.palettes.light import lab_planes
 from fraktal_kernel.fractals.palettes.named import palette_of
+from fraktal_kernel.fractals.progress import Cancelled
 
 # So fine that neighbours differ by less than 8 of 65,536 levels.
 _TABLE = 1 << 16
@@ -38,7 +39,7 @@ def paint(
     survey: Survey | None = None,
     width_px: int | None = None,
     margin: tuple[int, int, int, int] = (0, 0, 0, 0),
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> NDArray[np.float32]:
     """Paint fields: linear light of the sRGB primaries, float32 [h, w, 3], before any clipping.
 
@@ -72,7 +73,7 @@ def paint(
     tall = max(_BLOCK // columns, 2 * far, 1)
     for first in range(top, rows - bottom, tall):
         if cancelled is not None and cancelled():
-            from fraktal_kernel.fractals.escape import Stopped
+            from fraktal_kernel.fractals.progress import Stopped
 
             raise Stopped("painting was cancelled before the picture was complete.")
         last = min(first + tall, rows - bottom)

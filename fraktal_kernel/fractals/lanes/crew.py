@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.escape import Progress, Stopped
+from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 
 _SPANS_A_THREAD = 16
 _LOOK_UP_S = 0.01
@@ -32,7 +32,7 @@ class Crew:
 
     threads: int | None = None
     progress: Progress | None = None
-    cancelled: Callable[[], bool] | None = None
+    cancelled: Cancelled | None = None
 
     def share(self, work: Work, rows: int, *, first: int = 0, step: int = 1) -> int:
         """Let them do the rows ``first, first + step, ...`` below ``rows``; adds up their steps.

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.antialias import Antialias, smoothed
 from fraktal_kernel.fractals.colouring import Look, Survey, develop, paint, reach
-from fraktal_kernel.fractals.escape import Progress, Stopped
 from fraktal_kernel.fractals.fields import KINDS, checked_fields
 from fraktal_kernel.fractals.lanes.crew import worker_count
 from fraktal_kernel.fractals.palettes.light import gamut_of
@@ -31,6 +30,7 @@ from fraktal_kernel.fractals.poster.plan import Plan, facts_of, survey_of
 from fraktal_kernel.fractals.poster.points import Fields, Points, points_of
 from fraktal_kernel.fractals.poster.tiff import TiffStore
 from fraktal_kernel.fractals.poster.zarrs import ZarrStore
+from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 from fraktal_kernel.fractals.scene import Scene
 
 # What painting a point takes beside its fields: planes of light, masks, pixels and tiles.
@@ -105,7 +105,7 @@ def poster(
     memory_bytes: int = 1 << 30,
     threads: int | None = None,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Poster:
     """Make a picture of up to 100,000 x 100,000 pixels, or go on with one that was stopped.
 
@@ -237,7 +237,7 @@ class _Painter:
     far: int
     bits: int
     gamut: str
-    cancelled: Callable[[], bool] | None
+    cancelled: Cancelled | None
 
     def ask(self) -> None:
         """End the work if somebody wants that."""

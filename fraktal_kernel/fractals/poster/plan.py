@@ -13,8 +13,8 @@ from fraktal_kernel.fractals.colouring import Look, Survey
 from fraktal_kernel.fractals.colouring.look import LENGTHS
 from fraktal_kernel.fractals.colouring.survey import surveyed
 from fraktal_kernel.fractals.fields import empty_fields
-from fraktal_kernel.fractals.planner import Progress, Request, plan_for
-from fraktal_kernel.fractals.poster.points import Cancelled
+from fraktal_kernel.fractals.planner import Request, plan_for
+from fraktal_kernel.fractals.progress import Cancelled, Progress
 from fraktal_kernel.fractals.scene import Scene
 
 # The small version of the picture that tells how often each value occurs.
@@ -91,7 +91,7 @@ def digest_of(data: bytes | memoryview) -> str:
 
 
 def survey_of(
-    request: Request, look: Look, progress: Progress | None, cancelled: Cancelled
+    request: Request, look: Look, progress: Progress | None, cancelled: Cancelled | None
 ) -> Survey:
     """Survey a small version of the picture, once for all of its tiles."""
     if not surveyed(look):

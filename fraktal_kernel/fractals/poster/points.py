@@ -7,7 +7,6 @@ the whole, not from a small view of its own.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -23,9 +22,9 @@ from fraktal_kernel.fractals.lanes.task import Task
 from fraktal_kernel.fractals.perturbation import Perturbation
 from fraktal_kernel.fractals.planner import Request, plan_for
 from fraktal_kernel.fractals.poster.cells import Cell
+from fraktal_kernel.fractals.progress import Cancelled
 
 Fields = dict[str, NDArray[Any]]
-Cancelled = Callable[[], bool] | None
 
 
 class Points(Protocol):
@@ -37,7 +36,7 @@ class Points(Protocol):
         by: tuple[float, float] = (0.0, 0.0),
         names: tuple[str, ...] = (),
         todo: Mask | None = None,
-        cancelled: Cancelled = None,
+        cancelled: Cancelled | None = None,
     ) -> Fields:
         """Compute the fields of a rectangle, moved by a part of a pixel.
 
@@ -51,7 +50,7 @@ class Points(Protocol):
         ...
 
 
-def points_of(request: Request, cancelled: Cancelled = None) -> Points:
+def points_of(request: Request, cancelled: Cancelled | None = None) -> Points:
     """Prepare the points of a picture by the method that the planner chooses."""
     method = plan_for(request)
     if isinstance(method, Float64):
@@ -89,7 +88,7 @@ class _Lanes:
         by: tuple[float, float] = (0.0, 0.0),
         names: tuple[str, ...] = (),
         todo: Mask | None = None,
-        cancelled: Cancelled = None,
+        cancelled: Cancelled | None = None,
     ) -> Fields:
         out = empty_fields(names or self.request.fields, *cell.shape)
         window = _Window(**self.shared, left=cell.left + by[0], top=cell.top + by[1])
@@ -101,7 +100,7 @@ class _Lanes:
 class _Deep:
     """Points as small differences from one orbit in arbitrary precision."""
 
-    def __init__(self, method: Perturbation, cancelled: Cancelled) -> None:
+    def __init__(self, method: Perturbation, cancelled: Cancelled | None) -> None:
         self.request = method.request
         self.whole, _ = method.prepared(cancelled=cancelled)
 
@@ -111,7 +110,7 @@ class _Deep:
         by: tuple[float, float] = (0.0, 0.0),
         names: tuple[str, ...] = (),
         todo: Mask | None = None,
-        cancelled: Cancelled = None,
+        cancelled: Cancelled | None = None,
     ) -> Fields:
         rows, columns = cell.shape
         pixels = self.whole.pixels

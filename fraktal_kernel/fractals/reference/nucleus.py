@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.escape import Stopped
 from fraktal_kernel.fractals.formulas import Formula
 from fraktal_kernel.fractals.machine import Kernel
+from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 from fraktal_kernel.fractals.reference.decimals import (
     bits_for,
     decimal_of,
@@ -26,7 +26,7 @@ from fraktal_kernel.fractals.reference.decimals import (
     log2,
     ratio,
 )
-from fraktal_kernel.fractals.reference.orbit import Orbit, Progress, reference_orbit
+from fraktal_kernel.fractals.reference.orbit import Orbit, reference_orbit
 from fraktal_kernel.fractals.reference.period import Frame
 from fraktal_kernel.fractals.reference.recurrences import Number, Recurrence, recurrence_of
 
@@ -138,7 +138,7 @@ def nucleus(
     radius: Number,
     power: int | None = None,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Nucleus:
     """Find the nucleus of a period near a point, to all the digits that its atom needs.
 
@@ -199,7 +199,7 @@ def _newton(
     bits: int,
     radius_log2: float,
     progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
+    cancelled: Cancelled | None,
 ) -> tuple[int, int]:
     """Run Newton's method until the steps are below ``2**-bits``; returns c times 2**bits."""
     g = gmpy2()
@@ -237,7 +237,7 @@ def _watched(
     period: int,
     step: int,
     progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
+    cancelled: Cancelled | None,
 ) -> Any:
     """Run through the steps, looking up every few milliseconds; returns the last one."""
     value, looked = None, time.perf_counter()

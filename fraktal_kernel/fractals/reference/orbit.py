@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
@@ -17,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.escape import Stopped
 from fraktal_kernel.fractals.formulas import Formula
+from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 from fraktal_kernel.fractals.reference.decimals import bits_for, fixed, gmpy2, ratio
 from fraktal_kernel.fractals.reference.engines import Engine, engine_for
 from fraktal_kernel.fractals.reference.period import PeriodFinder
@@ -29,7 +28,6 @@ MAX_BITS = 700_000
 _SLICE_S = 0.01
 _FIRST_SLICE = 16
 
-Progress = Callable[[float, str], object]
 Ended = Literal["escaped", "period", "limit"]
 
 
@@ -99,7 +97,7 @@ def reference_orbit(
     julia: tuple[Number, Number] | None = None,
     going_on: Orbit | None = None,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Orbit:
     """Compute the orbit of one point in arbitrary precision.
 
@@ -183,7 +181,7 @@ def _walk(
     finder: PeriodFinder | None,
     until_period: bool,
     progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
+    cancelled: Cancelled | None,
 ) -> tuple[NDArray[np.complex128], Ended, int]:
     """Advance in slices until something ends the orbit."""
     known = going_on.z if going_on is not None else np.array([start])

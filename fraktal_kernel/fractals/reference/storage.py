@@ -11,7 +11,6 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,11 +21,11 @@ import numpy as np
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.cache import cache_folder, keep, read_kept
 from fraktal_kernel.fractals.formulas import Formula
+from fraktal_kernel.fractals.progress import Cancelled, Progress
 from fraktal_kernel.fractals.reference.compression import Waypoints, compress, expand
 from fraktal_kernel.fractals.reference.decimals import bits_for, gmpy2, ratio
 from fraktal_kernel.fractals.reference.orbit import (
     Orbit,
-    Progress,
     points,
     reference_orbit,
     whole_limbs,
@@ -53,7 +52,7 @@ def kept_orbit(
     until_period: bool = True,
     julia: tuple[Number, Number] | None = None,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Orbit:
     """Give a reference orbit from the disk, or compute what is missing of it and keep it.
 

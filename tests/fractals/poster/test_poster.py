@@ -20,11 +20,11 @@ from fraktal_kernel.errors import Conflict, FraktalError, InvalidInput, Unavaila
 from fraktal_kernel.fractals import scenes
 from fraktal_kernel.fractals.colouring import develop, looks, paint, reach
 from fraktal_kernel.fractals.compute import compute
-from fraktal_kernel.fractals.escape import Stopped
 from fraktal_kernel.fractals.formulas import formula_of
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
 from fraktal_kernel.fractals.planner import Request, look_of, request_of
 from fraktal_kernel.fractals.poster import Antialias, poster
+from fraktal_kernel.fractals.progress import Stopped
 from fraktal_kernel.fractals.scene import Scene
 from fraktal_kernel.fractals.storage import read_fields
 from fraktal_kernel.fractals.view import View

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.escape import Stopped
+from fraktal_kernel.fractals.progress import Stopped
 from fraktal_kernel.fractals.reference import (
     atom_of,
     bits_for,

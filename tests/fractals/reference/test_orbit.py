@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.escape import Stopped
+from fraktal_kernel.fractals.progress import Stopped
 from fraktal_kernel.fractals.reference import reference_orbit
 from fraktal_kernel.fractals.reference.decimals import decimal_of, fixed
 from fraktal_kernel.fractals.reference.engines import (
