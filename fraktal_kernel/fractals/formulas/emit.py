@@ -8,6 +8,7 @@ each device's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fraktal_kernel.fractals.formulas.tape import Tape
@@ -17,6 +18,7 @@ _INTRINSIC = {"fma": "fmuladd", "abs": "fabs"} | dict.fromkeys(["copysign", "sqr
 _LIBRARY = ("exp", "log", "sin", "cos", "atan2")
 
 _PYTHON = {
+    "const": "{}",
     "add": "{} + {}",
     "sub": "{} - {}",
     "mul": "{} * {}",
@@ -100,11 +102,11 @@ def vector(builder: Any, tape: Tape, values: Sequence[Any]) -> list[Any]:
     return [registers[k] for k in tape.outputs]
 
 
-def source(tape: Tape, name: str, number: str = "{}") -> str:
+def source(tape: Tape, name: str, forms: Mapping[str, str] = MappingProxyType({})) -> str:
     """Write a tape as the source of a Python function of its inputs, for numba or for reading.
 
-    It calls ``fma, fabs, copysign, sqrt, exp, log, sin, cos, atan2, diffabs`` by these names, and
-    constants stand as ``number`` writes them, such as ``"float32({})"``.
+    It calls ``fma, fabs, copysign, sqrt, exp, log, sin, cos, atan2, diffabs`` by these names.
+    ``forms`` say how else to write some instructions, such as ``{"const": "float32({})"}``.
 
     Examples
     --------
@@ -116,12 +118,13 @@ def source(tape: Tape, name: str, number: str = "{}") -> str:
     if not name.isidentifier():
         raise ValueError(f"the function is to be named {name!r}, which is no name of a function.")
     first = len(tape.inputs)
+    written = {**_PYTHON, **forms}
     lines = [f"def {name}({', '.join(f'r{k}' for k in range(first))}):"]
     for k, (op, *args) in enumerate(tape.code, first):
         if op == "const":
-            value = number.format(repr(float(args[0])))
+            value = written["const"].format(repr(float(args[0])))
         else:
-            form = _PYTHON.get(op, op + "(" + ", ".join(["{}"] * len(args)) + ")")
+            form = written.get(op, op + "(" + ", ".join(["{}"] * len(args)) + ")")
             value = form.format(*[f"r{a}" for a in args])
         lines.append(f"    r{k} = {value}")
     results = ", ".join(f"r{k}" for k in tape.outputs)
@@ -153,10 +156,13 @@ def scalar(tape: Tape) -> Any:
 
 
 def defined(
-    tape: Tape, name: str, functions: Mapping[str, Any], number: str = "{}"
+    tape: Tape,
+    name: str,
+    functions: Mapping[str, Any],
+    forms: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[..., tuple[Any, ...]]:
     """Define the function that `source` writes: numbers of registers and ours, no user's text."""
     namespace = dict(functions)
-    exec(compile(source(tape, name, number), f"<tape {name}>", "exec"), namespace)
+    exec(compile(source(tape, name, forms), f"<tape {name}>", "exec"), namespace)
     made: Callable[..., tuple[Any, ...]] = namespace[name]
     return made

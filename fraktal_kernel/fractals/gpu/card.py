@@ -37,14 +37,12 @@ class Card:
     capability : of computing, such as (9, 0)
     multiprocessors : how many it has
     clock_hz : highest of its clocks; 0 unknown
-    memory_bytes : of its own
     """
 
     name: str
     capability: tuple[int, int] = (0, 0)
     multiprocessors: int = 0
     clock_hz: float = 0.0
-    memory_bytes: int = 0
 
     @property
     def slow_float64(self) -> bool:
@@ -100,9 +98,11 @@ def _asked() -> Card:
     from numba import cuda
 
     try:
-        cuda.compile_ptx(_nothing, (), cc=(8, 0))
+        from numba.cuda.core import config
+
+        config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # the last of the points fill no card
+        cuda.compile_ptx(_nothing, (), cc=(8, 0))  # which needs NVVM and NVRTC
         found = cuda.get_current_device()
-        memory = cuda.current_context().get_memory_info().total
     except Exception as error:  # of several packages, each with a tree of its own
         raise Unavailable(
             f"numba-cuda cannot use the GPU: {str(error).splitlines()[0]:.200}; see `fraktal "
@@ -114,7 +114,6 @@ def _asked() -> Card:
         tuple(found.compute_capability),
         int(found.MULTIPROCESSOR_COUNT),
         1e3 * float(found.CLOCK_RATE),
-        int(memory),
     )
 
 

@@ -17,10 +17,11 @@ from fraktal_kernel.fractals.lanes.recipe import SHORTCUTS, slopes_of, task_of
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.progress import Cancelled, Progress
 
-# Float32 has 2**29 times fewer numbers. Its rounding moves a point by some 30 of them (see
-# docs/fractals.md, "Devices"): with so many between neighbouring pixels, by 1/100 of a pixel.
-EXACT_SINGLE = 2.0**12
-_SINGLE_FIELDS = {"iterations", "smooth"}
+# Float32 has 2**29 times fewer numbers than float64; its rounding moves points near the boundary
+# by some dozens of them. With so many between neighbouring pixels at most one count in fifty is
+# another one in the views that were tried (docs/devices.md), which a picture does not show.
+EXACT_SINGLE = 2.0**14
+_SINGLE_FIELDS = {"smooth"}
 _LARGEST_SINGLE = 1e36
 _BY_PROCESSOR = ("period", "interior_distance")
 
@@ -60,10 +61,9 @@ class Escape:
 
 
 def in_single(request: Request) -> bool:
-    """Say whether float32 resolves a view so well that few counts can differ.
+    """Say whether float32 resolves a view so well that a picture of it is the same to the eye.
 
-    Only counts are given in float32: what else follows from an orbit would not be right to the
-    digits that its field has.
+    That is for pictures of continuous counts alone: who asks for other numbers means them.
     """
     formula, geometry = request.formula, request.geometry
     furthest = max(abs(float(geometry.view.re)), abs(float(geometry.view.im)))

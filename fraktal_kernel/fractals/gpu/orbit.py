@@ -11,8 +11,8 @@ from typing import Any
 
 from numba import cuda
 
-from fraktal_kernel.fractals.gpu.sweep import Z
-from fraktal_kernel.fractals.gpu.tapes import adapted, device, functions, kernel
+from fraktal_kernel.fractals.gpu.sweep import Z, place
+from fraktal_kernel.fractals.gpu.tapes import adapted, device, functions
 from fraktal_kernel.fractals.lanes.body import CARRIED, POINT
 from fraktal_kernel.fractals.lanes.tally import Arithmetic, Tally, emit_tally
 
@@ -40,8 +40,8 @@ class Written(Arithmetic):
         return self._line("{} - {}", a, b)
 
     def mul(self, a: Any, b: Any) -> Any:
-        """Write ``a * b``."""
-        return self._line("{} * {}", a, b)
+        """Write ``a * b``, which nothing is fused with."""
+        return self._line("times({}, {})", a, b)
 
     def div(self, a: Any, b: Any) -> Any:
         """Write ``a / b``."""
@@ -117,6 +117,7 @@ def orbit_of(tally: Tally) -> Any:
     again = tallied(tally)
     count, slopes, folds = len(tally.first), len(tally.slope), tally.folds
     has_slope = tally.start_slope is not None
+    placed = place()
     slope = adapted(tally.start_slope or body.start, POINT, body.parameters)
     four = body.carried == 4
     # The number of what is kept is the tally's, which a plain definition cannot say to numba.
@@ -153,10 +154,7 @@ def orbit_of(tally: Tally) -> Any:
             return
         i = points[k]
         n, end = steps[i], ends[i]
-        row, column = i // width, i % width
-        u, v = plane[2] + column, plane[3] - row
-        cr = plane[0] + plane[4] * (plane[5] * u + plane[6] * v)
-        ci = plane[1] + plane[4] * (plane[7] * u + plane[8] * v)
+        cr, ci = placed(plane, i // width, i % width)
         zr, zi, pr, pi = cr, ci, 0.0, 0.0
         scale = plane[4]
         if julia:
@@ -195,4 +193,4 @@ def orbit_of(tally: Tally) -> Any:
         if n < end:
             onward[cuda.atomic.add(left, 0, 1)] = i
 
-    return kernel(orbit)
+    return cuda.jit(orbit)

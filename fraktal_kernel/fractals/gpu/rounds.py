@@ -43,6 +43,8 @@ def in_rounds(
     Stopped
         when the crew's ``cancelled`` says so, after the launch that is running
     """
+    if not len(points):
+        return
     here, onward = cuda.to_device(points), cuda.to_device(points)
     left, nothing = cuda.to_device(np.zeros(1, np.int32)), np.zeros(1, np.int32)
     total = many = len(points)

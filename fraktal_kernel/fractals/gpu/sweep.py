@@ -14,11 +14,25 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from fraktal_kernel.fractals.gpu.tapes import adapted, device, functions, kernel
+from fraktal_kernel.fractals.gpu.tapes import adapted, device, functions
 from fraktal_kernel.fractals.lanes.body import CARRIED, POINT, Body
 from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, INSIDE, PERIOD
 
 Z = CARRIED + POINT
+
+
+@lru_cache
+def place() -> Any:
+    """Make ``placed(plane, row, column)``, the point of a pixel, rounded as everywhere else."""
+    times = functions()["times"]
+
+    def placed(plane: Any, row: int, column: int) -> Any:
+        u, v = plane[2] + column, plane[3] - row
+        x = plane[0] + times(plane[4], times(plane[5], u) + times(plane[6], v))
+        y = plane[1] + times(plane[4], times(plane[7], u) + times(plane[8], v))
+        return x, y
+
+    return device(placed)
 
 
 @lru_cache(maxsize=64)
@@ -27,6 +41,7 @@ def sweep_of(body: Body, single: bool = False) -> Any:
     number = functions(single)["number"]
     moved = adapted(body.step, Z, body.parameters, single)
     start = adapted(body.start, POINT, body.parameters, single)
+    placed = place()
     zero, infinite = number(0.0), number(np.inf)
     block, escapes, converges, checked = body.block, body.escapes, body.converges, body.checked
     four = body.carried == 4
@@ -79,10 +94,7 @@ def sweep_of(body: Body, single: bool = False) -> Any:
             return
         i = points[k]
         n = steps[i]
-        row, column = i // width, i % width
-        u, v = plane[2] + column, plane[3] - row
-        x = plane[0] + plane[4] * (plane[5] * u + plane[6] * v)
-        y = plane[1] + plane[4] * (plane[7] * u + plane[8] * v)
+        x, y = placed(plane, i // width, i % width)
         cr, ci = number(x), number(y)
         if julia:
             cr, ci = number(plane[9]), number(plane[10])
@@ -180,7 +192,7 @@ def sweep_of(body: Body, single: bool = False) -> Any:
         if not settled:
             onward[cuda.atomic.add(left, 0, 1)] = i
 
-    return kernel(sweep)
+    return cuda.jit(sweep)
 
 
 @lru_cache(maxsize=64)
@@ -215,4 +227,4 @@ def smooth_of(escapes: bool, converges: bool) -> Any:
             nu = nu if nu > 0.0 else 0.0
         out[i] = nu
 
-    return kernel(smooth)
+    return cuda.jit(smooth)

@@ -1,8 +1,9 @@
 """Functions for CUDA kernels: made from tapes, in float64 or in float32, real or simulated.
 
-Every multiply-add is one that a tape asks for, so that a card rounds as the lanes of a processor
-do. numba's simulator (``NUMBA_ENABLE_CUDASIM=1``) runs the same source in Python; there a
-multiply-add is worked out with whole numbers and rounded once, too.
+Every multiply-add is one that a tape asks for, and no other product is fused with a sum, so that
+a card rounds as the lanes of a processor do. numba's simulator (``NUMBA_ENABLE_CUDASIM=1``) runs
+the same source in Python; there a multiply-add is worked out with whole numbers and rounded once,
+too.
 """
 
 from __future__ import annotations
@@ -29,16 +30,11 @@ def simulated() -> bool:
     return bool(config.ENABLE_CUDASIM)
 
 
-def kernel(function: Callable[..., None]) -> Any:
-    """Compile a function as a kernel, which does not fuse what was not fused."""
-    return cuda.jit(function) if simulated() else cuda.jit(function, fma=False)
-
-
 def device(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels call; it stands within them, not beside them."""
     if simulated():
         return cuda.jit(device=True)(function)
-    return cuda.jit(device=True, forceinline=True, fma=False)(function)
+    return cuda.jit(device=True, forceinline=True)(function)
 
 
 @lru_cache
@@ -49,10 +45,11 @@ def functions(single: bool = False) -> dict[str, Any]:
 
     if simulated():
         known: dict[str, Any] = {name: _quiet(f, kind) for name, f in _NUMPY.items()}
-        known["fma"] = _fma_single if single else _fma
+        known |= {"fma": _fma_single if single else _fma, "times": _times}
     else:
         known = {name: getattr(math, name) for name in _NUMPY}
         known["fma"] = device(lambda a, b, c: cuda.fma(a, b, c))
+        known["times"] = device(_single_times() if single else _double_times())
     fabs, copysign = known["fabs"], known["copysign"]
 
     def diffabs(reference: Any, small: Any) -> Any:
@@ -82,7 +79,25 @@ def device_tape(tape: Tape, single: bool = False) -> Any:
     Its arguments are the inputs of the tape, all float64, or float32 if ``single``; it gives a
     tuple of the outputs.
     """
-    return device(defined(tape, "body", functions(single), "number({})" if single else "{}"))
+    forms = {"mul": "times({}, {})"} | ({"const": "number({})"} if single else {})
+    return device(defined(tape, "body", functions(single), forms))
+
+
+def _times(a: Any, b: Any) -> Any:
+    """Give ``a*b``, which the simulator fuses with nothing."""
+    return a * b
+
+
+def _double_times() -> Callable[..., Any]:
+    """Give a product that the compiler does not fuse with a sum that it goes into."""
+    product = cuda.libdevice.dmul_rn
+    return lambda a, b: product(a, b)
+
+
+def _single_times() -> Callable[..., Any]:
+    """Give the same in float32."""
+    product = cuda.libdevice.fmul_rn
+    return lambda a, b: product(a, b)
 
 
 def _quiet(function: Callable[..., Any], kind: Any) -> Callable[..., Any]:

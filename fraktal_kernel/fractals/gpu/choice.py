@@ -1,0 +1,80 @@
+"""Whether a card computes what is asked for: by size and depth, and only where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from fraktal_kernel.errors import Unavailable
+from fraktal_kernel.fractals.gpu.card import Card, card, likely, simulation
+from fraktal_kernel.fractals.progress import Cancelled, Progress
+
+if TYPE_CHECKING:
+    from fraktal_kernel.fractals.planner import Method, Request
+
+# Fewer operations than that, at most, and the processor is done before a card's kernels are
+# compiled: some seconds of a few cores.
+_WORTH = 3e10
+
+
+def worth(request: Request) -> bool:
+    """Say whether a picture may be so much work that a card is worth being asked for."""
+    points = request.geometry.width * request.geometry.height
+    return points * request.max_iter * request.formula.step.operations >= _WORTH
+
+
+def chosen_card(request: Request) -> Card | None:
+    """Give the card that is to compute, or None for the processor.
+
+    Raises
+    ------
+    Unavailable
+        where ``"cuda"`` was asked for, and no card answers
+    """
+    if request.device == "cuda":
+        return card()
+    if request.device == "cpu" or simulation() or not worth(request) or not likely():
+        return None
+    try:
+        return card()
+    except Unavailable:
+        return None
+
+
+def on_card(request: Request, method: Method) -> Method:
+    """Give a method of the card in place of one of the processor, where that is to be.
+
+    Parameters
+    ----------
+    request : what is asked for
+    method : what the processor would do
+    """
+    card = chosen_card(request)
+    if card is None:
+        return method
+    from fraktal_kernel.fractals.float64 import Float64
+    from fraktal_kernel.fractals.gpu.escape import Escape
+
+    if isinstance(method, Float64):
+        return Escape(request, card)
+    return Instead(method, "views beyond float64 are not for cards yet")
+
+
+class Instead:
+    """What the processor computes although a card was asked for; the result says why."""
+
+    def __init__(self, method: Method, reason: str) -> None:
+        self.method, self.reason, self.device = method, reason, method.device
+
+    def fill(
+        self,
+        out: Mapping[str, NDArray[Any]],
+        *,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> str:
+        """Fill arrays [h, w] by the names of their fields, and say in words how."""
+        words = self.method.fill(out, progress=progress, cancelled=cancelled)
+        return f"{words}; by the processor, because {self.reason}"
