@@ -76,6 +76,7 @@ class Perturbation:
     """Compute one orbit in arbitrary precision, and all pixels as differences from it."""
 
     device = "cpu"
+    approximation = Approximation
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -124,7 +125,9 @@ class Perturbation:
             # Points of a Julia set that come near 0 go on beside the orbit of 0.
             critical = None if julia is None else orbit_of("0", "0", orbit.bits)
             return (
-                Approximation(orbit, pixels, request.max_iter, formula=formula, critical=critical),
+                self.approximation(
+                    orbit, pixels, request.max_iter, formula=formula, critical=critical
+                ),
                 words,
             )
         c = complex(float(view.re), float(view.im))

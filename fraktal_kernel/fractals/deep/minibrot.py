@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.deep.table import NEAR_BITS, NOWHERE, Table
 from fraktal_kernel.fractals.lanes.body import QUADRATIC
+from fraktal_kernel.fractals.lanes.fill import LANES, Walks
 from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, INSIDE, PERIOD, TO_DO
 from fraktal_kernel.fractals.lanes.tally import Tally
-from fraktal_kernel.fractals.lanes.task import Task, count, remember
+from fraktal_kernel.fractals.lanes.task import Task
 
 if TYPE_CHECKING:
     from fraktal_kernel.fractals.deep.approximation import Pixels
@@ -46,6 +47,7 @@ class Minibrot:
     scale, scale_exponent : A
     slope, slope_exponent : B for the size of a pixel
     steps : at most so many of ``w*w + c'``
+    walks : who does them
     """
 
     period: int
@@ -57,6 +59,7 @@ class Minibrot:
     slope: complex
     slope_exponent: int
     steps: int
+    walks: Walks = LANES
 
     def begin(self, pixels: Pixels, row: int, rows: int, slopes: bool, crew: Crew) -> Begun:
         """Iterate w for some rows of a picture."""
@@ -77,13 +80,13 @@ class Minibrot:
         )
         counts = np.full((rows, pixels.width), TO_DO, np.int64)
         last = np.zeros((rows, pixels.width), np.complex128)
-        count(task, counts, last=last, row=row, crew=crew)
+        self.walks.count(task, counts, last=last, row=row, crew=crew)
         slope = np.zeros_like(last)
         if slopes:
             from fraktal_kernel.fractals.formulas import formulas
 
             tally = Tally(QUADRATIC, ("derivative",), formulas["mandelbrot"].jacobian, None, False)
-            kept, _ = remember(task, tally, counts, row=row, crew=crew)
+            kept, _ = self.walks.remember(task, tally, counts, row=row, crew=crew)
             slope = kept[tally.slope[0]] + 1j * kept[tally.slope[1]]
         return Begun(self, counts.reshape(-1), last.reshape(-1), slope.reshape(-1))
 

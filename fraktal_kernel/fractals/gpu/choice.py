@@ -59,7 +59,13 @@ def on_card(request: Request, method: Method) -> Method:
 
     if isinstance(method, Float64):
         return Escape(request, card)
-    return Instead(method, "views beyond float64 are not for cards yet")
+    from fraktal_kernel.fractals.perturbation import in_segments
+
+    if in_segments(request):
+        from fraktal_kernel.fractals.gpu.deep import Deep
+
+        return Deep(request, card)
+    return Instead(method, "a card takes segments of an orbit, and this goes step by step")
 
 
 class Instead:

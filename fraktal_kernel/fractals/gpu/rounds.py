@@ -19,10 +19,39 @@ LAUNCH_S = 0.010
 _GROWTH = 4
 _MOST_BLOCKS = 1 << 24
 THREADS = 128
+_NONE = np.zeros(1, np.int32)
 
 # ``launch(grid, points, many, onward, left, blocks)`` walks the first ``many`` of the points so
 # many blocks on, and puts those that are not done into ``onward``, their number into ``left``.
 Launch = Callable[[tuple[int, int], Any, int, Any, Any, int], None]
+
+
+class Rounds:
+    """Launches one after the other, each with the points that the one before it left.
+
+    Parameters
+    ----------
+    launch : what walks on, see `Launch`
+    points : which points
+    """
+
+    def __init__(self, launch: Launch, points: NDArray[np.int32]) -> None:
+        self.many, self.blocks, self.reached = len(points), 1, 0
+        self._launch = launch
+        if self.many:
+            self._here, self._onward = cuda.to_device(points), cuda.to_device(points)
+            self._left = cuda.to_device(_NONE)
+
+    def go(self) -> None:
+        """Launch once, and wait for it."""
+        began = time.perf_counter()
+        self._left.copy_to_device(_NONE)
+        grid = -(-self.many // THREADS), THREADS
+        self._launch(grid, self._here, self.many, self._onward, self._left, self.blocks)
+        self.many = int(self._left.copy_to_host()[0])
+        self.reached += self.blocks
+        self.blocks = paced(self.blocks, time.perf_counter() - began)
+        self._here, self._onward = self._onward, self._here
 
 
 def in_rounds(
@@ -32,8 +61,7 @@ def in_rounds(
 
     Parameters
     ----------
-    launch : what walks on, see `Launch`
-    points : which points
+    launch, points : as `Rounds` takes them
     block : steps in a block
     longest : most steps that a point can take
     crew : whom to tell how far it is, and who may stop it
@@ -43,24 +71,14 @@ def in_rounds(
     Stopped
         when the crew's ``cancelled`` says so, after the launch that is running
     """
-    if not len(points):
-        return
-    here, onward = cuda.to_device(points), cuda.to_device(points)
-    left, nothing = cuda.to_device(np.zeros(1, np.int32)), np.zeros(1, np.int32)
-    total = many = len(points)
-    blocks, reached = 1, 0
-    while many:
+    rounds, total = Rounds(launch, points), len(points)
+    while rounds.many:
         if crew.cancelled is not None and crew.cancelled():
             raise Stopped("the computation was cancelled before the picture was complete.")
-        began = time.perf_counter()
-        left.copy_to_device(nothing)
-        launch((-(-many // THREADS), THREADS), here, many, onward, left, blocks)
-        many = int(left.copy_to_host()[0])  # which waits for the launch
-        reached += blocks * block
-        blocks = paced(blocks, time.perf_counter() - began)
-        here, onward = onward, here
+        rounds.go()
         if crew.progress is not None:
-            done = total - many * (1 - min(1.0, reached / max(1, longest)))
+            part = min(1.0, rounds.reached * block / max(1, longest))
+            done = total - rounds.many * (1 - part)
             crew.progress(done / total, f"points {int(done)}/{total}")
 
 
