@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from fraktal_kernel.errors import Unavailable
@@ -31,9 +32,12 @@ from fraktal_kernel.fractals.lanes.task import Task
 from fraktal_kernel.fractals.view import View
 
 VIEW = View("-0.25", "0", "1.6")
-SIZE, MAX_ITER, ROUNDS = (2400, 1500), 5000, 5
+SIZE, MAX_ITER, ROUNDS = (2400, 1500), 1_000_000, 5
 SMALLER = 8  # as large is each side of the processor's picture
 OPERATIONS = 4
+PICTURE = (1600, 1200)
+LOCATIONS = Path(__file__).with_name("locations.json")
+DEEP = ("minibrot_e21", "burning_ship_e101", "dinkydau_flake_e157")
 SEAHORSE = {"re": "-0.7436438870371587", "im": "0.13182590420531197", "width": "1e-2"}
 
 
@@ -108,7 +112,7 @@ def measure(found: Card) -> list[dict[str, Any]]:
                 "ratio": rate / processor,
             }
         )
-    given = {"size": (1600, 1200), "max_iter": 25_000, "fields": ("smooth",), **SEAHORSE}
+    given = {"size": PICTURE, "max_iter": 25_000, "fields": ("smooth",), **SEAHORSE}
     for name, formula in (("seahorse", "mandelbrot"), ("typed", "z**3 + c*z")):
         here, there = (
             seconds(lambda d=device, f=formula: compute(f, device=d, **given), 3)
@@ -120,6 +124,28 @@ def measure(found: Card) -> list[dict[str, Any]]:
                 "value": here,
                 "unit": "s",
                 "peer": f"{cores}, with the same shortcuts",
+                "ratio": there / here,
+            }
+        )
+    # Deep views are timed with their orbits kept, which the processor computes in any case.
+    for name in DEEP:
+        view = next(view for view in json.loads(LOCATIONS.read_text()) if view["name"] == name)
+        asked = {key: view[key] for key in ("re", "im", "width", "max_iter")}
+        here, there = (
+            seconds(
+                lambda d=device, v=view, a=asked: compute(
+                    v["formula"], size=PICTURE, device=d, **a
+                ),
+                1,
+            )
+            for device in ("cuda", "cpu")
+        )
+        figures.append(
+            {
+                "figure": f"gpu_deep_{name}",
+                "value": here,
+                "unit": "s",
+                "peer": f"{cores}, the same tables",
                 "ratio": there / here,
             }
         )

@@ -28,7 +28,7 @@ from packaging.requirements import Requirement
 from fraktal_kernel.cli.screen import size
 from fraktal_kernel.core.settings import Settings, load_settings
 from fraktal_kernel.core.workspace import read_address
-from fraktal_kernel.errors import FraktalError, Unavailable
+from fraktal_kernel.errors import FraktalError, MissingExtra, Unavailable
 
 if TYPE_CHECKING:
     from fraktal_kernel.core.store import Store
@@ -288,8 +288,10 @@ def _gpu(_settings: Settings) -> Finding:
 
     try:
         name = card().name
+    except MissingExtra as error:
+        return Finding("GPU", OFF, f"{found}; {error}", "make install EXTRAS=gpu")
     except Unavailable as error:
-        return Finding("GPU", OFF, f"{found}; not in use: {error}", "make install EXTRAS=gpu")
+        return Finding("GPU", OFF, f"{found}; not in use: {error}", "check the NVIDIA driver")
     return Finding("GPU", OK, f"{found}; fractals can be computed on {name}")
 
 

@@ -6,7 +6,11 @@ it is. Simulated kernels are Python, so the pictures are tiny then.
 
 from __future__ import annotations
 
+import json
+import re
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +31,8 @@ from fraktal_kernel.fractals.view import View
 
 SIZE, MAX_ITER = ((12, 9), 40) if simulation() else ((240, 180), 1500)
 EVERYTHING = tuple(KINDS)
+LOCATIONS = Path(__file__).resolve().parents[3] / "benchmarks/locations.json"
+VIEWS = {view["name"]: view for view in json.loads(LOCATIONS.read_text())}
 PLACES: Mapping[str, tuple[str, str, str]] = {
     "burning_ship": ("-0.5", "0.5", "3.5"),
     "newton": ("0.1", "0.05", "3"),
@@ -38,8 +44,8 @@ PLACES: Mapping[str, tuple[str, str, str]] = {
 
 def both(formula: str, fields: tuple[str, ...], **given: Any) -> tuple[Any, Any]:
     """Compute the same on the processor and on the card."""
-    re, im, width = PLACES.get(formula, ("-0.6", "0.1", "3.3"))
-    asked = {"re": re, "im": im, "width": width, "max_iter": MAX_ITER, "size": SIZE} | given
+    x, y, width = PLACES.get(formula, ("-0.6", "0.1", "3.3"))
+    asked = {"re": x, "im": y, "width": width, "max_iter": MAX_ITER, "size": SIZE} | given
     one = compute(formula, fields=fields, device="cpu", **asked)
     other = compute(formula, fields=fields, device="cuda", **asked)
     assert other.device == card().name and "float64 on CUDA" in other.method
@@ -133,6 +139,80 @@ def test_float32_is_only_for_what_it_resolves() -> None:
     assert Escape(requested("mandelbrot"), games).single
     assert not Escape(requested("mandelbrot"), Card("of a centre", (9, 0))).single
     assert not Escape(requested("newton"), games).single
+
+
+DEEP: Mapping[str, tuple[str, dict[str, Any], str]] = {
+    "segments of many stages": (
+        "mandelbrot",
+        {
+            "re": "-1.76866786283748881262741947",
+            "im": "0.00164558054682020943032590",
+            "width": "1.2e-21",
+            "max_iter": 9000,
+        },
+        "6 stages on CUDA",
+    ),
+    "a small copy of the set": (
+        "mandelbrot",
+        VIEWS["dinkydau_flake_e157"] | {"max_iter": 100_000},
+        r"w\*w",
+    ),
+    "folds": ("burning_ship", VIEWS["burning_ship_e101"] | {"max_iter": 9000}, "stages"),
+    "extended exponents": (
+        "mandelbrot",
+        {"re": "0", "im": "1", "width": "1e-320", "max_iter": 3000},
+        "extended exponents on CUDA",
+    ),
+    "a Julia set": (
+        "mandelbrot",
+        {"re": "2", "im": "0", "width": "1e-25", "max_iter": 500, "julia": ("-2", "0")},
+        "on CUDA",
+    ),
+}
+
+
+VIEW_OF = ("re", "im", "width", "max_iter", "julia")
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_deep_views_are_those_of_the_processor(name: str) -> None:
+    """The walks are the same code; a card may round a product and its sum together."""
+    formula, given, words = DEEP[name]
+    given = {key: value for key, value in given.items() if key in VIEW_OF}
+    fields = ("iterations", "smooth", "distance", "z")
+    asked = {"size": SIZE, "fields": fields, **given}
+    one = compute(formula, device="cpu", **asked)
+    other = compute(formula, device="cuda", **asked)
+    assert other.device == card().name and re.search(words, other.method)
+    assert one.method == other.method.replace(" on CUDA", "")
+    same = one.iterations == other.iterations
+    assert same.all() if simulation() else np.mean(~same) <= 1 / 1000
+    assert len(np.unique(one.iterations)) > 3
+    for field in ("smooth", "distance"):
+        a, b = (np.where(same, done.fields[field], 0) for done in (one, other))
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_deep_work_tells_and_can_be_stopped() -> None:
+    """Progress rises to the end; who looks away gets no picture."""
+    _, given, _ = DEEP["extended exponents"]
+    told: list[float] = []
+    compute(**given, size=SIZE, device="cuda", progress=lambda fraction, _: told.append(fraction))
+    assert told == sorted(told) and told[-1] == 1.0
+    began = time.monotonic()
+
+    def late() -> bool:
+        return time.monotonic() > began + 0.1
+
+    with pytest.raises(Stopped):
+        compute(**given | {"max_iter": 10**9}, size=(24, 18), device="cuda", cancelled=late)
+
+
+def test_what_goes_step_by_step_is_left_to_the_processor() -> None:
+    """The result says so."""
+    place = {"re": "1", "im": "0.1", "width": "1e-16", "max_iter": 100, "size": (8, 6)}
+    done = compute("z**3 + c*z", device="cuda", **place)
+    assert done.device == "cpu" and "by the processor, because a card" in done.method
 
 
 def test_the_work_is_done_in_launches_that_tell_and_can_be_stopped() -> None:

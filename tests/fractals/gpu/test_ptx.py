@@ -117,3 +117,23 @@ def test_continuous_counts_compile() -> None:
     for kind in ("f4 2", "f8 2"):
         for ends in [(True, False), (True, True), (False, True)]:
             assert ".f64" in ptx_of(smooth_of(*ends), kind, "i8 1", "f8 1", "f8 1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "derivative"), [(("power", 2), True), (("power", 3), False), (("fold", 3), True)]
+)
+def test_the_walks_of_deep_views_compile(kind: tuple[str, int], derivative: bool) -> None:
+    """The processor's own code, complex and real, with and without extended exponents."""
+    from fraktal_kernel.fractals.gpu.small import far_of, walk_of
+
+    lists = "i4 1", "i8", "i4 1", "i4 1", "i8"
+    points = "i8 1", "i8", "i8 1", "i8 1", "f8 2", "f8 2"
+    code = ptx_of(
+        walk_of(kind, derivative),
+        *(*lists, "f8 2", "f8 2", "i8 2", "i8 1", "f8 1", "i8", *points, "i8 1"),
+    )
+    assert "fma.rn.f64" in code and not re.search(r"\tcall", code)
+    if derivative:
+        tables = "f8 2", "i8 1", "f8 2", "i8 2", "i8 2", "i8 1", "f8 1", "i8", "i8"
+        code = ptx_of(far_of(kind, derivative), *lists, *tables, *points, "i8 2", "i8 1")
+        assert "fma.rn.f64" in code and not re.search(r"\tcall", code)
