@@ -48,8 +48,8 @@ class OnCard(Approximation):
         return self._made[key]
 
     def _band(self, out: Mapping[str, NDArray[Any]], row: int, crew: Crew) -> int:
-        # One thread drives the card, with as many points at a time as it gets.
-        return super()._band(out, row, replace(crew, threads=1))
+        # One thread drives the card, with some 100,000 points at a time, which fill a large one.
+        return super()._band(out, row, replace(crew, threads=1, spans=4))
 
 
 class Deep(Perturbation):

@@ -14,6 +14,7 @@ from fraktal_kernel.fractals.gpu.card import Card
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.fill import fields_that_need_slopes, fill
 from fraktal_kernel.fractals.lanes.recipe import SHORTCUTS, slopes_of, task_of
+from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, PERIOD
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.progress import Cancelled, Progress
 
@@ -22,6 +23,8 @@ from fraktal_kernel.fractals.progress import Cancelled, Progress
 # another one in the views that were tried (docs/devices.md), which a picture does not show.
 EXACT_SINGLE = 2.0**14
 _SINGLE_FIELDS = {"smooth"}
+# What the kernels may skip.
+TAKEN = CARDIOID | BULB | PERIOD
 _LARGEST_SINGLE = 1e36
 _BY_PROCESSOR = ("period", "interior_distance")
 
@@ -54,7 +57,7 @@ class Escape:
 
         crew = Crew(self.request.threads, progress, cancelled)
         fill(out, self.task, self.slopes, crew=crew, walks=walks_of(self.single))
-        taken = [name for name, bit in SHORTCUTS.items() if self.task.skip & bit]
+        taken = [name for name, bit in SHORTCUTS.items() if self.task.skip & TAKEN & bit]
         words = f"float{32 if self.single else 64} on CUDA, shortcuts: {', '.join(taken) or 'none'}"
         behind = [name for name in out if name in _BY_PROCESSOR]
         return f"{words}; {', '.join(behind)} by the processor" if behind else words

@@ -2,7 +2,8 @@
 
 Between two launches the points that have ended are left out, so that slow and fast neighbours do
 not wait for each other, and whoever waits can stop. A launch remembers where each point began, and
-again after 1, 2, 4, ... blocks: an orbit that comes back there never ends.
+again after 1, 2, 4, ... blocks: an orbit that comes back there never ends. One point a thread is
+enough: a multiprocessor holds so many threads that each operation's latency is hidden by others.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 
-_SPANS_A_THREAD = 16
 _LOOK_UP_S = 0.01
 
 # What a thread does: it takes spans of rows while there are some, until it is to stop, and gives
@@ -28,11 +27,13 @@ class Crew:
     threads : how many; by default one for every processor that this process may use
     progress : called with a fraction and a text such as ``"rows 400/1000"``
     cancelled : asked every few milliseconds
+    spans : into how many of them each thread's part of the rows is cut
     """
 
     threads: int | None = None
     progress: Progress | None = None
     cancelled: Cancelled | None = None
+    spans: int = 16
 
     def share(self, work: Work, rows: int, *, first: int = 0, step: int = 1) -> int:
         """Let them do the rows ``first, first + step, ...`` below ``rows``; adds up their steps.
@@ -44,18 +45,18 @@ class Crew:
         """
         workers = worker_count(self.threads)
         todo = max(0, -(-(rows - first) // step))
-        tall = max(1, -(-todo // (workers * _SPANS_A_THREAD))) * step
+        tall = max(1, -(-todo // (workers * self.spans))) * step
         starts = iter(range(first, rows, tall))  # each start goes to one worker only
         ended: list[int] = []
         stop = threading.Event()
 
-        def spans() -> Iterator[tuple[int, int]]:
+        def cut() -> Iterator[tuple[int, int]]:
             for start in starts:
                 yield start, min(start + tall, rows)
                 ended.append(start)
 
         with ThreadPoolExecutor(workers, thread_name_prefix="fractal") as pool:
-            futures = [pool.submit(work, spans(), stop) for _ in range(workers)]
+            futures = [pool.submit(work, cut(), stop) for _ in range(workers)]
             try:
                 waiting = set(futures)
                 rows_done = 0

@@ -119,9 +119,7 @@ def test_continuous_counts_compile() -> None:
             assert ".f64" in ptx_of(smooth_of(*ends), kind, "i8 1", "f8 1", "f8 1")
 
 
-@pytest.mark.parametrize(
-    ("kind", "derivative"), [(("power", 2), True), (("power", 3), False), (("fold", 3), True)]
-)
+@pytest.mark.parametrize(("kind", "derivative"), [(("power", 2), True), (("fold", 3), False)])
 def test_the_walks_of_deep_views_compile(kind: tuple[str, int], derivative: bool) -> None:
     """The processor's own code, complex and real, with and without extended exponents."""
     from fraktal_kernel.fractals.gpu.small import far_of, walk_of
