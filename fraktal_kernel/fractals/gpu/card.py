@@ -94,14 +94,15 @@ def card() -> Card:
 
 
 def _asked() -> Card:
-    """Ask numba for the card, and whether it can compile for it."""
+    """Ask numba for the card, and whether what it compiles runs there."""
     from numba import cuda
 
     try:
         from numba.cuda.core import config
 
         config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # the last of the points fill no card
-        cuda.compile_ptx(_nothing, (), cc=(8, 0))  # which needs NVVM and NVRTC
+        cuda.jit(_nothing)[1, 1]()  # whose code an old driver may refuse
+        cuda.synchronize()
         found = cuda.get_current_device()
     except Exception as error:  # of several packages, each with a tree of its own
         raise Unavailable(

@@ -56,16 +56,49 @@ def on_card(request: Request, method: Method) -> Method:
         return method
     from fraktal_kernel.fractals.float64 import Float64
     from fraktal_kernel.fractals.gpu.escape import Escape
-
-    if isinstance(method, Float64):
-        return Escape(request, card)
     from fraktal_kernel.fractals.perturbation import in_segments
 
+    fallback = method if request.device == "auto" else None
+    if isinstance(method, Float64):
+        return Guarded(Escape(request, card), fallback)
     if in_segments(request):
         from fraktal_kernel.fractals.gpu.deep import Deep
 
-        return Deep(request, card)
+        return Guarded(Deep(request, card), fallback)
     return Instead(method, "a card takes segments of an orbit, and this goes step by step")
+
+
+class Guarded:
+    """A method of a card that may fail on the way: its memory is used up, its driver gone.
+
+    Parameters
+    ----------
+    method : of the card
+    fallback : of the processor, which begins anew then; None says that the card has failed
+    """
+
+    def __init__(self, method: Method, fallback: Method | None) -> None:
+        self.method, self.fallback, self.device = method, fallback, method.device
+
+    def fill(
+        self,
+        out: Mapping[str, NDArray[Any]],
+        *,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> str:
+        """Fill arrays [h, w] by the names of their fields, and say in words how."""
+        try:
+            return self.method.fill(out, progress=progress, cancelled=cancelled)
+        except Exception as error:
+            if not type(error).__module__.startswith(("numba.cuda", "cuda.")):
+                raise
+            reason = f"{self.device} failed ({str(error).splitlines()[0]:.200})"
+            if self.fallback is None:
+                raise Unavailable(f"{reason}; try again, or choose device='cpu'.") from error
+        method = Instead(self.fallback, reason)
+        self.device = method.device
+        return method.fill(out, progress=progress, cancelled=cancelled)
 
 
 class Instead:

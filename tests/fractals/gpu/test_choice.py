@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fraktal_kernel.errors import MissingExtra, Unavailable
 from fraktal_kernel.fractals import compute
+from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.gpu import card as cards
 from fraktal_kernel.fractals.gpu import choice
 from fraktal_kernel.fractals.gpu.card import Card
+from fraktal_kernel.fractals.planner import on_processor, request_of
+from fraktal_kernel.fractals.scene import Scene
 
 SMALL = {"size": (8, 6), "max_iter": 50}
 
@@ -92,6 +98,41 @@ def test_a_card_is_asked_for_only_where_it_is_worth_it(monkeypatch: pytest.Monke
     assert chosen(400, 1000, "cuda") == Card("of a test")
     monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "1")
     assert chosen(4000, 10_000) is None  # a simulation is no gain
+
+
+class Failure(Exception):
+    """What a driver raises."""
+
+    __module__ = "numba.cuda.cudadrv.driver"
+
+
+class Failing:
+    """A method of a card that fails on the way."""
+
+    device = "A card"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def fill(self, out: Mapping[str, NDArray[Any]], **given: object) -> str:
+        """Begin, and fail."""
+        next(iter(out.values()))[0] = 7
+        raise self.error
+
+
+def test_a_card_that_fails_is_no_end_where_the_choice_is_ours() -> None:
+    """The processor begins anew and says why; who asked for the card is told; faults stay."""
+    request = request_of(Scene("mandelbrot"), 8, 6)
+    out = empty_fields(("smooth",), 6, 8)
+    lost = Failure("out of memory\nand more")
+    method = choice.Guarded(Failing(lost), on_processor(request))
+    words = method.fill(out)
+    assert method.device == "cpu" and "because A card failed (out of memory)" in words
+    assert np.array_equal(out["smooth"], compute(size=(8, 6)).smooth, equal_nan=True)
+    with pytest.raises(Unavailable, match=r"A card failed \(out of memory\); try again"):
+        choice.Guarded(Failing(lost), None).fill(out)
+    with pytest.raises(ZeroDivisionError):
+        choice.Guarded(Failing(ZeroDivisionError()), on_processor(request)).fill(out)
 
 
 def test_what_a_card_could_do_at_best() -> None:
