@@ -26,8 +26,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# The same examples everywhere and no word about time, so that a clone passes or fails for what is in
-# it, on slow machines too; new examples with ARGS="--hypothesis-profile=fresh".
+# The same examples everywhere and no word about time, so that a clone passes or fails for what is
+# in it, on slow machines too; new examples with ARGS="--hypothesis-profile=fresh".
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("steady", unhurried, derandomize=True)
 settings.register_profile("fresh", unhurried, derandomize=False)
