@@ -73,7 +73,7 @@ def run(
     if out is not None:
         check_out(out)
     start = time.monotonic()
-    result, artifacts = _with_bar(found, params)
+    result, artifacts = _with_bar(found, params, out.parent if out else None)
     if out is not None:
         _write(found, result, artifacts, out)
     if as_json:
@@ -131,9 +131,12 @@ def _run(found: Capability, params: BaseModel, detached: DetachedRun) -> tuple[A
         ) from error
 
 
-def _with_bar(found: Capability, params: BaseModel) -> tuple[Any, list[Artifact]]:
-    """Do the work beside a progress bar."""
+def _with_bar(
+    found: Capability, params: BaseModel, folder: Path | None
+) -> tuple[Any, list[Artifact]]:
+    """Do the work beside a progress bar; large files lie where the result is to be."""
     from fraktal_kernel.core.run import Run
+    from fraktal_kernel.core.settings import load_settings
 
     stop = threading.Event()
     progress = bar()
@@ -152,7 +155,14 @@ def _with_bar(found: Capability, params: BaseModel) -> tuple[Any, list[Artifact]
         finally:
             progress.start()
 
-    detached = Run.detached(on_progress=on_progress, on_log=on_log, ask=ask, cancelled=stop.is_set)
+    detached = Run.detached(
+        on_progress=on_progress,
+        on_log=on_log,
+        ask=ask,
+        cancelled=stop.is_set,
+        cluster=load_settings().dask_scheduler,
+        folder=folder,
+    )
     with progress:
         value = interruptible(lambda: _run(found, params, detached), stop)
         progress.update(task, completed=1.0, description=found.title)
@@ -174,8 +184,9 @@ def _ask(question: str, choices: Sequence[str]) -> str:
 
 def _write(found: Capability, result: Any, artifacts: list[Artifact], out: Path) -> None:
     """Write the main artifact: the one of the file's kind, else the first; JSON without any."""
-    same = [artifact for artifact in artifacts if Path(artifact.name).suffix == out.suffix]
-    chosen = [*same, *artifacts]
+    whole = [artifact for artifact in artifacts if Path(artifact.name).stem != "preview"]
+    same = [artifact for artifact in whole if Path(artifact.name).suffix == out.suffix]
+    chosen = [*same, *whole, *artifacts]
     if chosen:
         chosen[0].save(out)
         return

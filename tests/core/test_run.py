@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import json
@@ -162,3 +163,22 @@ def test_another_capability_is_called_in_place() -> None:
     assert run.artifacts["echo.txt"].read() == b"hi"
     with pytest.raises(InvalidInput, match="text: given 1"):
         run.call("test.echo", text=1)
+
+
+def test_a_large_file_is_kept_as_a_file(tmp_path: Path) -> None:
+    """What lies in the scratch is not read into memory; it is there while an artifact is."""
+    run = Run.detached(folder=tmp_path)
+    large = run.scratch() / "large.bin"
+    large.write_bytes(b"data" * 1000)
+    artifact = run.save("large.bin", large)
+    assert (artifact.size_bytes, artifact.sha256) == (
+        4000,
+        hashlib.sha256(b"data" * 1000).hexdigest(),
+    )
+    links = large.stat().st_nlink
+    large.unlink()
+    del run
+    assert links == 2 and artifact.read() == b"data" * 1000
+    del artifact
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
