@@ -44,6 +44,7 @@ class Task:
     radius, epsilon : beyond, or below, which a point has ended
     degree : power of the growth, for the continuous count; 0 for none
     skip : what may be skipped, as bits
+    left, top : which pixel of the picture an array begins with, where it is a window
     """
 
     body: Body
@@ -58,12 +59,14 @@ class Task:
     epsilon: float = 1e-6
     degree: float = 2.0
     skip: int = 0
+    left: float = 0.0
+    top: float = 0.0
 
     def plane(self, row: int = 0) -> NDArray[np.float64]:
         """Tell kernels where pixel [0, 0] of an array lies that begins with some row."""
         seed = self.seed or 0j
         width, height = self.size
-        corner = (-(width - 1) / 2, (height - 1) / 2 - row)
+        corner = (self.left - (width - 1) / 2, (height - 1) / 2 - self.top - row)
         where = (self.centre.real, self.centre.imag, *corner, self.pixel)
         return np.array([*where, *self.matrix, seed.real, seed.imag])
 
