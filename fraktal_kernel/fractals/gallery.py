@@ -27,6 +27,45 @@ def _lit(name: str, re: str, im: str, width: str, max_iter: int, look: str) -> N
     scenes.add(name, Scene(view=View(re, im, width), max_iter=max_iter, look=looks[look]))
 
 
+# Where a formula is seen as a whole: its plane of c, and its Julia sets where they are larger.
+_WHOLE = View("0", "0", "4")
+_HOMES = {
+    "mandelbrot": HOME_VIEW,
+    "multibrot": View("0", "0", "3.4"),
+    "burning_ship": View("-0.4", "0.5", "4"),
+    "perpendicular_burning_ship": View("-0.6", "0", "3.6"),
+    "celtic": View("-0.4", "0", "4"),
+    "buffalo": View("-0.5", "0.5", "3.6"),
+    "tricorn": View("-0.2", "0", "4"),
+    "shark_fin": View("-0.4", "0.05", "3.4"),
+    "phoenix": View("-0.1", "0", "4"),
+    "lambda": View("1", "0", "7"),
+    "magnet1": View("1.4", "0", "5"),
+    "magnet2": View("1.6", "0", "4.6"),
+    "nova": View("-0.25", "0", "2.4"),
+}
+_JULIA_HOMES = {
+    "lambda": View("0.5", "0", "2.6"),
+    "magnet1": View("0.5", "0", "8"),
+    "magnet2": View("0.5", "0", "8"),
+    "newton": _WHOLE,
+    "nova": _WHOLE,
+}
+
+
+def home_view(formula: str, julia: bool = False) -> View:
+    """Give the view that shows a formula as a whole, or its Julia sets.
+
+    Examples
+    --------
+    >>> home_view("burning_ship").width, home_view("z**4 + c", julia=True).width
+    ('4', '3.3')
+    """
+    if julia:
+        return _JULIA_HOMES.get(formula, View("0", "0", "3.3"))
+    return _HOMES.get(formula, _WHOLE)
+
+
 scenes.add("full_set", Scene(view=HOME_VIEW))
 _mandelbrot("seahorse", "-0.7453", "0.1127", "0.0065", 5000, "aurora", 0.4)
 _mandelbrot(

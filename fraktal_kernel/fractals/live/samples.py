@@ -16,7 +16,7 @@ from fraktal_kernel.fractals.live.lattice import laid
 from fraktal_kernel.fractals.live.sheet import Fields, Sheet, rectangles
 from fraktal_kernel.fractals.nearby import Reference
 from fraktal_kernel.fractals.perturbation import Perturbation, Prepared, radius_of
-from fraktal_kernel.fractals.planner import Request, plan_for
+from fraktal_kernel.fractals.planner import Method, Request, plan_for
 from fraktal_kernel.fractals.progress import Cancelled, Progress, part_of
 
 # Bits beyond what a view needs, so that its reference serves much narrower ones.
@@ -27,16 +27,16 @@ _REFERENCE = 0.3
 class Samples(Protocol):
     """A way to come by the samples of a level."""
 
-    @property
-    def words(self) -> str:
-        """How they are computed, in a word."""
-        ...
-
     def fill(
         self, sheet: Sheet, step: int, progress: Progress | None, cancelled: Cancelled | None
     ) -> Fields:
         """Compute what a level of the sheet lacks; give the fields of all its samples."""
         ...
+
+
+def words_of(method: Method) -> str:
+    """Name a method in a word."""
+    return "float64" if isinstance(method, Float64) else "perturbation"
 
 
 def samples_of(
@@ -63,8 +63,6 @@ def samples_of(
 class _Lanes:
     """Samples in float64; coarse ones are fine ones, too."""
 
-    words = "float64"
-
     def __init__(self, method: Float64) -> None:
         self.threads, self.slopes = method.request.threads, method.slopes
         self.task = laid(method.task, method.request.geometry.view)
@@ -90,7 +88,6 @@ class _Deep:
 
     request: Request
     whole: Prepared
-    words: str = "perturbation"
 
     def fill(
         self, sheet: Sheet, step: int, progress: Progress | None, cancelled: Cancelled | None

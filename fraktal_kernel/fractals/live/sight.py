@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from fraktal_kernel.fractals.colouring.look import LENGTHS, Look
 from fraktal_kernel.fractals.colouring.places import indices_of
 from fraktal_kernel.fractals.escape import check_size
-from fraktal_kernel.fractals.live.samples import samples_of
+from fraktal_kernel.fractals.live.samples import samples_of, words_of
 from fraktal_kernel.fractals.live.sheet import Fields, Sheet
 from fraktal_kernel.fractals.nearby import Reference
-from fraktal_kernel.fractals.planner import plan_for, request_of
+from fraktal_kernel.fractals.planner import Request, plan_for, request_of
 from fraktal_kernel.fractals.progress import Progress, Stopped
 from fraktal_kernel.fractals.scene import Scene
 
@@ -44,14 +44,14 @@ class Sight:
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads
-        self.words = ""  # how the last picture was computed, in a word
         self._sheet: Sheet | None = None
         self._near: Reference | None = None
 
-    def check(self, scene: Scene, width: int, height: int) -> None:
-        """Refuse, before any work, what cannot be drawn."""
+    @staticmethod
+    def method(scene: Scene, width: int, height: int) -> str:
+        """Say in a word how a picture is computed; what cannot be drawn is refused."""
         check_size(width, height)
-        plan_for(request_of(_bare(scene), width, height))
+        return words_of(plan_for(_request(scene, width, height)))
 
     def levels(
         self,
@@ -70,10 +70,9 @@ class Sight:
         It ends early, with no error, as soon as ``superseded()`` says that nobody waits for it.
         """
         check_size(width, height)
-        request = replace(request_of(_bare(scene), width, height, self.threads), device="cpu")
+        request = _request(scene, width, height, self.threads)
         try:
             samples, self._near, progress = samples_of(request, self._near, progress, superseded)
-            self.words = samples.words
             sheet = self._sheet = (
                 Sheet.blank(request, LEVELS[0])
                 if self._sheet is None
@@ -86,9 +85,9 @@ class Sight:
             return
 
 
-def _bare(scene: Scene) -> Scene:
-    """Leave out fields that somebody wants to keep: they are not seen."""
-    return replace(scene, fields=())
+def _request(scene: Scene, width: int, height: int, threads: int | None = None) -> Request:
+    """Ask for what is seen: not for fields that somebody wants to keep, and of the CPU."""
+    return replace(request_of(replace(scene, fields=()), width, height, threads), device="cpu")
 
 
 def _painted(
