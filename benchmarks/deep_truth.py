@@ -44,10 +44,12 @@ STEPS = int(os.environ.get("STEPS", "2000000"))
 WITNESSES, WITNESS_STEPS = 3, 100_000
 SPARE_BITS = 80
 SEED = 20_11
-# The circle about a pixel on which counts tell how near the boundary is, in pixels.
-ROUNDING = 1e-7
+# Circles about a pixel on which counts tell how near the boundary is, in pixels.
+CIRCLES = (1e-9, 1e-8, 1e-7)
 ROUND = [
-    (ROUNDING * math.cos(t * math.pi / 4), ROUNDING * math.sin(t * math.pi / 4)) for t in range(8)
+    (radius * math.cos(t * math.pi / 4), radius * math.sin(t * math.pi / 4))
+    for radius in CIRCLES
+    for t in range(8)
 ]
 
 
