@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.deep.approximation import FIELDS, Approximation, Pixels
 from fraktal_kernel.fractals.deep.kinds import map_of
-from fraktal_kernel.fractals.deep.stepwise import DEEPEST_BITS, Stepwise
+from fraktal_kernel.fractals.deep.stepwise import Stepwise
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.progress import Cancelled, Progress, part_of
-from fraktal_kernel.fractals.reference.orbit import Orbit
-from fraktal_kernel.fractals.reference.recurrences import recurrence_of
+from fraktal_kernel.fractals.reference.orbit import Orbit, begin_of
+from fraktal_kernel.fractals.reference.recurrences import Number, recurrence_of
 from fraktal_kernel.fractals.reference.storage import kept_orbit
 
 # How much of the whole the reference orbit is, to those who watch the progress.
@@ -58,17 +58,9 @@ def refusal(request: Request) -> str | None:
     formula = request.formula
     if not formula.polynomial:
         return f"{formula.name} is no polynomial, which alone go deeper"
-    if in_segments(request):
-        return None
-    if formula.remembers:
-        return f"{formula.name} reads the z before, which does not go deeper"
-    if request.julia is not None:
-        return f"Julia sets of {formula.name} with these fields do not go deeper"
     lacking = [name for name in request.fields if name not in Stepwise.fields]
     if lacking:
         return f"{', '.join(lacking)} cannot be computed there"
-    if request.geometry.pixel_parts[1] < DEEPEST_BITS:
-        return f"{formula.name} with these fields goes down to pixels of 2**{DEEPEST_BITS}"
     return None
 
 
@@ -103,7 +95,7 @@ class Perturbation:
         formula, geometry, julia = request.formula, request.geometry, request.julia
         view, radius = geometry.view, radius_of(geometry)
 
-        def orbit_of(re: str, im: str, bits: int | None = None) -> Orbit:
+        def orbit_of(re: Number, im: Number, bits: int | None = None) -> Orbit:
             return kept_orbit(
                 *(formula, re, im),
                 bits=bits,
@@ -127,8 +119,14 @@ class Perturbation:
                 Approximation(orbit, pixels, request.max_iter, formula=formula, critical=critical),
                 words,
             )
-        c = complex(float(view.re), float(view.im))
-        return Stepwise(orbit, c, pixels, request.max_iter, formula=formula), words
+        re, im = julia or (view.re, view.im)
+        c, critical = complex(float(re), float(im)), None
+        if julia is not None:
+            critical = orbit_of(*begin_of(recurrence_of(formula), julia, orbit.bits), orbit.bits)
+        return (
+            Stepwise(orbit, c, pixels, request.max_iter, formula=formula, critical=critical),
+            words,
+        )
 
 
 def radius_of(geometry: Geometry) -> str:
