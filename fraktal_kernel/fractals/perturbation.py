@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.deep.approximation import FIELDS, Approximation, Pixels
+from fraktal_kernel.fractals.deep.approximation import FIELDS, INSIDE, Approximation, Pixels
 from fraktal_kernel.fractals.deep.kinds import map_of
 from fraktal_kernel.fractals.deep.stepwise import Stepwise
 from fraktal_kernel.fractals.geometry import Geometry
@@ -46,13 +46,12 @@ class Prepared(Protocol):
 
 def in_segments(request: Request) -> bool:
     """Say whether whole segments of the orbit can be skipped: for most formulas and fields."""
-    if not set(request.fields) <= set(FIELDS):
-        return False
     try:
-        map_of(recurrence_of(request.formula))
+        kind, _ = map_of(recurrence_of(request.formula))
     except InvalidInput:
         return False
-    return True
+    quadratic = kind == ("power", 2) and request.julia is None
+    return set(request.fields) <= {*FIELDS, *(INSIDE if quadratic else ())}
 
 
 def refusal(request: Request) -> str | None:
