@@ -13,7 +13,7 @@ from fraktal_kernel.fractals.progress import Cancelled, Progress
 from fraktal_kernel.fractals.scene import Scene
 
 MAX_PIXELS = 100_000_000
-SHORTCUTS = ("cardioid", "bulb", "period")
+SHORTCUTS = ("cardioid", "bulb", "period", "discs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,13 +168,13 @@ def fill(
     """
     from fraktal_kernel.fractals.lanes.body import QUADRATIC
     from fraktal_kernel.fractals.lanes.crew import Crew
-    from fraktal_kernel.fractals.lanes.rows import INSIDE, TO_DO
+    from fraktal_kernel.fractals.lanes.rows import INSIDE, PERIOD, TO_DO
     from fraktal_kernel.fractals.lanes.task import Part, Task, count
 
     names = shortcut_names(shortcuts)
     skip = sum(1 << SHORTCUTS.index(name) for name in names)
     if scene.seed is not None:
-        skip &= ~3  # cardioid and bulb are Mandelbrot's
+        skip &= PERIOD  # all others are Mandelbrot's
     task = Task(
         body=QUADRATIC,
         centre=complex(grid.re, grid.im),

@@ -14,8 +14,10 @@ from fraktal_kernel.fractals.deep.kinds import map_of
 from fraktal_kernel.fractals.deep.stepwise import DEEPEST_BITS, Stepwise
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.crew import Crew
+from fraktal_kernel.fractals.nearby import Reference
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.progress import Cancelled, Progress, part_of
+from fraktal_kernel.fractals.reference.decimals import bits_for
 from fraktal_kernel.fractals.reference.orbit import Orbit
 from fraktal_kernel.fractals.reference.recurrences import recurrence_of
 from fraktal_kernel.fractals.reference.storage import kept_orbit
@@ -99,36 +101,57 @@ class Perturbation:
         cancelled: Cancelled | None = None,
     ) -> tuple[Prepared, str]:
         """Compute the reference and what follows from it alone; and say in words what it is."""
-        request = self.request
-        formula, geometry, julia = request.formula, request.geometry, request.julia
-        view, radius = geometry.view, radius_of(geometry)
+        reference = self.reference(progress, cancelled)
+        return self.beside(reference), reference.words
 
-        def orbit_of(re: str, im: str, bits: int | None = None) -> Orbit:
+    def reference(
+        self,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+        *,
+        spare_bits: int = 0,
+    ) -> Reference:
+        """Compute the orbit of the centre; with bits to spare it serves narrower views, too."""
+        request = self.request
+        formula, view, julia = request.formula, request.geometry.view, request.julia
+        radius = radius_of(request.geometry)
+        precise = bits_for(radius, request.max_iter) + spare_bits if spare_bits else None
+
+        def orbit_of(re: str, im: str, bits: int | None, radius: str | None) -> Orbit:
             return kept_orbit(
                 *(formula, re, im),
                 bits=bits,
                 max_iter=request.max_iter,
                 escape_radius=formula.escape_radius,
-                radius=None if bits else radius,
+                radius=radius,
                 julia=julia,
                 progress=progress,
                 cancelled=cancelled,
             )
 
-        orbit = orbit_of(view.re, view.im)
-        period = f" of period {orbit.period:,}" if orbit.period else ""
-        words = f"reference{period} at {orbit.bits:,} bits"
+        orbit = orbit_of(view.re, view.im, precise, radius)
+        critical = None
+        if julia is not None and in_segments(request):
+            critical = orbit_of("0", "0", orbit.bits, None)
+        return Reference(
+            formula, julia, request.max_iter, view.re, view.im, radius, orbit, critical
+        )
+
+    def beside(self, reference: Reference) -> Prepared:
+        """Prepare the view beside a reference, which may be that of a view near by."""
+        request = self.request
+        formula, geometry = request.formula, request.geometry
         size, exponent = geometry.pixel_parts
-        pixels = Pixels(geometry.width, geometry.height, size, exponent, geometry.matrix)
+        pixels = Pixels(
+            *(geometry.width, geometry.height, size, exponent, geometry.matrix),
+            reference.apart(geometry),
+        )
+        orbit, limit = reference.orbit, request.max_iter
         if in_segments(request):
-            # Points of a Julia set that come near 0 go on beside the orbit of 0.
-            critical = None if julia is None else orbit_of("0", "0", orbit.bits)
-            return (
-                Approximation(orbit, pixels, request.max_iter, formula=formula, critical=critical),
-                words,
-            )
-        c = complex(float(view.re), float(view.im))
-        return Stepwise(orbit, c, pixels, request.max_iter, formula=formula), words
+            critical = reference.critical
+            return Approximation(orbit, pixels, limit, formula=formula, critical=critical)
+        c = complex(float(reference.re), float(reference.im))
+        return Stepwise(orbit, c, pixels, limit, formula=formula)
 
 
 def radius_of(geometry: Geometry) -> str:

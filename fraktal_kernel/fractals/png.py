@@ -155,7 +155,7 @@ def scene_of_text(text: str | bytes, name: str) -> Scene:
     try:
         data: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"the scene in {name} is no JSON: {error!s:.200}") from None
+        raise InvalidInput(f"the scene in {name} is no JSON: {error!s:.200}.") from None
     return Scene.from_dict(data)
 
 

@@ -11,7 +11,7 @@ const SLOW_MS = 2500;
 const LOST_MS = 9000;
 
 class Exchange {
-  /** @param tell {answered, state, link(state, words), peek(frame)}: called when there is news */
+  /** @param tell {answered(error, field), state, link(state, words), peek(frame)}: called with news */
   constructor(model, picture, tell) {
     this.model = model;
     this.picture = picture;
@@ -56,7 +56,7 @@ class Exchange {
       drawn: this.drawn, task: this.task, peek: this.peek,
       size: [picture.canvas.width, picture.canvas.height],
       base: asked?.base ?? this.base,
-      move: asked?.move ?? [1, 0, 0],
+      move: asked?.move ?? [1, 0, 0, 0],
       change: asked?.changes ?? {},
     });
     model.save_changes();
@@ -76,7 +76,7 @@ class Exchange {
     picture.places.set("sent", { ...picture.target });
     this.asked = {
       at: performance.now(), seq: this.seq, jump: this.jumping, base: this.base, changes: this.changes,
-      move: [move.s, move.x, move.y],
+      move: [move.s, move.x, move.y, (move.r * 180) / Math.PI],
     };
     this.changes = {};
     this.tell.state();
@@ -96,16 +96,27 @@ class Exchange {
     this.change(change);
   }
 
-  zoom(factor, px = 0, py = 0) {
+  zoom(factor, px = 0, py = 0, turn = 0) {
     if (this.jumping) return;
-    this.picture.zoom(factor, px, py);
+    this.picture.zoom(factor, px, py, turn);
     this.ask();
+  }
+
+  turn(degrees) {
+    this.zoom(1, 0, 0, (degrees * Math.PI) / 180);
+  }
+
+  /** Turn the window back, as the picture was before; what is stretched is drawn straight, too. */
+  upright() {
+    const { rotation_deg: degrees = 0, skew } = this.base?.view ?? {};
+    const { target, places } = this.picture;
+    if (skew) this.wish({ upright: true });
+    else this.turn(((places.get("base").r - target.r) * 180) / Math.PI - degrees);
   }
 
   pan(dx, dy, atOnce) {
     if (this.jumping) return;
-    this.picture.pan(dx, dy, atOnce);
-    this.ask();
+    if (this.picture.pan(dx, dy, atOnce)) this.ask();
   }
 
   /** Go to a scene known in full; glide there if it lies near, else begin anew. */
@@ -151,7 +162,8 @@ class Exchange {
     for (const serial of this.sizes.keys()) {
       if (serial < news.serial - 24) [this.sizes, picture.places].forEach((map) => map.delete(serial));
     }
-    this.tell.answered(news.seq !== before.seq || news.client !== before.client ? news.error : "");
+    const fresh = news.seq !== before.seq || news.client !== before.client;
+    this.tell.answered(fresh ? news.error : "", news.field, fresh);
     this.tell.state();
     if (this.held && this.held.sequence <= news.serial) this.showFrame(this.held);
   }
@@ -189,11 +201,8 @@ class Exchange {
   extentOf({ sequence, level, width, height }, place) {
     const [w, h] = this.sizes.get(sequence);
     const pixel = place.s / w;
-    return {
-      x: place.x + ((width * level - w) / 2) * pixel,
-      y: place.y + ((height * level - h) / 2) * pixel,
-      s: width * level * pixel,
-    };
+    const [x, y] = turned(place.r, ((width * level - w) / 2) * pixel, ((height * level - h) / 2) * pixel);
+    return { x: place.x + x, y: place.y + y, s: width * level * pixel, r: place.r };
   }
 
   /** Say everything again now and then while no answer comes. */

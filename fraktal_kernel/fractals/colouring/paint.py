@@ -63,11 +63,11 @@ def paint(
     top, bottom, left, right = margin
     if min(margin) < 0 or top + bottom >= rows or left + right >= columns:
         raise InvalidInput(f"margin is {margin}; expected less than the {rows} x {columns} given.")
+    wide = columns if width_px is None else width_px
     if survey is None:
-        survey = Survey.of(arrays, look)
+        survey = Survey.of(arrays, look, width_px=wide)
     elif missing := [need for need in surveyed(look) if need not in survey.ranks]:
         raise InvalidInput(f"the survey lacks {missing[0][0]!r}; make it for this look.")
-    wide = columns if width_px is None else width_px
     far = reach(look, wide)
     out = np.empty((rows - top - bottom, columns - left - right, 3), np.float32)
     tall = max(_BLOCK // columns, 2 * far, 1)

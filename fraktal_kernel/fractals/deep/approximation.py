@@ -76,6 +76,8 @@ class Pixels:
     size, exponent : of a pixel, ``size * 2**exponent``
     matrix : rotation and skew
     offset : of the reference from the centre of the view, in pixels
+    within : of a window, where it begins in the whole picture, and how large that is: column, row,
+        width and height
     """
 
     width: int
@@ -84,6 +86,7 @@ class Pixels:
     exponent: int
     matrix: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
+    within: tuple[float, float, int, int] | None = None
 
     def conjugate(self) -> Pixels:
         """Give the pixels mirrored at the real axis."""
@@ -98,7 +101,8 @@ class Pixels:
         x, y = self.offset
         determinant = a * d - b * c
         u, v = (d * x - b * y) / determinant, (a * y - c * x) / determinant
-        return -(self.width - 1) / 2 - u, (self.height - 1) / 2 - v
+        column, row, width, height = self.within or (0.0, 0.0, self.width, self.height)
+        return column - (width - 1) / 2 - u, (height - 1) / 2 - row - v
 
     @property
     def furthest(self) -> tuple[float, int]:

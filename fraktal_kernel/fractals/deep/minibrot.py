@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.deep.table import NEAR_BITS, NOWHERE, Table
 from fraktal_kernel.fractals.lanes.body import QUADRATIC
-from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, INSIDE, PERIOD, TO_DO
+from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, DISCS, INSIDE, PERIOD, TO_DO
 from fraktal_kernel.fractals.lanes.tally import Tally
 from fraktal_kernel.fractals.lanes.task import Task, count, remember
 
@@ -65,15 +65,18 @@ class Minibrot:
                          [self.stretch.imag, self.stretch.real]])  # fmt: skip
         matrix = turn @ np.array([[a, b], [c, d]])
         shift = self.stretch * complex(*pixels.offset)
+        left, top, width, height = pixels.within or (0.0, 0.0, pixels.width, pixels.height)
         task = Task(
             body=QUADRATIC,
             centre=self.centre - shift,
             pixel=1.0,
-            size=(pixels.width, pixels.height),
+            size=(width, height),
             max_iter=self.steps,
             matrix=tuple(map(float, matrix.ravel())),  # type: ignore[arg-type]
             radius=self.radius,
-            skip=CARDIOID | BULB | PERIOD,
+            skip=CARDIOID | BULB | PERIOD | DISCS,
+            left=left,
+            top=top,
         )
         counts = np.full((rows, pixels.width), TO_DO, np.int64)
         last = np.zeros((rows, pixels.width), np.complex128)

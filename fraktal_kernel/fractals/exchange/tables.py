@@ -15,7 +15,7 @@ def table_of(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{name} is no TOML: {error!s:.200}") from None
+        raise InvalidInput(f"{name} is no TOML: {error!s:.200}.") from None
 
 
 def toml_of(data: Mapping[str, Any]) -> str:

@@ -213,6 +213,14 @@ class Formula:
         )
 
     @cached_property
+    def curvature(self) -> Tape | None:
+        """The derivatives of a step's slope by z, by z and by c; None where there are none."""
+        if not self.holomorphic:
+            return None
+        slope = algebra.differentiate(self.node, "z")
+        return self._lower(*(algebra.differentiate(slope, name) for name in ("z", "c")))
+
+    @cached_property
     def begin(self) -> Tape:
         """z_0 from c and the parameters, and its derivative by c in the manner of `jacobian`."""
         from fraktal_kernel.fractals.formulas.perturb import real_derivatives

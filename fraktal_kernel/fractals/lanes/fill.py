@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fraktal_kernel.fractals.formulas.tape import Tape
 from fraktal_kernel.fractals.lanes import finish
 from fraktal_kernel.fractals.lanes.crew import Crew
-from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, INSIDE, TO_DO
+from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, DISCS, INSIDE, TO_DO
 from fraktal_kernel.fractals.lanes.tally import Tally
 from fraktal_kernel.fractals.lanes.task import Task, count, cycles, remember
 
@@ -41,11 +41,14 @@ class Slopes:
     Parameters
     ----------
     jacobian, start, folds : as `Tally` takes them
+    curvature : from the inputs of the step to the derivatives of its slope by z, by z and by c;
+        None where there are none, and then no distance inside is known
     """
 
     jacobian: Tape
     start: Tape | None = None
     folds: bool = False
+    curvature: Tape | None = None
 
 
 def fill(
@@ -110,10 +113,7 @@ class _Band:
     ) -> None:
         self.out, self.slopes, self.row, self.crew = out, slopes, row, crew
         self.inside_too = any(name in out for name in _EVERYWHERE)
-        if self.inside_too or any(name in out for name in _INSIDE):
-            # What is known without a step says nothing of the way.
-            task = replace(task, skip=task.skip & ~(CARDIOID | BULB))
-        self.task = task
+        self.task = replace(task, skip=skipped(task, out))
         self.kinds = tuple(dict.fromkeys(KEPT[name] for name in out if name in KEPT))
 
     def fill(self, todo: NDArray[np.bool_] | None = None) -> int:
@@ -126,7 +126,7 @@ class _Band:
             counts[~todo] = 0
         smooth = out.get("smooth")
         if smooth is None and averages:
-            smooth = np.empty(shape)
+            smooth = np.full(shape, np.nan)
         last = np.full(shape, np.nan, np.complex128) if set(_LAST) & set(out) else None
         more = bool(self.kinds) or any(name in out for name in _INSIDE)
         first = self.crew(0.0, 0.5 if more else 1.0)
@@ -175,15 +175,15 @@ class _Band:
         if not any(name in out for name in _INSIDE):
             return
         slopes = self.slopes
-        exact = slopes is not None and not slopes.folds and not self.task.body.remembers
+        jacobian = curvature = None
+        if slopes and not slopes.folds and not self.task.body.remembers:
+            jacobian, curvature = slopes.jacobian, slopes.curvature
         period = out.get("period")
         if period is None:
             period = np.zeros(counts.shape, np.int64)
-        jacobian = slopes.jacobian if slopes and exact else None
-        edge = out.get("interior_distance")
-        cycles(
-            self.task, jacobian, counts, last, period, edge, row=self.row, crew=self.crew(0.5, 1)
-        )
+        edge = out.get("interior_distance") if curvature else None
+        crew = self.crew(0.5, 1)
+        cycles(self.task, jacobian, curvature, counts, last, period, edge, row=self.row, crew=crew)
 
     def _of_the_last(self, z: NDArray[np.complex128], kept: Mapping[str, Any]) -> None:
         """Make the fields that follow from the last z and its derivative."""
@@ -220,6 +220,12 @@ class _Band:
                 total, term = kept[f"{name}_sum"], kept[f"{name}_term"]
                 mean = finish.average(total, term, counts, part)
                 self.out[name][...] = np.where(counts >= 0, mean, np.nan)
+
+
+def skipped(task: Task, names: Collection[str]) -> int:
+    """Say what may be skipped for some fields: what is known without a step has no orbit."""
+    needed = any(name in names for name in (*_EVERYWHERE, *_INSIDE))
+    return task.skip & ~(CARDIOID | BULB | DISCS) if needed else task.skip
 
 
 def fields_that_need_slopes(names: Collection[str]) -> bool:
