@@ -12,7 +12,6 @@ from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.float64 import Float64
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.fill import fill
-from fraktal_kernel.fractals.live.lattice import laid
 from fraktal_kernel.fractals.live.sheet import Fields, Sheet, rectangles
 from fraktal_kernel.fractals.nearby import Reference
 from fraktal_kernel.fractals.perturbation import Perturbation, Prepared, radius_of
@@ -64,8 +63,7 @@ class _Lanes:
     """Samples in float64; coarse ones are fine ones, too."""
 
     def __init__(self, method: Float64) -> None:
-        self.threads, self.slopes = method.request.threads, method.slopes
-        self.task = laid(method.task, method.request.geometry.view)
+        self.threads, self.task, self.slopes = method.request.threads, method.task, method.slopes
 
     def fill(
         self, sheet: Sheet, step: int, progress: Progress | None, cancelled: Cancelled | None
