@@ -18,6 +18,8 @@ _EXACT = Context(prec=4 * MAX_DIGITS, Emin=MIN_EMIN, Emax=MAX_EMAX)
 STRAIGHT = (1.0, 0.0, 0.0, 1.0)
 # Of a pixel: moved by whole ones, a turned view is not off by more.
 TOLERANCE = 1e-4
+# Beyond, half of a pixel is no number of float64 any more.
+_MOST = 2**50
 # No picture has so many pixels a side.
 _FAR = 1e9
 # A snapped pixel has so many digits, so that moves add few to the centre.
@@ -107,13 +109,16 @@ def placed(
     >>> placed(View("0.1021", "-0.2", "3.2"), 800)
     ((-0.0019+0j), (26.0, -50.0))
     """
+    own = complex(float(view.re), float(view.im)), (0.0, 0.0)
     if matrix != STRAIGHT:
-        return complex(float(view.re), float(view.im)), (0.0, 0.0)
+        return own
     pixel = pixel_of(view, width_px)
     places, rest = [], []
     for part in (view.re, view.im):
         number = Decimal(part)
         place = _SIZE.divide(number, pixel).to_integral_value()
+        if abs(place) > _MOST:
+            return own  # deeper than float64 has points for
         places.append(float(place) + 0.0)
         rest.append(float(_EXACT.subtract(number, _EXACT.multiply(place, pixel))))
     return complex(*rest), (places[0], places[1])
