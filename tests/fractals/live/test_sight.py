@@ -15,6 +15,7 @@ from fraktal_kernel.fractals.colouring import looks
 from fraktal_kernel.fractals.lattice import shifted, snapped
 from fraktal_kernel.fractals.live import LEVELS, Sight
 from fraktal_kernel.fractals.live import samples as module
+from fraktal_kernel.fractals.perturbation import Perturbation
 
 WIDTH, HEIGHT = 101, 74
 PLAIN = replace(scenes["seahorse"], max_iter=500)
@@ -117,7 +118,7 @@ def test_a_deep_pan_uses_the_reference_and_the_pixels_again(
     """Beside one orbit: fewer points, the same counts but for where references differ."""
     orbits: list[object] = []
     monkeypatch.setattr(
-        module.Perturbation,
+        Perturbation,
         "reference",
         lambda self, *args, **more: orbits.append(1) or reference(self, *args, **more),
     )
@@ -136,7 +137,7 @@ def test_a_deep_pan_uses_the_reference_and_the_pixels_again(
     assert len(orbits) == 3  # the fresh sight's, and one for a view far narrower
 
 
-reference = module.Perturbation.reference
+reference = Perturbation.reference
 
 
 def test_looks_of_coarse_levels_resemble_the_finest() -> None:
