@@ -10,6 +10,8 @@ import subprocess
 import pytest
 from PIL import Image
 
+from fraktal_kernel.cli.run import check_out
+from fraktal_kernel.errors import InvalidInput
 from tests.cli.terminal import COMMAND, one_sentence
 
 SMALL = ("--width", 320, "--height", 240)
@@ -85,6 +87,14 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(fraktal, folde
     assert done.returncode == 2 and "--out" in one_sentence(done)
     assert os.listdir(folder) == ["file.txt"] and (folder / "file.txt").read_text() == "keep me"
     assert "%" not in done.stderr, "no work had begun"
+
+
+def test_a_file_that_does_not_fit_on_the_disk_is_refused(folder):
+    """What it may take is compared with what is left, before any work."""
+    check_out(folder / "a.png", 1_000_000)
+    with pytest.raises(InvalidInput, match=r"may take .* has only .* left; choose"):
+        check_out(folder / "a.png", 2**60)
+    assert os.listdir(folder) == []
 
 
 @pytest.mark.parametrize("listens", ["true", "false"])
