@@ -25,7 +25,8 @@ def sentence_of(faults: Sequence[Mapping[str, Any]], outer: int = 0) -> str:
         if fault["type"] in _SPECIAL:
             said.append(f"{place}: {_SPECIAL[fault['type']]}")
         elif fault["type"] == "value_error":
-            said.append(f"{place}: {message}")
+            # What no single value is to blame for speaks for itself.
+            said.append(f"{place}: {message}" if fault["loc"] else message)
         else:
             given = _shown(fault["input"])
             said.append(f"{place}: given {given}; {message[:1].lower()}{message[1:]}")

@@ -66,6 +66,9 @@ def test_without_a_file_the_result_is_printed_and_nothing_written(fraktal, folde
         (["fractal.render", "--scene", "broken.png"], "broken.png"),
         (["fractal.render", "--scene", "plain.png"], "plain.png"),
         (["fractal.render", "--scene", "{"], "scene"),
+        (["fractal.render", "--scene", '{"formula": "1/(z - z)"}'], "divides by zero"),
+        (["fractal.render", "--scene", "deep.json"], "deep.json is nested too deeply"),
+        (["fractal.render", "--scene", "huge.toml"], "huge.toml is longer than"),
         (["fractal.render", "stray"], "given 'stray'"),
     ],
 )
@@ -73,10 +76,13 @@ def test_bad_input_is_refused_in_one_sentence_and_nothing_is_written(fraktal, fo
     """Exit code 2, one sentence on the standard error, no file."""
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nthis is no picture")
     Image.new("RGB", (8, 8)).save(folder / "plain.png")
+    (folder / "deep.json").write_text("[" * 100_000)
+    (folder / "huge.toml").write_text('formula = "' + "z" * 3_000_000 + '"')
+    before = sorted(os.listdir(folder))
     done = fraktal("run", *words, "--out", "out.png")
     assert done.returncode == 2, done.stderr
     assert part in one_sentence(done)
-    assert sorted(os.listdir(folder)) == ["broken.png", "plain.png"]
+    assert sorted(os.listdir(folder)) == before
 
 
 @pytest.mark.parametrize("out", ["missing/a.png", "/proc/a.png", ".", "file.txt/a.png"])
