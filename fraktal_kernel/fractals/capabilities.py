@@ -36,6 +36,8 @@ _FILES = {
     "zarr": ("poster.zarr.zip", "application/zip"),
 }
 _PREVIEW_SIDE = 1200
+# What else a picture's file holds: its scene, as a rule.
+_HEAD_BYTES = 16_384
 
 
 class RenderParams(BaseModel):
@@ -86,6 +88,11 @@ class RenderParams(BaseModel):
         description="Each pixel is the mean of so many by so many samples.",
         json_schema_extra={"unit": "samples a side"},
     )
+
+    @property
+    def largest_bytes(self) -> int:
+        """How large the file may become: that of a picture which cannot be compressed."""
+        return self.height * (3 * self.width + 1) * 1001 // 1000 + _HEAD_BYTES
 
     @model_validator(mode="before")
     @classmethod
