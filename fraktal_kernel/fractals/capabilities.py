@@ -16,6 +16,7 @@ from pydantic import (
 
 from fraktal_kernel.core.capability import Artifact, Needs, Run, capability
 from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.film import capability as _films  # noqa: F401  (registers it)
 from fraktal_kernel.fractals.palettes import palettes
 from fraktal_kernel.fractals.render import MAX_ANTIALIAS, check_possible, render
 from fraktal_kernel.fractals.resolve import raster_of
