@@ -7,7 +7,6 @@ edge and with the depth, so that neither its edge nor the change from level to l
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +17,8 @@ from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.machine import Kernel
 from fraktal_kernel.fractals.palettes.light import encoded
 
+# Takes what ends at the edge of a sample to this side of it.
+TINY = 1e-9
 # Entries of the curve from light to code values.
 CURVE = 1 << 14
 # Numbers of one level: steps a pixel, column and row of the window's centre, how much it counts,
@@ -35,48 +36,40 @@ def build_reproject(plain: bool) -> Any:
     one = np.float32(1)
 
     @njit
-    def mean(samples, table, size, x, y):  # type: ignore[no-untyped-def]
-        """Give the mean of the samples in a square of some size, centred at column x and row y."""
+    def mean(samples, table, size, x, y, shares, out):  # type: ignore[no-untyped-def]
+        """Put the mean of the samples in a square of some size, centred at column x and row y."""
         rows = samples.shape[0]
         columns = samples.shape[1] if plain else samples.shape[1] // 4
         half = 0.5 * size
         # Windows lie within their levels; what rounding puts beyond takes the nearest there is.
         x = min(max(x, half - 0.5), columns - 0.5 - half)
         y = min(max(y, half - 0.5), rows - 0.5 - half)
-        left, right = math.floor(x - half + 0.5), math.ceil(x + half - 0.5)
-        low, high = math.floor(y - half + 0.5), math.ceil(y + half - 0.5)
-        first = np.float32(left + 0.5 - (x - half))
-        last = np.float32(x + half - (right - 0.5))
-        if right == left:
-            first, last = np.float32(size), np.float32(0)
+        # All of these are 0 at least, where cutting off is rounding down.
+        left, right = int(x - half + 0.5), int(x + half + 0.5 - TINY)
+        low, high = int(y - half + 0.5), int(y + half + 0.5 - TINY)
+        wide = right - left + 1
+        whole = 1 / (size * size)
+        for k in range(wide):
+            shares[k] = whole
+        shares[0] = whole * (left + 0.5 - (x - half))
+        shares[wide - 1] = whole * (x + half - (right - 0.5)) if wide > 1 else whole * size
         c0, c1, c2, c3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
         for row in range(low, high + 1):
-            down = one
-            if row == low:
-                down = np.float32(low + 0.5 - (y - half))
-            elif row == high:
-                down = np.float32(y + half - (high - 0.5))
-            if low == high:
-                down = np.float32(size)
-            for column in range(left, right + 1):
-                part = down
-                if column == left:
-                    part = down * first
-                elif column == right:
-                    part = down * last
+            down = np.float32(min(row + 0.5, y + half) - max(row - 0.5, y - half))
+            for k in range(wide):
+                part = down * shares[k]
                 if plain:
-                    entry = samples[row, column]
+                    entry = samples[row, left + k]
                     c0 += part * table[entry, 0]
                     c1 += part * table[entry, 1]
                     c2 += part * table[entry, 2]
                     c3 += part * table[entry, 3]
                 else:
-                    c0 += part * samples[row, 4 * column]
-                    c1 += part * samples[row, 4 * column + 1]
-                    c2 += part * samples[row, 4 * column + 2]
-                    c3 += part * samples[row, 4 * column + 3]
-        whole = np.float32(1 / (size * size))
-        return c0 * whole, c1 * whole, c2 * whole
+                    c0 += part * samples[row, 4 * (left + k)]
+                    c1 += part * samples[row, 4 * (left + k) + 1]
+                    c2 += part * samples[row, 4 * (left + k) + 2]
+                    c3 += part * samples[row, 4 * (left + k) + 3]
+        out[0], out[1], out[2], out[3] = c0, c1, c2, c3
 
     @njit
     def fading(samples, numbers, x, y):  # type: ignore[no-untyped-def]
@@ -96,37 +89,37 @@ def build_reproject(plain: bool) -> Any:
         return np.uint16(low + (level - np.float32(entry)) * (curve[entry + 1] - low) + 0.5)
 
     def reproject(  # type: ignore[no-untyped-def]
-        coarse, fine, table, curve, numbers, out, top, bottom
+        coarse, fine, table, curve, numbers, room, out, top, bottom
     ) -> int:
-        """Paint rows of a frame, from ``top`` to before ``bottom``."""
+        """Paint rows of a frame, from ``top`` to before ``bottom``, with room for one pixel."""
         height, width = out.shape[0], out.shape[1]
         step, finer = numbers[STEP], numbers[LEVEL_NUMBERS + STEP]
+        cos, sin = numbers[COS], numbers[SIN]
+        column0, row0 = numbers[COLUMN], numbers[ROW]
+        column1, row1 = numbers[LEVEL_NUMBERS + COLUMN], numbers[LEVEL_NUMBERS + ROW]
+        counts = numbers[LEVEL_NUMBERS + COUNTS]
+        light, other, shares = room[:4], room[4:8], room[8:]
+        for k in range(4):
+            light[k] = 0
         for row in range(top, bottom):
             v = row - (height - 1) / 2
             for column in range(width):
                 u = column - (width - 1) / 2
                 # Rows count downwards: a turn counter-clockwise of the window.
-                right = numbers[COS] * u + numbers[SIN] * v
-                down = numbers[COS] * v - numbers[SIN] * u
-                share = 0.0
-                x = numbers[LEVEL_NUMBERS + COLUMN] + finer * right
-                y = numbers[LEVEL_NUMBERS + ROW] + finer * down
-                if numbers[LEVEL_NUMBERS + COUNTS] > 0:
+                right, down = cos * u + sin * v, cos * v - sin * u
+                x, y, share = column1 + finer * right, row1 + finer * down, 0.0
+                if counts > 0:
                     share = fading(fine, numbers, x, y)
-                red, green, blue = np.float32(0), np.float32(0), np.float32(0)
                 if share > 0:
-                    red, green, blue = mean(fine, table, finer, x, y)
+                    mean(fine, table, finer, x, y, shares, light)
                 if share < 1:
-                    x = numbers[COLUMN] + step * right
-                    y = numbers[ROW] + step * down
-                    r, g, b = mean(coarse, table, step, x, y)
+                    x, y = column0 + step * right, row0 + step * down
+                    mean(coarse, table, step, x, y, shares, other)
                     part = np.float32(share)
-                    red = r + part * (red - r)
-                    green = g + part * (green - g)
-                    blue = b + part * (blue - b)
-                out[row, column, 0] = code(red, curve)
-                out[row, column, 1] = code(green, curve)
-                out[row, column, 2] = code(blue, curve)
+                    for k in range(4):
+                        light[k] = other[k] + part * (light[k] - other[k])
+                for k in range(3):
+                    out[row, column, k] = code(light[k], curve)
         return 0
 
     return reproject
@@ -140,7 +133,7 @@ def kernel_of(plain: bool) -> Kernel:
         "fraktal_kernel.fractals.film.reproject",
         "build_reproject",
         f"int64({samples}[:, ::1], {samples}[:, ::1], float32[:, ::1], float32[::1], "
-        "float64[::1], uint16[:, :, ::1], int64, int64)",
+        "float64[::1], float32[::1], uint16[:, :, ::1], int64, int64)",
         args=(plain,),
     )
 
@@ -175,10 +168,11 @@ def reproject(
     kernel = kernel_of(plain)
 
     def work(spans: Any, stop: Any) -> int:
+        room = np.zeros(32, np.float32)
         for first, last in spans:
             if stop.is_set():
                 break
-            kernel(coarse, fine, table, curve(), numbers, out, first, last)
+            kernel(coarse, fine, table, curve(), numbers, room, out, first, last)
         return 0
 
     crew.share(work, out.shape[0])
