@@ -18,6 +18,7 @@ from pydantic import (
 from fraktal_kernel.core.capability import Artifact, Needs, Run, capability
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.antialias import MAX_SAMPLES, Antialias
+from fraktal_kernel.fractals.film import capability as _films  # noqa: F401  (registers it)
 from fraktal_kernel.fractals.palettes import palettes
 from fraktal_kernel.fractals.palettes.light import GAMUTS
 from fraktal_kernel.fractals.planner import plan_for, request_of
