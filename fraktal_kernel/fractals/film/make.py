@@ -26,7 +26,7 @@ from fraktal_kernel.fractals.colouring.survey import surveyed
 from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.film.encode import CODECS, Encoder, checked_place, join, pyav
 from fraktal_kernel.fractals.film.folder import Folder, stopped_short
-from fraktal_kernel.fractals.film.levels import FADE, Box, Grid, Level, Store, offset, place
+from fraktal_kernel.fractals.film.levels import Box, Grid, Level, Store, offset, place
 from fraktal_kernel.fractals.film.painter import Painter, Window, survey_of
 from fraktal_kernel.fractals.film.path import Frame, Shot, shots
 from fraktal_kernel.fractals.film.script import Film
@@ -206,7 +206,7 @@ class _Maker:
         self.painter = Painter(
             what.width,
             what.height,
-            FADE * what.width * what.antialias,
+            what.antialias,
             self._survey(),
             threads,
             cancelled,

@@ -2,12 +2,12 @@
 
 The plain look, one palette along the escape time, is painted while a frame is put together, so
 that its colours may change from frame to frame at little cost. Any other look is painted on the
-levels: once, if it stays and has no lengths in it, else for each frame.
+levels: once, if it stays, else for each frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.colouring import Look, Survey, paint
-from fraktal_kernel.fractals.colouring.look import LENGTHS
-from fraktal_kernel.fractals.film.levels import Level
+from fraktal_kernel.fractals.film.levels import FADE, Level
 from fraktal_kernel.fractals.film.path import Colours
 from fraktal_kernel.fractals.film.reproject import (
     COLUMN,
@@ -83,7 +82,7 @@ class Painter:
     Parameters
     ----------
     width, height : of the frames
-    fade : samples on which a finer level fades in from its edge
+    antialias : samples a side of each pixel, at least
     survey : of the whole film, for looks that have to know it
     threads, cancelled : as `compute` takes them
     """
@@ -92,14 +91,16 @@ class Painter:
         self,
         width: int,
         height: int,
-        fade: float,
+        antialias: int,
         survey: Survey,
         threads: int | None = None,
         cancelled: Cancelled | None = None,
     ) -> None:
-        self.size, self.fade, self.survey = (height, width), fade, survey
+        self.size, self.antialias, self.survey = (height, width), antialias, survey
         self.crew = Crew(threads, None, cancelled)
+        # What the last frame and this one took: levels in colours, by level and colours.
         self.kept: dict[tuple[Any, ...], tuple[Level, NDArray[Any]]] = {}
+        self.used: dict[tuple[Any, ...], tuple[Level, NDArray[Any]]] = {}
 
     def frame(
         self, colours: Colours, coarse: Window, fine: Window | None, turn_rad: float = 0.0
@@ -112,7 +113,7 @@ class Painter:
             numbers[first + STEP] = window.step
             numbers[first + COLUMN], numbers[first + ROW] = window.column, window.row
             numbers[first + COUNTS] = window.counts
-            numbers[first + FADE_IN] = self.fade
+            numbers[first + FADE_IN] = FADE * self.antialias * self.size[1]
         if fine is None:
             numbers[LEVEL_NUMBERS + COUNTS] = 0.0
         numbers[COS], numbers[SIN] = np.cos(turn_rad), np.sin(turn_rad)
@@ -123,24 +124,28 @@ class Painter:
             table = _mixed_table(colours)
             samples = [self._entries(window.level, scale.density) for window in windows]
         else:
-            samples = [self._light(window, colours) for window in windows]
+            samples = [self._light(window.level, colours) for window in windows]
         out = np.empty((*self.size, 3), np.uint16)
         coarsest, finest = samples
         reproject(coarsest, finest, table, numbers, out, plain=plain, crew=self.crew)
-        self.kept = {
-            key: value
-            for key, value in self.kept.items()
-            if any(value[0] is window.level for window in windows)
-        }
+        self.kept, self.used = self.used, {}
         return out
+
+    def _known(
+        self, level: Level, colours: object, make: Callable[[], NDArray[Any]]
+    ) -> NDArray[Any]:
+        """Give a level in some colours, made where the last frame did not need it."""
+        key = (id(level), colours)
+        found = self.used.get(key) or self.kept.get(key) or (level, make())
+        self.used[key] = found
+        return found[1]
 
     def _entries(self, level: Level, density: float) -> NDArray[np.uint16]:
         """Give the entries of samples in the table of a palette, uint16 [h, w]."""
-        key = (id(level), density)
-        if key not in self.kept:
-            smooth = level.fields["smooth"]
+        smooth = level.fields["smooth"]
+
+        def make() -> NDArray[np.uint16]:
             entries = np.empty(smooth.shape, np.uint16)
-            self.kept[key] = level, entries
 
             def work(spans: Any, stop: Any) -> int:
                 for first, last in spans:
@@ -149,40 +154,38 @@ class Painter:
                 return 0
 
             self.crew.share(work, len(smooth))
-        return self.kept[key][1]
+            return entries
 
-    def _light(self, window: Window, colours: Colours) -> NDArray[np.float32]:
-        light = self._painted(window, colours.look)
+        return self._known(level, density, make)
+
+    def _light(self, level: Level, colours: Colours) -> NDArray[np.float32]:
+        light = self._painted(level, colours.look)
         if colours.other is not None and colours.share > 0:
             light = light + np.float32(colours.share) * (
-                self._painted(window, colours.other) - light
+                self._painted(level, colours.other) - light
             )
         return light
 
-    def _painted(self, window: Window, look: Look) -> NDArray[np.float32]:
-        """Paint a level as if the window were the whole picture: float32 [h, 4 * w]."""
-        # What is told in lengths of the picture changes with the width of the window.
-        width = max(1, round(window.step * self.size[1])) if has_lengths(look) else 0
-        key = (id(window.level), look, width)
-        if key not in self.kept:
+    def _painted(self, level: Level, look: Look) -> NDArray[np.float32]:
+        """Paint a level: float32 [h, 4 * w].
+
+        Lengths in the look count in widths of the picture. Those of a level are right for a frame
+        that has two steps of it in a pixel, where it counts alone; in between two levels mix.
+        """
+
+        def make() -> NDArray[np.float32]:
             light = paint(
-                window.level.fields,
+                level.fields,
                 look,
                 survey=self.survey,
-                width_px=width or self.size[1],
+                width_px=2 * self.antialias * self.size[1],
                 cancelled=self.crew.cancelled,
             )
             padded = np.zeros((*light.shape[:2], 4), np.float32)
             padded[..., :3] = light
-            self.kept[key] = window.level, padded.reshape(len(light), -1)
-        return self.kept[key][1]
+            return padded.reshape(len(light), -1)
 
-
-def has_lengths(look: Look) -> bool:
-    """Say whether a look has lengths in it, which count in widths of the picture."""
-    relief = look.relief
-    heights = relief is not None and relief.needs_height
-    return heights or any(field in LENGTHS for field in look.fields)
+        return self._known(level, look, make)
 
 
 def _mixed_table(colours: Colours) -> NDArray[np.float32]:

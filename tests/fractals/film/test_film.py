@@ -65,9 +65,11 @@ def direct(what: Film, number: int, antialias: int) -> np.ndarray:
         (short(seconds=4), 1.25),
         (short(DEEP, seconds=3), 1.4),
         (short(turns=1, seconds=4), 1.3),
-        (short(replace(TAIL, look=looks["ink"]), seconds=4), 1.4),
+        (short(antialias=2, seconds=2), 0.8),
+        # Lengths in the look are right where one level counts alone.
+        (short(replace(TAIL, look=looks["ink"]), seconds=4), 2.0),
     ],
-    ids=["float64", "deep", "turning", "look"],
+    ids=["float64", "deep", "turning", "fine", "look"],
 )
 def test_frames_are_as_good_as_rendered_ones(tmp_path: Path, what: Film, bound: float) -> None:
     """A frame is about as near to the finely sampled view as one of four samples a pixel is."""
