@@ -159,7 +159,7 @@ def render_picture(params: RenderParams, run: Run) -> RenderResult:
     )
     run.log(f"{picture.iterations:,} steps in {picture.seconds:.2g} s, {picture.method}")
     return RenderResult(
-        picture=run.save("picture.png", picture.png(), "image/png"),
+        picture=run.save("picture.png", picture.png(_asking(run)), "image/png"),
         width_px=params.width,
         height_px=params.height,
         iterations=picture.iterations,
@@ -325,7 +325,7 @@ def _preview(params: PosterParams, run: Run, cancelled: Cancelled) -> Artifact:
         picture = render(
             params.wanted, width, height, antialias=2, progress=tell, cancelled=cancelled
         )
-        kept.append(run.save("preview.png", picture.png(), "image/png"))
+        kept.append(run.save("preview.png", picture.png(cancelled), "image/png"))
         return kept[0].model_dump()
 
     facts = run.step("preview", make)

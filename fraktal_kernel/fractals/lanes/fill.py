@@ -131,6 +131,7 @@ class _Band:
         more = bool(self.kinds) or any(name in out for name in _INSIDE)
         first = self.crew(0.0, 0.5 if more else 1.0)
         steps = count(task, counts, smooth=smooth, last=last, row=self.row, crew=first)
+        first.ask()
         inside = counts <= INSIDE
         if "iterations" in out:
             out["iterations"][...] = np.where(inside, task.max_iter, counts)
@@ -188,19 +189,24 @@ class _Band:
     def _of_the_last(self, z: NDArray[np.complex128], kept: Mapping[str, Any]) -> None:
         """Make the fields that follow from the last z and its derivative."""
         out, task = self.out, self.task
+        ask = self.crew(0.5, 1).ask
+        ask()
         if "z" in out:
             out["z"][...] = z
         if "angle" in out:
             out["angle"][...] = finish.turns(z)
+        ask()
         if "derivative" not in self.kinds:
             return
         slope = finish.complex_slope(z, [kept[name] for name in self.slope_names])
         if "derivative" in out:
             out["derivative"][...] = np.where(np.isnan(z), np.nan, slope)
         # Where a point came to rest there is no way out, along which these are measured.
+        ask()
         left = np.where(np.abs(z) > task.radius, z, np.nan)
         if "distance" in out:
             out["distance"][...] = finish.distance(left, slope)
+        ask()
         if "normal" in out:
             out["normal"][...] = finish.normal(left, slope, task.matrix)
 
@@ -212,11 +218,13 @@ class _Band:
         kept: Mapping[str, Any],
     ) -> None:
         task = self.task
+        self.crew(0.5, 1).ask()
         part = finish.part_of_step(smooth, counts, task.radius, task.degree)
         if task.body.converges:
             part = np.where(np.abs(z) > task.radius, part, np.clip(smooth - counts + 1, 0, 1))
         for name in ("stripe", "triangle"):
             if name in self.out:
+                self.crew(0.5, 1).ask()
                 total, term = kept[f"{name}_sum"], kept[f"{name}_term"]
                 mean = finish.average(total, term, counts, part)
                 self.out[name][...] = np.where(counts >= 0, mean, np.nan)
