@@ -58,8 +58,10 @@ def apart(work: Callable[[], T], cancelled: Cancelled | None) -> T:
         except BaseException as error:
             done.set_exception(error)
 
-    threading.Thread(target=do, name="fractal-apart", daemon=True).start()
-    while not wait([done], timeout=_LOOK_UP_S).done:
-        if cancelled():
-            raise Stopped("the computation was cancelled before it was complete.")
-    return done.result()
+    thread = threading.Thread(target=do, name="fractal-apart", daemon=True)
+    while not cancelled():
+        if thread.ident is None:
+            thread.start()
+        if wait([done], timeout=_LOOK_UP_S).done:
+            return done.result()
+    raise Stopped("the computation was cancelled before it was complete.")

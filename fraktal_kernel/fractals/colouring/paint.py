@@ -78,9 +78,10 @@ def paint(
         low, high = max(first - far, 0), min(last + far, rows)
         block = {name: array[low:high] for name, array in arrays.items()}
         inner = slice(first - low, last - low)
-        # Light that looks far makes blocks so large that they would hold a cancel up.
+        # Tables that are made with the first block, and light that looks far, take their time.
+        long = far > 0 or first == top
         planes = apart(
-            partial(_painted, block, look, survey, wide, inner), cancelled if far else None
+            partial(_painted, block, look, survey, wide, inner), cancelled if long else None
         )
         for k in range(3):
             out[first - top : last - top, :, k] = planes[k, :, left : columns - right]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, DISCS, INSIDE, TO_DO
 from fraktal_kernel.fractals.lanes.tally import Tally
 from fraktal_kernel.fractals.lanes.task import Task, count, cycles, remember
+from fraktal_kernel.fractals.progress import apart
 
 # Fields that need the second walk, and what it has to keep for them.
 KEPT = {
@@ -189,26 +191,26 @@ class _Band:
     def _of_the_last(self, z: NDArray[np.complex128], kept: Mapping[str, Any]) -> None:
         """Make the fields that follow from the last z and its derivative."""
         out, task = self.out, self.task
-        ask = self.crew(0.5, 1).ask
-        ask()
         if "z" in out:
             out["z"][...] = z
         if "angle" in out:
-            out["angle"][...] = finish.turns(z)
-        ask()
+            out["angle"][...] = self._apart(lambda: finish.turns(z))
         if "derivative" not in self.kinds:
             return
-        slope = finish.complex_slope(z, [kept[name] for name in self.slope_names])
+        parts = [kept[name] for name in self.slope_names]
+        slope = self._apart(lambda: finish.complex_slope(z, parts))
         if "derivative" in out:
             out["derivative"][...] = np.where(np.isnan(z), np.nan, slope)
         # Where a point came to rest there is no way out, along which these are measured.
-        ask()
-        left = np.where(np.abs(z) > task.radius, z, np.nan)
+        left = self._apart(lambda: np.where(np.abs(z) > task.radius, z, np.nan))
         if "distance" in out:
-            out["distance"][...] = finish.distance(left, slope)
-        ask()
+            out["distance"][...] = self._apart(lambda: finish.distance(left, slope))
         if "normal" in out:
-            out["normal"][...] = finish.normal(left, slope, task.matrix)
+            out["normal"][...] = self._apart(lambda: finish.normal(left, slope, task.matrix))
+
+    def _apart(self, work: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Work on all points at once, which takes longer than a cancel may."""
+        return apart(work, self.crew(0.5, 1.0).cancelled)
 
     def _averages(
         self,
@@ -218,15 +220,13 @@ class _Band:
         kept: Mapping[str, Any],
     ) -> None:
         task = self.task
-        self.crew(0.5, 1).ask()
         part = finish.part_of_step(smooth, counts, task.radius, task.degree)
         if task.body.converges:
             part = np.where(np.abs(z) > task.radius, part, np.clip(smooth - counts + 1, 0, 1))
         for name in ("stripe", "triangle"):
             if name in self.out:
-                self.crew(0.5, 1).ask()
-                total, term = kept[f"{name}_sum"], kept[f"{name}_term"]
-                mean = finish.average(total, term, counts, part)
+                found = kept[f"{name}_sum"], kept[f"{name}_term"], counts, part
+                mean = self._apart(partial(finish.average, *found))
                 self.out[name][...] = np.where(counts >= 0, mean, np.nan)
 
 

@@ -100,6 +100,7 @@ class ZarrStore:
                     inner = self.layout.pixels_of(number)
                     stored[_whole(inner)] = values[_within(inner, cell)]
             for number in numbers:
+                cancelled()
                 own = _within(self.layout.pixels_of(number), cell)
                 parts = (np.ascontiguousarray(values[own]) for values in arrays.values())
                 self.group[_JOURNAL][number] = _digest(parts)
