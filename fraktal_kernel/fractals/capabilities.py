@@ -23,6 +23,7 @@ from fraktal_kernel.fractals.palettes.light import GAMUTS
 from fraktal_kernel.fractals.planner import plan_for, request_of
 from fraktal_kernel.fractals.poster import poster
 from fraktal_kernel.fractals.poster.cells import MAX_SIDE
+from fraktal_kernel.fractals.poster.flat import check_flat, flatten
 from fraktal_kernel.fractals.poster.space import check_room
 from fraktal_kernel.fractals.poster.zarrs import pack
 from fraktal_kernel.fractals.progress import Cancelled, part_of
@@ -30,10 +31,11 @@ from fraktal_kernel.fractals.render import MAX_ANTIALIAS, check_possible, render
 from fraktal_kernel.fractals.resolve import raster_of
 from fraktal_kernel.fractals.scene import MAX_ITER, Scene
 
-# What artifacts are called, and what they are.
+# What grows tile by tile, the artifact that is made of it, and what that is.
 _FILES = {
-    "tiff": ("poster.tif", "image/tiff"),
-    "zarr": ("poster.zarr.zip", "application/zip"),
+    "tiff": ("poster.tif", "poster.tif", "image/tiff"),
+    "png": ("poster.zarr", "poster.png", "image/png"),
+    "zarr": ("poster.zarr", "poster.zarr.zip", "application/zip"),
 }
 _PREVIEW_SIDE = 1200
 
@@ -195,10 +197,11 @@ class PosterParams(RenderParams):
         description="Pixels where colours change are the mean of so many by so many samples.",
         json_schema_extra={"unit": "samples a side"},
     )
-    format: Literal["tiff", "zarr"] = Field(
+    format: Literal["tiff", "png", "zarr"] = Field(
         default="tiff",
         title="File",
-        description="TIFF for printers and image programs; zarr, as one .zarr.zip, for arrays.",
+        description="TIFF for printers and image programs, PNG for all others, "
+        "zarr as one .zarr.zip for arrays.",
     )
     bits: Literal[8, 16] = Field(
         default=8,
@@ -246,6 +249,8 @@ class PosterParams(RenderParams):
     @model_validator(mode="after")
     def _possible(self) -> PosterParams:
         try:
+            if self.format == "png":
+                check_flat(self.width, self.height)
             plan_for(request_of(self.wanted, self.width, self.height))
         except InvalidInput as error:
             raise ValueError(str(error)) from None
@@ -277,8 +282,8 @@ def make_poster(params: PosterParams, run: Run) -> PosterResult:
     On a workbench with a Dask scheduler the workers of the cluster make the tiles.
     """
     scene, cancelled, scratch = params.wanted, _asking(run), run.scratch()
-    name, media_type = _FILES[params.format]
-    place, file = scratch / name.removesuffix(".zip"), scratch / name
+    grown, name, media_type = _FILES[params.format]
+    place, file = scratch / grown, scratch / name
     if not place.exists() and not file.exists():
         # The poster, and once more while it is kept as an artifact.
         check_room(place, 2 * 3 * params.bits // 8 * params.width * params.height)
@@ -286,7 +291,7 @@ def make_poster(params: PosterParams, run: Run) -> PosterResult:
     preview = _preview(params, run, cancelled)
     began = time.perf_counter()
     if not place.exists() and not file.exists():  # else a worker died while it was being kept
-        tell = part_of(run.progress, 0.02, 0.98)
+        tell = part_of(run.progress, 0.02, 0.95)
         done = poster(
             place,
             scene,
@@ -301,8 +306,11 @@ def make_poster(params: PosterParams, run: Run) -> PosterResult:
         )
         where = f" by the workers of {cluster}" if cluster else ""
         run.log(f"{done.made} of {done.tiles} tiles made in {done.seconds:.3g} s{where}")
-    if not file.exists():
-        run.progress(0.98, "packing")
+    if not file.exists() and params.format == "png":
+        tell = part_of(run.progress, 0.95, 0.99)
+        flatten(place, file, scene, params.gamut, tell, cancelled)
+    elif not file.exists():
+        run.progress(0.95, "packing")
         pack(place, file, cancelled)
     run.progress(0.99, "keeping the file")
     return PosterResult(

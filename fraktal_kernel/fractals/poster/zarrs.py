@@ -216,6 +216,11 @@ def pack(folder: Path, file: Path, cancelled: Cancelled | None = None) -> None:
     shutil.rmtree(folder)
 
 
+def open_zarr(folder: Path) -> Any:
+    """Open a complete zarr folder for reading."""
+    return _zarr().open_group(str(folder), mode="r")
+
+
 def _whole(inner: Cell) -> tuple[slice, slice]:
     return slice(inner.top, inner.bottom), slice(inner.left, inner.right)
 
