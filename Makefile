@@ -4,7 +4,6 @@
 # make bench   measure every figure    (ONLY=import_time measures one)
 # make check   format, lint and types
 # make docs    build the documentation into build/docs
-# make fuzz    throw bytes at every reader, a minute each (SECONDS=600: ten)
 # make lock    pin the newest versions that fit together in requirements.lock
 #
 # EXTRAS=speech,charts installs optional parts as well; TORCH=cpu or TORCH=cuda installs torch
@@ -15,12 +14,11 @@ EXTRAS ?=
 TORCH ?=
 ONLY ?=
 ARGS ?=
-SECONDS ?= 60
 
 BIN := .venv/bin
 INSTALL := $(PYTHON) .ci/install.py --torch "$(TORCH)"
 
-.PHONY: run test bench check docs fuzz lock install develop
+.PHONY: run test bench check docs lock install develop
 
 run: install
 	@$(BIN)/fraktal up
@@ -39,10 +37,6 @@ check: develop
 
 docs: develop
 	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
-
-fuzz: develop
-	@$(BIN)/uv pip install --python $(BIN)/python --quiet atheris
-	@$(BIN)/python -m tests.fuzz $(SECONDS)
 
 lock: develop
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

@@ -8,7 +8,7 @@ is wrong, and is printed with its place.
 
 ``PIXELS`` says how many (500), ``SPAN_S`` (60) after how many seconds a view has to do with those
 it had; the line of each figure says how many those were. Orbits are followed for ``STEPS`` steps
-(2,000,000) at most: what is said to be inside, or to escape later, is held to not escaping until
+(12,000,000) at most: what is said to be inside, or to escape later, is held to not escaping until
 then.
 ``make bench ONLY=wrong_pixels_NAME`` looks at one view.
 """
@@ -39,9 +39,9 @@ from fraktal_kernel.fractals.view import View
 SIZE = (800, 600)
 PIXELS = int(os.environ.get("PIXELS", "500"))
 SPAN_S = float(os.environ.get("SPAN_S", "60"))
-STEPS = int(os.environ.get("STEPS", "2000000"))
+STEPS = int(os.environ.get("STEPS", "12000000"))
 # So many are iterated by gmpy2 as well, where they leave within so many steps.
-WITNESSES, WITNESS_STEPS = 3, 100_000
+WITNESSES, WITNESS_STEPS = 2, 400_000
 SPARE_BITS = 80
 SEED = 20_11
 # Circles about a pixel on which counts tell how near the boundary is, in pixels.
@@ -125,21 +125,23 @@ class Truth:
         return least <= given and (given <= most or most - least > 2)
 
 
-def wrong_pixels(location: dict[str, Any], most: int, span_s: float) -> dict[str, Any]:
+def wrong_pixels(
+    location: dict[str, Any], most: int, span_s: float, size: tuple[int, int] = SIZE
+) -> dict[str, Any]:
     """Look at pixels of a view, and tell those that are wrong, as rows of [row, column, count]."""
     done = compute(
         *(location["formula"], location["re"], location["im"], location["width"]),
         max_iter=location["max_iter"],
-        size=SIZE,
+        size=size,
         fields=("iterations",),
         skew=location.get("skew"),
     )
-    truth = Truth(location, SIZE)
+    truth = Truth(location, size)
     chance = np.random.default_rng(SEED)
     wrong, rounded, looked, followed, witnesses = [], 0, 0, 0, 0
     began = time.perf_counter()
     while looked < most and (looked < 2 or time.perf_counter() - began < span_s):
-        row, column = int(chance.integers(SIZE[1])), int(chance.integers(SIZE[0]))
+        row, column = int(chance.integers(size[1])), int(chance.integers(size[0]))
         given = int(done.iterations[row, column])
         looked += 1
         followed += given >= truth.steps

@@ -211,3 +211,21 @@ def test_commands_that_are_shown_exist() -> None:
             words = line.removeprefix("$ ").split()
             if words[:1] == ["fraktal"]:
                 assert {" ".join(words[:2]), " ".join(words[:3])} & known, line
+
+
+def test_the_mathematics_name_modules_that_exist() -> None:
+    """Each method says where it stands, and something stands there."""
+    text = page("mathematics")
+    named = set(re.findall(r"`(fractals/[\w/]+\.py)`", text))
+    assert [name for name in named if not (ROOT / "fraktal_kernel" / name).is_file()] == []
+    sections = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    assert len(sections) > 20
+    for section in sections:
+        assert re.search(r"`fractals/[\w/]+\.py`", section), section.partition("\n")[0]
+
+
+def test_the_mathematics_are_drawn_by_the_browser(built: Path) -> None:
+    """Formulas stand in the page as MathML, and none is left as it was typed."""
+    text = (built / "mathematics.html").read_text()
+    assert text.count("<math ") > 30
+    assert not re.search(r"\\(?:frac|bar|prod|quad|lambda)", text)

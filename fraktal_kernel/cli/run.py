@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -71,7 +72,7 @@ def run(
         return
     found, params = checked
     if out is not None:
-        check_out(out)
+        check_out(out, getattr(params, "largest_bytes", 0))
     start = time.monotonic()
     result, artifacts = _with_bar(found, params, out.parent if out else None)
     if out is not None:
@@ -97,8 +98,13 @@ def run(
 run.command_options = OPEN  # type: ignore[attr-defined]
 
 
-def check_out(out: Path) -> None:
-    """Refuse a file that could not be written, before any work is done."""
+def check_out(out: Path, largest_bytes: int = 0) -> None:
+    """Refuse a file that could not be written, before any work is done.
+
+    Parameters
+    ----------
+    largest_bytes : how large the file may become, where the parameters tell
+    """
     folder = out.parent
     if out.is_dir():
         raise InvalidInput(f"--out {out} is a folder; name a file in it.")
@@ -111,6 +117,12 @@ def check_out(out: Path) -> None:
         raise InvalidInput(
             f"--out {out}: nothing can be written in {folder} ({error.strerror})."
         ) from None
+    free = shutil.disk_usage(folder).free
+    if largest_bytes > free:
+        raise InvalidInput(
+            f"--out {out}: it may take {size(largest_bytes)}, and {folder} has only {size(free)} "
+            "left; choose a smaller size or another disk."
+        )
 
 
 def _run(found: Capability, params: BaseModel, detached: DetachedRun) -> tuple[Any, list[Artifact]]:

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel, PrivateAttr
 from typing_extensions import override
 
-from fraktal_kernel.errors import FraktalError, InvalidInput, NotFound
+from fraktal_kernel.errors import FraktalError, InvalidInput, NotFound, unwritten
 
 T = TypeVar("T")
 Data = bytes | Path | BinaryIO
@@ -68,15 +68,20 @@ class Artifact(BaseModel):
     def save(self, path: str | Path) -> Path:
         """Write the bytes to a file that appears whole or not at all."""
         path = Path(path)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        except OSError as error:
+            raise unwritten(path, error) from None
         try:
             with os.fdopen(handle, "wb") as target, self.open() as source:
                 while chunk := source.read(1024**2):
                     target.write(chunk)
             os.chmod(beside, 0o666 & ~_umask())
             os.replace(beside, path)
-        except BaseException:
+        except BaseException as error:
             Path(beside).unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise unwritten(path, error) from None
             raise
         return path
 

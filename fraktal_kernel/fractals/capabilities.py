@@ -18,6 +18,7 @@ from pydantic import (
 from fraktal_kernel.core.capability import Artifact, Needs, Run, capability
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.antialias import MAX_SAMPLES, Antialias
+from fraktal_kernel.fractals.film import capability as _films  # noqa: F401  (registers it)
 from fraktal_kernel.fractals.palettes import palettes
 from fraktal_kernel.fractals.palettes.light import GAMUTS
 from fraktal_kernel.fractals.planner import plan_for, request_of
@@ -38,6 +39,8 @@ _FILES = {
     "zarr": ("poster.zarr", "poster.zarr.zip", "application/zip"),
 }
 _PREVIEW_SIDE = 1200
+# What else a picture's file holds: its scene, as a rule.
+_HEAD_BYTES = 16_384
 
 
 class RenderParams(BaseModel):
@@ -88,6 +91,11 @@ class RenderParams(BaseModel):
         description="Each pixel is the mean of so many by so many samples.",
         json_schema_extra={"unit": "samples a side"},
     )
+
+    @property
+    def largest_bytes(self) -> int:
+        """How large the file may become: that of a picture which cannot be compressed."""
+        return self.height * (3 * self.width + 1) * 1001 // 1000 + _HEAD_BYTES
 
     @model_validator(mode="before")
     @classmethod

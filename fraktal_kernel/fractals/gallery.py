@@ -28,10 +28,10 @@ def _lit(name: str, re: str, im: str, width: str, max_iter: int, look: str) -> N
 
 
 # Where a formula is seen as a whole: its plane of c, and its Julia sets where they are larger.
-_WHOLE = View("0", "0", "4")
+_WHOLE, _TYPED = View("0", "0", "4"), View("0", "0", "5")
 _HOMES = {
     "mandelbrot": HOME_VIEW,
-    "multibrot": View("0", "0", "3.4"),
+    "multibrot": View("0", "0", "3.8"),
     "burning_ship": View("-0.4", "0.5", "4"),
     "perpendicular_burning_ship": View("-0.6", "0", "3.6"),
     "celtic": View("-0.4", "0", "4"),
@@ -43,6 +43,7 @@ _HOMES = {
     "magnet1": View("1.4", "0", "5"),
     "magnet2": View("1.6", "0", "4.6"),
     "nova": View("-0.25", "0", "2.4"),
+    "newton": _WHOLE,
 }
 _JULIA_HOMES = {
     "lambda": View("0.5", "0", "2.6"),
@@ -63,7 +64,7 @@ def home_view(formula: str, julia: bool = False) -> View:
     """
     if julia:
         return _JULIA_HOMES.get(formula, View("0", "0", "3.3"))
-    return _HOMES.get(formula, _WHOLE)
+    return _HOMES.get(formula, _TYPED)
 
 
 scenes.add("full_set", Scene(view=HOME_VIEW))

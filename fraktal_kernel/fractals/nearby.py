@@ -35,7 +35,7 @@ class Reference:
     re, im : the point, decimal
     radius : half the diagonal of the view, decimal
     orbit : of the point
-    critical : of a Julia set the orbit of 0 as well; points that come near 0 go on beside it
+    critical : of a Julia set the orbit of the critical point as well
     """
 
     formula: Formula

@@ -9,17 +9,17 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.deep.approximation import FIELDS, Approximation, Pixels
+from fraktal_kernel.fractals.deep.approximation import FIELDS, INSIDE, Approximation, Pixels
 from fraktal_kernel.fractals.deep.kinds import map_of
-from fraktal_kernel.fractals.deep.stepwise import DEEPEST_BITS, Stepwise
+from fraktal_kernel.fractals.deep.stepwise import Stepwise
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.nearby import Reference
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.progress import Cancelled, Progress, apart, part_of
 from fraktal_kernel.fractals.reference.decimals import bits_for
-from fraktal_kernel.fractals.reference.orbit import Orbit
-from fraktal_kernel.fractals.reference.recurrences import recurrence_of
+from fraktal_kernel.fractals.reference.orbit import Orbit, begin_of
+from fraktal_kernel.fractals.reference.recurrences import Number, recurrence_of
 from fraktal_kernel.fractals.reference.storage import kept_orbit
 
 # How much of the whole the reference orbit is, to those who watch the progress.
@@ -46,13 +46,12 @@ class Prepared(Protocol):
 
 def in_segments(request: Request) -> bool:
     """Say whether whole segments of the orbit can be skipped: for most formulas and fields."""
-    if not set(request.fields) <= set(FIELDS):
-        return False
     try:
-        map_of(recurrence_of(request.formula))
+        kind, _ = map_of(recurrence_of(request.formula))
     except InvalidInput:
         return False
-    return True
+    quadratic = kind == ("power", 2) and request.julia is None
+    return set(request.fields) <= {*FIELDS, *(INSIDE if quadratic else ())}
 
 
 def refusal(request: Request) -> str | None:
@@ -60,17 +59,9 @@ def refusal(request: Request) -> str | None:
     formula = request.formula
     if not formula.polynomial:
         return f"{formula.name} is no polynomial, which alone go deeper"
-    if in_segments(request):
-        return None
-    if formula.remembers:
-        return f"{formula.name} reads the z before, which does not go deeper"
-    if request.julia is not None:
-        return f"Julia sets of {formula.name} with these fields do not go deeper"
     lacking = [name for name in request.fields if name not in Stepwise.fields]
     if lacking:
         return f"{', '.join(lacking)} cannot be computed there"
-    if request.geometry.pixel_parts[1] < DEEPEST_BITS:
-        return f"{formula.name} with these fields goes down to pixels of 2**{DEEPEST_BITS}"
     return None
 
 
@@ -117,7 +108,7 @@ class Perturbation:
         radius = radius_of(request.geometry)
         precise = bits_for(radius, request.max_iter) + spare_bits if spare_bits else None
 
-        def orbit_of(re: str, im: str, bits: int | None, radius: str | None) -> Orbit:
+        def orbit_of(re: Number, im: Number, bits: int | None, radius: str | None) -> Orbit:
             return kept_orbit(
                 *(formula, re, im),
                 bits=bits,
@@ -131,8 +122,10 @@ class Perturbation:
 
         orbit = orbit_of(view.re, view.im, precise, radius)
         critical = None
-        if julia is not None and in_segments(request):
-            critical = orbit_of("0", "0", orbit.bits, None)
+        if julia is not None:
+            # Points that come near the critical point go on beside its orbit.
+            begin = begin_of(recurrence_of(formula), julia, orbit.bits)
+            critical = orbit_of(*begin, orbit.bits, None)
         return Reference(
             formula, julia, request.max_iter, view.re, view.im, radius, orbit, critical
         )
@@ -148,10 +141,10 @@ class Perturbation:
         )
         orbit, limit = reference.orbit, request.max_iter
         if in_segments(request):
-            critical = reference.critical
-            return Approximation(orbit, pixels, limit, formula=formula, critical=critical)
-        c = complex(float(reference.re), float(reference.im))
-        return Stepwise(orbit, c, pixels, limit, formula=formula)
+            return Approximation(orbit, pixels, limit, formula=formula, critical=reference.critical)
+        re, im = reference.julia or (reference.re, reference.im)
+        c = complex(float(re), float(im))
+        return Stepwise(orbit, c, pixels, limit, formula=formula, critical=reference.critical)
 
 
 def radius_of(geometry: Geometry) -> str:

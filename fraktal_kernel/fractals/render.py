@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.errors import InvalidInput, unwritten
 from fraktal_kernel.fractals.colouring import colours_of, develop, indices_of, paint
 from fraktal_kernel.fractals.colouring.survey import Survey
 from fraktal_kernel.fractals.escape import Grid, check_size, fill, method_of
@@ -65,6 +65,8 @@ class Picture:
         try:
             part.write_bytes(self.png())
             part.replace(target)
+        except OSError as error:
+            raise unwritten(target, error) from None
         finally:
             part.unlink(missing_ok=True)
         return target

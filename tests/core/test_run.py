@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import io
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from fraktal_kernel.core.run import Artifact, Cancelled, Run, artifact_name, share, to_json
-from fraktal_kernel.errors import InvalidInput, NotFound
+from fraktal_kernel.errors import InvalidInput, NotFound, Unavailable
 
 
 class Point(BaseModel):
@@ -57,6 +58,22 @@ def test_files_are_kept_in_memory(tmp_path: Path, kind: str) -> None:
     assert run.artifacts["out/picture.png"].read() == b"data"
     assert artifact.save(tmp_path / "out.png").read_bytes() == b"data"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.bin", "out.png"]
+
+
+def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be written leaves nothing behind, and the one of its name as it was."""
+    artifact = Run.detached().save("a.txt", b"new")
+    with pytest.raises(Unavailable, match="cannot be written"):
+        artifact.save(tmp_path / "nowhere" / "a.txt")
+    (tmp_path / "a.txt").write_bytes(b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(Unavailable, match=r"No space left on device\); make room"):
+        artifact.save(tmp_path / "a.txt")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.txt", b"old")]
 
 
 def test_a_second_file_of_a_name_takes_its_place() -> None:

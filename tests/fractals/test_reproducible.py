@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fraktal_kernel.fractals.deep.approximation import FIELDS
+from fraktal_kernel.fractals.deep.approximation import INSIDE as CYCLES
 from fraktal_kernel.fractals.deep.stepwise import Stepwise
 from fraktal_kernel.fractals.fields import KINDS, empty_fields
 from fraktal_kernel.fractals.formulas import formula_of
@@ -37,8 +38,8 @@ REQUESTS = {
     "mandelbrot": asked("mandelbrot", "-0.7", "0.2", "0.9", 3000),
     "newton": asked("newton", "0.1", "0", "3", 200, INSIDE),
     "julia": asked("z**3 + c", "0", "0", "3", 300, INSIDE, julia=("0.4", "0.3")),
-    "deep": asked("mandelbrot", *MINIBROT, "1e-19", 20_000, FIELDS),
-    "minibrot": asked("mandelbrot", *MINIBROT, "12e-22", 20_000, FIELDS),
+    "deep": asked("mandelbrot", *MINIBROT, "1e-19", 20_000, (*FIELDS, *CYCLES)),
+    "minibrot": asked("mandelbrot", *MINIBROT, "1e-22", 20_000, (*FIELDS, *CYCLES)),
     "every step": asked("mandelbrot", "0", "1", "1e-20", 900, Stepwise.fields),
     "deep ship": asked("burning_ship", "-2", "0", "1e-330", 900, FIELDS),
     "deep julia": asked("mandelbrot", "0", "1", "1e-20", 900, FIELDS, julia=("0", "1")),

@@ -1,6 +1,7 @@
-"""Run every fuzzer for a while: ``make fuzz``, or ``python -m tests.fuzz 600``: ten minutes each.
+"""Run every fuzzer for a minute: ``python -m tests.fuzz``; ``python -m tests.fuzz 600``: for ten.
 
-What breaks one is kept in ``build/fuzz``; running it with that file as its argument shows how.
+They need atheris (``uv pip install atheris``), and no other test does. What breaks one is kept in
+``build/fuzz``; running it with that file as its argument shows how.
 """
 
 from __future__ import annotations

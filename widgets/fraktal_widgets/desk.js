@@ -59,7 +59,6 @@ class Desk {
       tool("turn", "Turn by 15° (R)", () => exchange.turn(15)),
       this.upright,
       tool("full", "Full screen (F)", () => this.fullScreen()),
-      tool("keys", "Keys (?)", () => this.showHelp(true)),
     );
     const side = h(
       "div", { class: "fk-explorer-side" },
@@ -94,6 +93,7 @@ class Desk {
       h("div", { class: "fk-explorer-facts" },
         h("span", {}, "re ", re), h("span", {}, "im ", im), h("span", {}, "width ", width),
         h("span", {}, turn), h("span", {}, iterations), h("span", {}, method), h("span", {}, time), this.link),
+      tool("keys", "Keys (?)", () => this.showHelp(true)),
       this.controlsTool,
     );
     const grid = h("div", { class: "fk-explorer-grid" }, stage, side, status);

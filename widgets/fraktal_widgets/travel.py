@@ -12,7 +12,7 @@ from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals import Scene, Seed, View, formulas, scenes
 from fraktal_kernel.fractals.colouring import looks
 from fraktal_kernel.fractals.gallery import home_view
-from fraktal_kernel.fractals.live.lattice import shifted, snapped
+from fraktal_kernel.fractals.lattice import shifted, snapped
 from fraktal_kernel.fractals.view import text_of
 from fraktal_widgets.scene_text import read_scene
 

@@ -32,6 +32,7 @@ from fraktal_kernel.fractals.reference.recurrences import Recurrence, recurrence
 
 FIELDS = ("iterations", "smooth", "z", "angle", "derivative", "distance", "normal")
 NEED_SLOPE = ("derivative", "distance", "normal")
+INSIDE = ("interior_distance", "period")  # of z*z + c alone
 # Pixels below that size need numbers with exponents of their own, and so does a z that falls below
 # the other, whose square would have none of its digits left.
 _DEEP_BITS, _SMALLEST_BITS = -900, -480
@@ -63,6 +64,17 @@ def _far(kind: Map, derivative: bool) -> Kernel:
         f"boolean({table}, int64[::1], float64[::1], int64, {state}, int64[:, ::1], int64[::1], "
         "int64)",
         args=(kind, derivative),
+    )
+
+
+@lru_cache(maxsize=1)
+def _cycles() -> Kernel:
+    state = "int64[::1], int64[::1], float64[:, ::1], float64[::1], int64[::1], float64[::1]"
+    return Kernel(
+        _MODULE + "cycles",
+        "cycles",
+        f"boolean(float64[:, ::1], float64[::1], int64, int64[::1], int64, {state}, int64[::1], "
+        "int64)",
     )
 
 
@@ -214,10 +226,11 @@ class Approximation:
     def _band(self, out: Mapping[str, NDArray[Any]], row: int, crew: Crew) -> int:
         rows, width = next(iter(out.values())).shape
         slopes = any(name in out for name in NEED_SLOPE)
+        inside = any(name in out for name in INSIDE)
         holomorphic = is_holomorphic(self.kind)
         begun = None
         if self.minibrot:
-            begun = self.minibrot.begin(self.pixels, row, rows, slopes, crew)
+            begun = self.minibrot.begin(self.pixels, row, rows, slopes, inside, crew)
 
         def work(spans: Iterator[tuple[int, int]], stop: threading.Event) -> int:
             taken = 0
@@ -233,9 +246,44 @@ class Approximation:
                     break
                 part = {name: array[top:end].reshape(-1) for name, array in out.items()}
                 self._finish(part, state)
+                if inside:
+                    period, far = np.zeros(len(points), np.int64), np.full(len(points), np.nan)
+                    if begun is not None:
+                        here = slice(top * width, end * width)
+                        period, far = begun.period[here], begun.far[here]
+                    taken += self._inside(state.count < 0, points, period, far, stop)
+                    for name, values in zip(INSIDE, (far, period), strict=True):
+                        if name in part:
+                            part[name][...] = values
             return taken
 
         return crew.share(work, rows)
+
+    def _inside(
+        self,
+        inside: NDArray[np.bool_],
+        points: Integers,
+        period: Integers,
+        far: Floats,
+        stop: threading.Event,
+    ) -> int:
+        """Find the cycles of points that are inside, where no copy in which all lie knows them."""
+        pixels = self.pixels
+        unknown = np.flatnonzero(inside & (period == 0))
+        if not len(unknown) or pixels.exponent < _SMALLEST_BITS:
+            return 0
+        size = math.ldexp(pixels.size, pixels.exponent)
+        plane = np.array([*pixels.corner, *pixels.matrix, size])
+        many = len(unknown)
+        state = np.zeros(many, np.int64), np.zeros(many, np.int64), np.zeros((many, 2))
+        found = np.zeros(many, np.int64), np.full(many, np.nan)
+        common = self._orbit, plane, pixels.width, points[unknown], self.max_iter
+        nearest, counters = np.full(many, np.inf), np.zeros(1, np.int64)
+        while not stop.is_set():
+            if _cycles()(*common, *state, nearest, *found, counters, _BUDGET):
+                break
+        period[unknown], far[unknown] = found
+        return int(state[0].sum())
 
     def _spread(self, state: _State, row: int, end: int) -> None:
         """Put the points of a Julia set where they begin: beside the start of its orbit."""

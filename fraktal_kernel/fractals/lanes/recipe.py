@@ -14,6 +14,7 @@ from fraktal_kernel.fractals.lanes.body import CARRIED, QUADRATIC, Body
 from fraktal_kernel.fractals.lanes.fill import Slopes
 from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, DISCS, PERIOD
 from fraktal_kernel.fractals.lanes.task import Task
+from fraktal_kernel.fractals.lattice import placed
 
 if TYPE_CHECKING:
     from fraktal_kernel.fractals.formulas.formula import Formula
@@ -58,8 +59,7 @@ def task_of(
     julia : the constant of a Julia set, decimal; None for the plane of c
     shortcuts : names of those that may be taken, where the formula has them
     """
-    view = geometry.view
-    centre = complex(float(view.re), float(view.im))
+    centre, place = placed(geometry.view, geometry.width, geometry.matrix)
     seed = complex(float(julia[0]), float(julia[1])) if julia else None
     body = body_of(formula)
     skip = sum(bit for name, bit in SHORTCUTS.items() if name in shortcuts)
@@ -82,6 +82,7 @@ def task_of(
         epsilon=EPSILON,
         degree=formula.degree,
         skip=skip,
+        place=place,
     )
 
 

@@ -46,7 +46,8 @@ class Task:
     Parameters
     ----------
     body : of the formula
-    centre, pixel, matrix : where the view lies, as `Geometry` says
+    centre, pixel, matrix : where the view lies, as `Geometry` says; with a ``place`` the picture
+        lies so many columns to the right of it, and rows above, as `lattice.placed` says
     size : width and height of the whole picture, in pixels
     max_iter : a point that has not ended after so many steps is inside
     seed : the constant of a Julia set; None for the plane of c
@@ -71,6 +72,7 @@ class Task:
     skip: int = 0
     left: float = 0.0
     top: float = 0.0
+    place: tuple[float, float] = (0.0, 0.0)
 
     def plane(self, row: int = 0) -> NDArray[np.float64]:
         """Tell kernels where pixel [0, 0] of an array lies that begins with some row."""
@@ -78,7 +80,9 @@ class Task:
         width, height = self.size
         corner = (self.left - (width - 1) / 2, (height - 1) / 2 - self.top - row)
         where = (self.centre.real, self.centre.imag, *corner, self.pixel)
-        return np.array([*where, *self.matrix, seed.real, seed.imag])
+        plane = np.array([*where, *self.matrix, seed.real, seed.imag])
+        plane[2:4] += self.place
+        return plane
 
     def ends(self) -> NDArray[np.float64]:
         """Tell kernels where a point ends, and when an orbit has come back."""

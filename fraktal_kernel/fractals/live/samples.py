@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -12,12 +12,13 @@ from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.float64 import Float64
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.fill import fill
-from fraktal_kernel.fractals.live.lattice import laid
 from fraktal_kernel.fractals.live.sheet import Fields, Sheet, rectangles
-from fraktal_kernel.fractals.nearby import Reference
-from fraktal_kernel.fractals.perturbation import Perturbation, Prepared, radius_of
 from fraktal_kernel.fractals.planner import Method, Request, plan_for
 from fraktal_kernel.fractals.progress import Cancelled, Progress, part_of
+
+if TYPE_CHECKING:
+    from fraktal_kernel.fractals.nearby import Reference
+    from fraktal_kernel.fractals.perturbation import Prepared
 
 # Bits beyond what a view needs, so that its reference serves much narrower ones.
 _SPARE_BITS = 32
@@ -52,6 +53,8 @@ def samples_of(
     method = plan_for(request)
     if isinstance(method, Float64):
         return _Lanes(method), near, progress
+    from fraktal_kernel.fractals.perturbation import Perturbation, radius_of
+
     assert isinstance(method, Perturbation)
     if near is None or not near.serves(request, radius_of(request.geometry)):
         first = part_of(progress, 0.0, _REFERENCE)
@@ -64,8 +67,7 @@ class _Lanes:
     """Samples in float64; coarse ones are fine ones, too."""
 
     def __init__(self, method: Float64) -> None:
-        self.threads, self.slopes = method.request.threads, method.slopes
-        self.task = laid(method.task, method.request.geometry.view)
+        self.threads, self.task, self.slopes = method.request.threads, method.task, method.slopes
 
     def fill(
         self, sheet: Sheet, step: int, progress: Progress | None, cancelled: Cancelled | None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.fields import empty_fields
-from fraktal_kernel.fractals.live.lattice import moved_by
+from fraktal_kernel.fractals.lattice import moved_by
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.view import View
 

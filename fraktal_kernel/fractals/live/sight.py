@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,12 @@ from fraktal_kernel.fractals.colouring.places import indices_of
 from fraktal_kernel.fractals.escape import check_size
 from fraktal_kernel.fractals.live.samples import samples_of, words_of
 from fraktal_kernel.fractals.live.sheet import Fields, Sheet
-from fraktal_kernel.fractals.nearby import Reference
 from fraktal_kernel.fractals.planner import Request, plan_for, request_of
 from fraktal_kernel.fractals.progress import Progress, Stopped
 from fraktal_kernel.fractals.scene import Scene
+
+if TYPE_CHECKING:
+    from fraktal_kernel.fractals.nearby import Reference
 
 LEVELS = (9, 3, 1)
 

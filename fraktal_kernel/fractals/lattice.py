@@ -10,14 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 
-from fraktal_kernel.fractals.lanes.task import Task
 from fraktal_kernel.fractals.view import MAX_DIGITS, View, text_of
 
 # So many digits has the size of a pixel; float64 has no more.
 _SIZE = Context(prec=17, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _EXACT = Context(prec=4 * MAX_DIGITS, Emin=MIN_EMIN, Emax=MAX_EMAX)
+STRAIGHT = (1.0, 0.0, 0.0, 1.0)
 # Of a pixel: moved by whole ones, a turned view is not off by more.
 TOLERANCE = 1e-4
+# Beyond, half of a pixel is no number of float64 any more.
+_MOST = 2**50
 # No picture has so many pixels a side.
 _FAR = 1e9
 # A snapped pixel has so many digits, so that moves add few to the centre.
@@ -94,21 +96,29 @@ def moved_by(view: View, before: View, width_px: int) -> tuple[int, int] | None:
     return whole
 
 
-def laid(task: Task, view: View) -> Task:
-    """Let a task compute its points from their places on the lattice.
+def placed(
+    view: View, width_px: int, matrix: tuple[float, float, float, float] = STRAIGHT
+) -> tuple[complex, tuple[float, float]]:
+    """Give the lattice's point next to 0, and how many columns and rows the centre is from there.
 
-    They are those of `Geometry.points` but for two roundings of float64, of which 2**28 and more
-    lie in a pixel. A turned view is left as it is.
+    A pixel's point is the first, plus the size of a pixel times its place on the lattice: it is off
+    by two roundings of float64 at most. A turned or stretched picture begins in its own centre.
+
+    Examples
+    --------
+    >>> placed(View("0.1021", "-0.2", "3.2"), 800)
+    ((-0.0019+0j), (26.0, -50.0))
     """
-    if not view.straight:
-        return task
-    pixel = pixel_of(view, task.size[0])
+    own = complex(float(view.re), float(view.im)), (0.0, 0.0)
+    if matrix != STRAIGHT:
+        return own
+    pixel = pixel_of(view, width_px)
     places, rest = [], []
     for part in (view.re, view.im):
         number = Decimal(part)
         place = _SIZE.divide(number, pixel).to_integral_value()
-        places.append(float(place))
+        if abs(place) > _MOST:
+            return own  # deeper than float64 has points for
+        places.append(float(place) + 0.0)
         rest.append(float(_EXACT.subtract(number, _EXACT.multiply(place, pixel))))
-    return replace(
-        task, centre=complex(*rest), left=task.left + places[0], top=task.top - places[1]
-    )
+    return complex(*rest), (places[0], places[1])
