@@ -24,6 +24,7 @@ from fraktal_kernel.fractals.palettes.light import GAMUTS
 from fraktal_kernel.fractals.planner import plan_for, request_of
 from fraktal_kernel.fractals.poster import poster
 from fraktal_kernel.fractals.poster.cells import MAX_SIDE
+from fraktal_kernel.fractals.poster.flat import check_flat, flatten
 from fraktal_kernel.fractals.poster.space import check_room
 from fraktal_kernel.fractals.poster.zarrs import pack
 from fraktal_kernel.fractals.progress import Cancelled, part_of
@@ -31,10 +32,11 @@ from fraktal_kernel.fractals.render import MAX_ANTIALIAS, check_possible, render
 from fraktal_kernel.fractals.resolve import raster_of
 from fraktal_kernel.fractals.scene import MAX_ITER, Scene
 
-# What artifacts are called, and what they are.
+# What grows tile by tile, the artifact that is made of it, and what that is.
 _FILES = {
-    "tiff": ("poster.tif", "image/tiff"),
-    "zarr": ("poster.zarr.zip", "application/zip"),
+    "tiff": ("poster.tif", "poster.tif", "image/tiff"),
+    "png": ("poster.zarr", "poster.png", "image/png"),
+    "zarr": ("poster.zarr", "poster.zarr.zip", "application/zip"),
 }
 _PREVIEW_SIDE = 1200
 # What else a picture's file holds: its scene, as a rule.
@@ -167,7 +169,7 @@ def render_picture(params: RenderParams, run: Run) -> RenderResult:
     )
     run.log(f"{picture.iterations:,} steps in {picture.seconds:.2g} s, {picture.method}")
     return RenderResult(
-        picture=run.save("picture.png", picture.png(), "image/png"),
+        picture=run.save("picture.png", picture.png(_asking(run)), "image/png"),
         width_px=params.width,
         height_px=params.height,
         iterations=picture.iterations,
@@ -203,10 +205,11 @@ class PosterParams(RenderParams):
         description="Pixels where colours change are the mean of so many by so many samples.",
         json_schema_extra={"unit": "samples a side"},
     )
-    format: Literal["tiff", "zarr"] = Field(
+    format: Literal["tiff", "png", "zarr"] = Field(
         default="tiff",
         title="File",
-        description="TIFF for printers and image programs; zarr, as one .zarr.zip, for arrays.",
+        description="TIFF for printers and image programs, PNG for all others, "
+        "zarr as one .zarr.zip for arrays.",
     )
     bits: Literal[8, 16] = Field(
         default=8,
@@ -254,6 +257,8 @@ class PosterParams(RenderParams):
     @model_validator(mode="after")
     def _possible(self) -> PosterParams:
         try:
+            if self.format == "png":
+                check_flat(self.width, self.height)
             plan_for(request_of(self.wanted, self.width, self.height))
         except InvalidInput as error:
             raise ValueError(str(error)) from None
@@ -285,8 +290,8 @@ def make_poster(params: PosterParams, run: Run) -> PosterResult:
     On a workbench with a Dask scheduler the workers of the cluster make the tiles.
     """
     scene, cancelled, scratch = params.wanted, _asking(run), run.scratch()
-    name, media_type = _FILES[params.format]
-    place, file = scratch / name.removesuffix(".zip"), scratch / name
+    grown, name, media_type = _FILES[params.format]
+    place, file = scratch / grown, scratch / name
     if not place.exists() and not file.exists():
         # The poster, and once more while it is kept as an artifact.
         check_room(place, 2 * 3 * params.bits // 8 * params.width * params.height)
@@ -294,7 +299,7 @@ def make_poster(params: PosterParams, run: Run) -> PosterResult:
     preview = _preview(params, run, cancelled)
     began = time.perf_counter()
     if not place.exists() and not file.exists():  # else a worker died while it was being kept
-        tell = part_of(run.progress, 0.02, 0.98)
+        tell = part_of(run.progress, 0.02, 0.95)
         done = poster(
             place,
             scene,
@@ -309,8 +314,11 @@ def make_poster(params: PosterParams, run: Run) -> PosterResult:
         )
         where = f" by the workers of {cluster}" if cluster else ""
         run.log(f"{done.made} of {done.tiles} tiles made in {done.seconds:.3g} s{where}")
-    if not file.exists():
-        run.progress(0.98, "packing")
+    if not file.exists() and params.format == "png":
+        tell = part_of(run.progress, 0.95, 0.99)
+        flatten(place, file, scene, params.gamut, tell, cancelled)
+    elif not file.exists():
+        run.progress(0.95, "packing")
         pack(place, file, cancelled)
     run.progress(0.99, "keeping the file")
     return PosterResult(
@@ -333,7 +341,7 @@ def _preview(params: PosterParams, run: Run, cancelled: Cancelled) -> Artifact:
         picture = render(
             params.wanted, width, height, antialias=2, progress=tell, cancelled=cancelled
         )
-        kept.append(run.save("preview.png", picture.png(), "image/png"))
+        kept.append(run.save("preview.png", picture.png(cancelled), "image/png"))
         return kept[0].model_dump()
 
     facts = run.step("preview", make)

@@ -16,7 +16,7 @@ from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.nearby import Reference
 from fraktal_kernel.fractals.planner import Request
-from fraktal_kernel.fractals.progress import Cancelled, Progress, part_of
+from fraktal_kernel.fractals.progress import Cancelled, Progress, apart, part_of
 from fraktal_kernel.fractals.reference.decimals import bits_for
 from fraktal_kernel.fractals.reference.orbit import Orbit, begin_of
 from fraktal_kernel.fractals.reference.recurrences import Number, recurrence_of
@@ -93,7 +93,7 @@ class Perturbation:
     ) -> tuple[Prepared, str]:
         """Compute the reference and what follows from it alone; and say in words what it is."""
         reference = self.reference(progress, cancelled)
-        return self.beside(reference), reference.words
+        return apart(lambda: self.beside(reference), cancelled), reference.words
 
     def reference(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, DISCS, INSIDE, TO_DO
 from fraktal_kernel.fractals.lanes.tally import Tally
 from fraktal_kernel.fractals.lanes.task import Task, count, cycles, remember
+from fraktal_kernel.fractals.progress import apart
 
 # Fields that need the second walk, and what it has to keep for them.
 KEPT = {
@@ -131,6 +133,7 @@ class _Band:
         more = bool(self.kinds) or any(name in out for name in _INSIDE)
         first = self.crew(0.0, 0.5 if more else 1.0)
         steps = count(task, counts, smooth=smooth, last=last, row=self.row, crew=first)
+        first.ask()
         inside = counts <= INSIDE
         if "iterations" in out:
             out["iterations"][...] = np.where(inside, task.max_iter, counts)
@@ -191,18 +194,23 @@ class _Band:
         if "z" in out:
             out["z"][...] = z
         if "angle" in out:
-            out["angle"][...] = finish.turns(z)
+            out["angle"][...] = self._apart(lambda: finish.turns(z))
         if "derivative" not in self.kinds:
             return
-        slope = finish.complex_slope(z, [kept[name] for name in self.slope_names])
+        parts = [kept[name] for name in self.slope_names]
+        slope = self._apart(lambda: finish.complex_slope(z, parts))
         if "derivative" in out:
             out["derivative"][...] = np.where(np.isnan(z), np.nan, slope)
         # Where a point came to rest there is no way out, along which these are measured.
-        left = np.where(np.abs(z) > task.radius, z, np.nan)
+        left = self._apart(lambda: np.where(np.abs(z) > task.radius, z, np.nan))
         if "distance" in out:
-            out["distance"][...] = finish.distance(left, slope)
+            out["distance"][...] = self._apart(lambda: finish.distance(left, slope))
         if "normal" in out:
-            out["normal"][...] = finish.normal(left, slope, task.matrix)
+            out["normal"][...] = self._apart(lambda: finish.normal(left, slope, task.matrix))
+
+    def _apart(self, work: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Work on all points at once, which takes longer than a cancel may."""
+        return apart(work, self.crew(0.5, 1.0).cancelled)
 
     def _averages(
         self,
@@ -217,8 +225,8 @@ class _Band:
             part = np.where(np.abs(z) > task.radius, part, np.clip(smooth - counts + 1, 0, 1))
         for name in ("stripe", "triangle"):
             if name in self.out:
-                total, term = kept[f"{name}_sum"], kept[f"{name}_term"]
-                mean = finish.average(total, term, counts, part)
+                found = kept[f"{name}_sum"], kept[f"{name}_term"], counts, part
+                mean = self._apart(partial(finish.average, *found))
                 self.out[name][...] = np.where(counts >= 0, mean, np.nan)
 
 

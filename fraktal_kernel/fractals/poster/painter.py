@@ -95,6 +95,7 @@ class Painter:
                 self.antialias,
                 margin=wider.margin(cell),
                 origin=(cell.top, cell.left),
+                cancelled=cancelled,
             )
         return develop(
             light,

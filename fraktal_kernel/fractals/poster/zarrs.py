@@ -100,6 +100,7 @@ class ZarrStore:
                     inner = self.layout.pixels_of(number)
                     stored[_whole(inner)] = values[_within(inner, cell)]
             for number in numbers:
+                cancelled()
                 own = _within(self.layout.pixels_of(number), cell)
                 parts = (np.ascontiguousarray(values[own]) for values in arrays.values())
                 self.group[_JOURNAL][number] = _digest(parts)
@@ -213,6 +214,11 @@ def pack(folder: Path, file: Path, cancelled: Cancelled | None = None) -> None:
                 packed.write(path, path.relative_to(folder).as_posix())
     part.replace(file)
     shutil.rmtree(folder)
+
+
+def open_zarr(folder: Path) -> Any:
+    """Open a complete zarr folder for reading."""
+    return _zarr().open_group(str(folder), mode="r")
 
 
 def _whole(inner: Cell) -> tuple[slice, slice]:

@@ -21,7 +21,7 @@ import numpy as np
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.cache import cache_folder, keep, read_kept
 from fraktal_kernel.fractals.formulas import Formula
-from fraktal_kernel.fractals.progress import Cancelled, Progress
+from fraktal_kernel.fractals.progress import Cancelled, Progress, apart
 from fraktal_kernel.fractals.reference.compression import Waypoints, compress, expand
 from fraktal_kernel.fractals.reference.decimals import bits_for, gmpy2, ratio
 from fraktal_kernel.fractals.reference.orbit import (
@@ -68,7 +68,7 @@ def kept_orbit(
     c, start = points(recurrence, re, im, julia, bits)
     origin = origin_of(recurrence, c, bits) if recurrence.drifts else ()
     name = digest(recurrence, c, (*start, *origin), escape_radius)
-    known = load(name, bits)
+    known = apart(lambda: load(name, bits), cancelled)
     began = time.perf_counter()
     orbit = reference_orbit(
         *(recurrence, re, im),
@@ -84,7 +84,7 @@ def kept_orbit(
     )
     longer = known is None or len(orbit) > len(known)
     if longer and orbit.state and time.perf_counter() - began >= _WORTH_S:
-        save(name, orbit, recurrence)
+        apart(lambda: save(name, orbit, recurrence), cancelled)
     return orbit
 
 

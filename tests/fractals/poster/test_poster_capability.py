@@ -67,6 +67,29 @@ def test_a_zarr_comes_as_one_file(tmp_path: Path) -> None:
     assert group.attrs["complete"] is True
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_png_holds_the_pixels_of_the_tiff(tmp_path: Path, bits: int) -> None:
+    """Rows that cross many tiles are those of the tiles, and the file carries its scene."""
+    size: Any = {"width": 1100, "height": 1300, "bits": bits, "gamut": "display-p3"}
+    png = asked(format="png", **size).poster.save(tmp_path / "a.png")
+    tiff = asked(**size).poster.save(tmp_path / "a.tif")
+    expected = tifffile.imread(tiff)
+    assert expected.dtype == f"uint{bits}"
+    if bits == 8:
+        assert np.array_equal(np.asarray(Image.open(png)), expected)
+    else:  # Pillow knows no colours of 16 bits
+        assert np.array_equal(sixteen_bits(png), expected)
+    assert read_scene(png).max_iter == 99
+
+
+def sixteen_bits(path: Path) -> Any:
+    """Read colours of 16 bits with a decoder that is not ours."""
+    av = pytest.importorskip("av")
+    with av.open(str(path)) as file:
+        frame = next(file.decode(video=0))
+    return frame.to_ndarray(format="rgb48le")
+
+
 def test_a_picture_gives_its_shape(tmp_path: Path) -> None:
     """A poster of a saved picture is as wide to its height as that, unless it is told otherwise."""
     path = render("starfish", 40, 10).save(tmp_path / "p.png")
@@ -90,6 +113,7 @@ def test_examples_are_valid(example: dict[str, Any]) -> None:
         ({"width": 100_001}, "width"),
         ({"height": 0}, "height"),
         ({"format": "jpeg"}, "format.*'tiff'"),
+        ({"format": "png", "width": 50_000, "height": 50_000}, "choose tiff or zarr"),
         ({"bits": 12}, "bits"),
         ({"gamut": "cmyk"}, "gamut.*display-p3"),
         ({"antialias": 9}, "antialias"),
@@ -137,7 +161,7 @@ def test_the_form_knows_units_and_choices() -> None:
     for name, field in fields.items():
         assert field["title"] and field["description"] and "default" in field, name
     assert fields["width"]["unit"] == "px" and fields["bits"]["enum"] == [8, 16]
-    assert fields["format"]["enum"] == ["tiff", "zarr"]
+    assert fields["format"]["enum"] == ["tiff", "png", "zarr"]
     assert fields["gamut"]["enum"] == ["srgb", "display-p3", "rec2020"]
 
 
