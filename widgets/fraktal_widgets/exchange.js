@@ -31,6 +31,7 @@ class Exchange {
     this.seq = 0;
     this.count = 0;
     this.live = true;
+    this.heard = performance.now(); // when there was news, or a word of ours, while a picture is drawn
     picture.places.set("base", HERE);
     this.watch = setInterval(() => this.lookAtLink(), 500);
     // Jupyter's widget manager does not always notice a restart; the kernel's own signal does.
@@ -51,6 +52,7 @@ class Exchange {
   send() {
     const { model, picture, asked } = this;
     this.count += 1;
+    this.heard = performance.now();
     model.set("asked", {
       client: this.me, n: this.count, seq: this.seq,
       drawn: this.drawn, task: this.task, peek: this.peek,
@@ -182,6 +184,7 @@ class Exchange {
   onFrame() {
     const frame = unpackFrame(this.model.get("frame"));
     if (!frame) return;
+    this.heard = performance.now();
     if (frame.level === PEEK) this.tell.peek(frame);
     else if (frame.sequence > (this.answer.serial ?? 0)) this.held = frame;
     else this.showFrame(frame);
@@ -213,6 +216,9 @@ class Exchange {
       asked.tries = Math.floor(waited / SLOW_MS);
       this.send();
     }
+    // A word or a frame that was lost on the way must not keep a picture from its end.
+    const mine = this.answer.client === this.me || !this.answer.client;
+    if (!asked && mine && this.answer.serial && !this.sharp && performance.now() - this.heard > SLOW_MS) this.send();
     this.showLink(waited);
   }
 

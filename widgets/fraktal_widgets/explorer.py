@@ -284,6 +284,8 @@ class FractalExplorer(JobWidget):
         self._thumbnails.submit(None)
 
     def _send_frame(self, frame: bytes) -> None:
+        if frame == self.frame:
+            self.frame = b""  # what does not change is not sent, and this one was lost
         self.frame = frame
 
     def _draw_peek(self, peek: dict[str, Any], superseded: Superseded) -> None:
@@ -298,8 +300,8 @@ class FractalExplorer(JobWidget):
 
     def _draw_thumbnails(self, request: None, superseded: Superseded) -> None:
         for name in scenes:
-            if superseded():
-                return
+            if superseded() or self._complete is None:
+                return  # the picture comes first, and asks again when it is done
             if name not in self.thumbnails:
                 self.thumbnails = self.thumbnails | {name: thumbnail(name)}
 

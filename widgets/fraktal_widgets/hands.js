@@ -16,12 +16,15 @@ const KEYS = [
   ["?", "these keys"],
 ];
 
+const TWIST = 0.14; // radians
+
 /** Let pointers zoom, move and pick; until the signal. */
 function followPointers({ exchange, picture, julia, signal }) {
   const { canvas } = picture;
   const on = (type, act, options = {}) => canvas.addEventListener(type, act, { signal, ...options });
   const hands = new Map(); // pointers that touch the picture
   let travelled = 0;
+  let twisted = 0; // by how much two fingers have turned; a little is no wish
 
   function at(event) {
     const box = canvas.getBoundingClientRect();
@@ -50,6 +53,7 @@ function followPointers({ exchange, picture, julia, signal }) {
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     if (!hands.size) travelled = 0;
+    twisted = 0;
     hands.set(event.pointerId, at(event));
   });
 
@@ -75,8 +79,10 @@ function followPointers({ exchange, picture, julia, signal }) {
       const apart = (a) => Math.max(0.01, Math.hypot(a[0] - other[0], a[1] - other[1]));
       const middle = (a) => [(a[0] + other[0]) / 2, (a[1] + other[1]) / 2];
       const [from, to] = [middle(before), middle(now)];
-      picture.pan(from[0] - to[0], from[1] - to[1], true);
-      exchange.zoom(apart(before) / apart(now), ...to, angleBetween(before, now, other));
+      const angle = angleBetween(before, now, other);
+      twisted += angle;
+      picture.slide(from[0] - to[0], from[1] - to[1]);
+      exchange.zoom(apart(before) / apart(now), ...to, Math.abs(twisted) > TWIST ? angle : 0);
     }
     hands.set(event.pointerId, now);
   });
