@@ -44,9 +44,9 @@ class Exchange {
     this.kernel?.statusChanged?.connect(this.onKernel);
   }
 
-  /** Whether the finest level of the newest view is drawn. */
+  /** Whether nothing more is to come: the finest level of the newest view is drawn, or it was stopped. */
   get sharp() {
-    return !this.asked && this.drawn?.[0] === this.answer.serial && this.drawn[1] === FINEST;
+    return !this.asked && (this.answer.stopped || (this.drawn?.[0] === this.answer.serial && this.drawn[1] === FINEST));
   }
 
   send() {
@@ -89,6 +89,11 @@ class Exchange {
   change(change) {
     this.changes = { ...this.changes, ...change };
     this.ask();
+  }
+
+  /** Leave the picture as far as it is. */
+  stopDrawing() {
+    if (!this.sharp) this.change({ stop: true });
   }
 
   /** Ask for something whose view only Python knows. */

@@ -182,6 +182,11 @@ class FractalExplorer(JobWidget):
         self._size = tuple(max(1, min(MAX_SIDE, int(side))) for side in ask["size"])
         who = {"client": ask["client"], "seq": ask["seq"]}
         change = ask.get("change") or {}
+        scale, *way = ask["move"]
+        if "stop" in change and scale == 1 and not any(way):
+            self._pictures.submit(None)
+            self._say(**who, scene=self._scene, stopped=self._complete is None)
+            return
         try:
             base = Scene.from_dict(ask["base"]) if ask.get("base") else self._scene
             scene = changed(base, change, self._size)
@@ -257,7 +262,11 @@ class FractalExplorer(JobWidget):
             "scene": next((name for name in scenes if same_place(scenes[name], scene)), ""),
         }
 
-    def _draw(self, request: tuple[int, Scene, tuple[int, int]], superseded: Superseded) -> None:
+    def _draw(
+        self, request: tuple[int, Scene, tuple[int, int]] | None, superseded: Superseded
+    ) -> None:
+        if request is None:
+            return  # it was enough that the picture before is superseded
         serial, scene, size = request
         begun = told = time.perf_counter()
 

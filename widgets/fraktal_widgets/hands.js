@@ -13,6 +13,7 @@ const KEYS = [
   ["F", "full screen"],
   ["H", "hide and show the controls"],
   ["Ctrl C, Ctrl V", "copy and paste the view"],
+  ["Escape", "stop drawing"],
   ["?", "these keys"],
 ];
 
@@ -123,6 +124,7 @@ function followKeys({ root, exchange, picture, views, julia, desk, choices, sign
     Escape: () => {
       if (!desk.help.hidden) desk.showHelp(false);
       else if (julia.picking) julia.pick(false);
+      else exchange.stopDrawing();
     },
   };
 
