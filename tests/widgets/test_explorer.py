@@ -360,7 +360,9 @@ def test_looks_are_painted_here_and_palettes_in_the_browser(hand: Hand) -> None:
     other = hand.ask(palette="glacier")
     hand.rest()
     assert other["about"]["look"] == "histogram"
+    assert (lit["about"]["ring"], other["about"]["ring"]) == ("ember", "glacier")
     assert [frame[:2] for frame in hand.frames[count:]] == [(other["serial"], 1)]
+    assert hand.ask(look="relief")["about"]["ring"] == ""
     assert hand.ask(look="")["about"]["look"] == ""
 
 

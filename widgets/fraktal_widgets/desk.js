@@ -58,7 +58,6 @@ class Desk {
       tool("plus", "Zoom in (+)", () => exchange.zoom(0.5)),
       tool("turn", "Turn by 15° (R)", () => exchange.turn(15)),
       this.upright,
-      tool("full", "Full screen (F)", () => this.fullScreen()),
     );
     const side = h(
       "div", { class: "fk-explorer-side" },
@@ -93,6 +92,7 @@ class Desk {
       h("div", { class: "fk-explorer-facts" },
         h("span", {}, "re ", re), h("span", {}, "im ", im), h("span", {}, "width ", width),
         h("span", {}, turn), h("span", {}, iterations), h("span", {}, method), h("span", {}, time), this.link),
+      tool("full", "Full screen (F)", () => this.fullScreen()),
       tool("keys", "Keys (?)", () => this.showHelp(true)),
       this.controlsTool,
     );

@@ -43,6 +43,7 @@ from fraktal_widgets.travel import (
     julia_of,
     look_name,
     moved,
+    ring_of,
     same_place,
 )
 
@@ -256,6 +257,7 @@ class FractalExplorer(JobWidget):
             "named": named,
             "parameters": {name: scene.parameters.get(name) for name in known},
             "palette": scene.palette,
+            "ring": ring_of(scene),
             "look": look_name(scene),
             "density": scene.density,
             "julia": f"{short(scene.seed.re)}, {short(scene.seed.im)}" if scene.seed else "",
