@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.float64 import Float64
@@ -74,14 +75,22 @@ class _Lanes:
     ) -> Fields:
         todo = sheet.lacking(step)
         if todo.any():
+            # The rectangle around what is lacking; after a pan it is a narrow one.
+            part = rows, columns = _span(todo, 1), _span(todo, 0)
+            todo = np.ascontiguousarray(todo[part])
+            task = replace(self.task, left=float(columns.start), top=float(rows.start))
             out = empty_fields(sheet.fields, *todo.shape)
-            fill(
-                out, self.task, self.slopes, todo=todo, crew=Crew(self.threads, progress, cancelled)
-            )
+            fill(out, task, self.slopes, todo=todo, crew=Crew(self.threads, progress, cancelled))
             for name, array in out.items():
-                np.copyto(sheet.fields[name], array, where=todo)
-            sheet.known |= todo
+                np.copyto(sheet.fields[name][part], array, where=todo)
+            sheet.known[part] |= todo
         return sheet.samples(step)
+
+
+def _span(todo: NDArray[np.bool_], across: int) -> slice:
+    """Give the rows (across axis 1) or columns from the first to the last with something to do."""
+    places = np.flatnonzero(todo.any(axis=across))
+    return slice(int(places[0]), int(places[-1]) + 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
