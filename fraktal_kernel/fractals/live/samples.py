@@ -87,6 +87,18 @@ class _Lanes:
         return sheet.samples(step)
 
 
+def _told(progress: Progress | None, done: int, more: int, whole: int) -> Progress | None:
+    """Let a rectangle of pixels tell of itself as of all that are lacking."""
+    if progress is None:
+        return None
+
+    def tell(fraction: float, text: str) -> None:
+        count = min(whole, done + int(fraction * more))
+        progress(count / whole, f"{count:,} of {whole:,} pixels")
+
+    return tell
+
+
 def _span(todo: NDArray[np.bool_], across: int) -> slice:
     """Give the rows (across axis 1) or columns from the first to the last with something to do."""
     places = np.flatnonzero(todo.any(axis=across))
@@ -113,8 +125,9 @@ class _Deep:
         all_of_it, done = max(1, int(todo.sum())), 0
         for part in rectangles(todo):
             tall, wide = (side.stop - side.start for side in part)
-            share = done / all_of_it, min(1.0, (done + tall * wide) / all_of_it)
-            crew = Crew(self.request.threads, part_of(progress, *share), cancelled)
+            crew = Crew(
+                self.request.threads, _told(progress, done, tall * wide, all_of_it), cancelled
+            )
             out = empty_fields(target, tall, wide)
             self._window(part, step).fill(out, crew=crew)
             for name, array in out.items():
