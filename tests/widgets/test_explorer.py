@@ -333,6 +333,20 @@ def test_turning_keeps_the_point_under_the_hand_and_comes_back(hand: Hand) -> No
     assert hand.ask(upright=True)["scene"]["view"] == before["scene"]["view"]
 
 
+def test_a_picture_is_stopped_and_goes_on_with_the_next_move(hand: Hand) -> None:
+    """Stopping keeps view and serial number; the next move draws again."""
+    before = hand.ask(scene="deep_wheel")
+    stopped = hand.ask(stop=True)
+    hand.rest()
+    assert stopped["stopped"]
+    assert stopped["scene"] == before["scene"]
+    assert (stopped["serial"], 1) not in {frame[:2] for frame in hand.frames}
+    after = hand.ask(move=[1, 0.1, 0])
+    hand.rest()
+    assert not hand.explorer.answer.get("stopped")
+    assert hand.frames[-1][:2] == (after["serial"], 1)
+
+
 def test_looks_are_painted_here_and_palettes_in_the_browser(hand: Hand) -> None:
     """A look comes as colours, from the fields that are known; none as places in the palette."""
     hand.ask(formula="burning_ship")
@@ -346,7 +360,9 @@ def test_looks_are_painted_here_and_palettes_in_the_browser(hand: Hand) -> None:
     other = hand.ask(palette="glacier")
     hand.rest()
     assert other["about"]["look"] == "histogram"
+    assert (lit["about"]["ring"], other["about"]["ring"]) == ("ember", "glacier")
     assert [frame[:2] for frame in hand.frames[count:]] == [(other["serial"], 1)]
+    assert hand.ask(look="relief")["about"]["ring"] == ""
     assert hand.ask(look="")["about"]["look"] == ""
 
 

@@ -61,6 +61,8 @@ class Choices {
     this.density.disabled = Boolean(about.look);
     if (document.activeElement !== this.density) this.density.value = Math.log2(about.density ?? 1);
     if (about.palette !== this.palette) this.usePalette(about.palette);
+    // A look may have brought a palette of its own, and none of these is it.
+    for (const input of this.colours.querySelectorAll("input")) input.checked = input.value === about.ring;
     this.auto.checked = about.automatic ?? true;
     this.iterations.disabled = this.auto.checked;
     if (document.activeElement !== this.iterations) this.iterations.value = about.iterations ?? "";

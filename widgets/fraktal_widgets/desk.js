@@ -58,7 +58,6 @@ class Desk {
       tool("plus", "Zoom in (+)", () => exchange.zoom(0.5)),
       tool("turn", "Turn by 15° (R)", () => exchange.turn(15)),
       this.upright,
-      tool("full", "Full screen (F)", () => this.fullScreen()),
     );
     const side = h(
       "div", { class: "fk-explorer-side" },
@@ -93,6 +92,7 @@ class Desk {
       h("div", { class: "fk-explorer-facts" },
         h("span", {}, "re ", re), h("span", {}, "im ", im), h("span", {}, "width ", width),
         h("span", {}, turn), h("span", {}, iterations), h("span", {}, method), h("span", {}, time), this.link),
+      tool("full", "Full screen (F)", () => this.fullScreen()),
       tool("keys", "Keys (?)", () => this.showHelp(true)),
       this.controlsTool,
     );
@@ -102,7 +102,7 @@ class Desk {
     this.showTravel();
   }
 
-  show({ about = {}, elapsed_s: elapsed }) {
+  show({ about = {}, elapsed_s: elapsed, stopped }) {
     const { re, im, width, turn, iterations, method, time } = this.facts;
     setText(re, about.re ?? "");
     setText(im, about.im ?? "");
@@ -112,8 +112,9 @@ class Desk {
     setText(method, about.method ?? "");
     this.upright.disabled = about.straight ?? true;
     const drawn = elapsed < 1 ? `${Math.round(elapsed * 1000)} ms` : duration(elapsed * 1000);
-    this.drawing = elapsed === null || elapsed === undefined;
-    setText(time, this.drawing ? "drawing" : drawn);
+    const unfinished = elapsed === null || elapsed === undefined;
+    this.drawing = unfinished && !stopped;
+    setText(time, stopped ? "stopped" : unfinished ? "drawing" : drawn);
     if (!this.drawing) this.showWork(null);
   }
 

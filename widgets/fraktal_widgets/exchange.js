@@ -31,6 +31,7 @@ class Exchange {
     this.seq = 0;
     this.count = 0;
     this.live = true;
+    this.heard = performance.now(); // when there was news, or a word of ours, while a picture is drawn
     picture.places.set("base", HERE);
     this.watch = setInterval(() => this.lookAtLink(), 500);
     // Jupyter's widget manager does not always notice a restart; the kernel's own signal does.
@@ -43,14 +44,15 @@ class Exchange {
     this.kernel?.statusChanged?.connect(this.onKernel);
   }
 
-  /** Whether the finest level of the newest view is drawn. */
+  /** Whether nothing more is to come: the finest level of the newest view is drawn, or it was stopped. */
   get sharp() {
-    return !this.asked && this.drawn?.[0] === this.answer.serial && this.drawn[1] === FINEST;
+    return !this.asked && (this.answer.stopped || (this.drawn?.[0] === this.answer.serial && this.drawn[1] === FINEST));
   }
 
   send() {
     const { model, picture, asked } = this;
     this.count += 1;
+    this.heard = performance.now();
     model.set("asked", {
       client: this.me, n: this.count, seq: this.seq,
       drawn: this.drawn, task: this.task, peek: this.peek,
@@ -87,6 +89,11 @@ class Exchange {
   change(change) {
     this.changes = { ...this.changes, ...change };
     this.ask();
+  }
+
+  /** Leave the picture as far as it is. */
+  stopDrawing() {
+    if (!this.sharp) this.change({ stop: true });
   }
 
   /** Ask for something whose view only Python knows. */
@@ -182,6 +189,7 @@ class Exchange {
   onFrame() {
     const frame = unpackFrame(this.model.get("frame"));
     if (!frame) return;
+    this.heard = performance.now();
     if (frame.level === PEEK) this.tell.peek(frame);
     else if (frame.sequence > (this.answer.serial ?? 0)) this.held = frame;
     else this.showFrame(frame);
@@ -213,6 +221,9 @@ class Exchange {
       asked.tries = Math.floor(waited / SLOW_MS);
       this.send();
     }
+    // A word or a frame that was lost on the way must not keep a picture from its end.
+    const mine = this.answer.client === this.me || !this.answer.client;
+    if (!asked && mine && this.answer.serial && !this.sharp && performance.now() - this.heard > SLOW_MS) this.send();
     this.showLink(waited);
   }
 

@@ -43,6 +43,7 @@ from fraktal_widgets.travel import (
     julia_of,
     look_name,
     moved,
+    ring_of,
     same_place,
 )
 
@@ -182,6 +183,11 @@ class FractalExplorer(JobWidget):
         self._size = tuple(max(1, min(MAX_SIDE, int(side))) for side in ask["size"])
         who = {"client": ask["client"], "seq": ask["seq"]}
         change = ask.get("change") or {}
+        scale, *way = ask["move"]
+        if "stop" in change and scale == 1 and not any(way):
+            self._pictures.submit(None)
+            self._say(**who, scene=self._scene, stopped=self._complete is None)
+            return
         try:
             base = Scene.from_dict(ask["base"]) if ask.get("base") else self._scene
             scene = changed(base, change, self._size)
@@ -251,13 +257,18 @@ class FractalExplorer(JobWidget):
             "named": named,
             "parameters": {name: scene.parameters.get(name) for name in known},
             "palette": scene.palette,
+            "ring": ring_of(scene),
             "look": look_name(scene),
             "density": scene.density,
             "julia": f"{short(scene.seed.re)}, {short(scene.seed.im)}" if scene.seed else "",
             "scene": next((name for name in scenes if same_place(scenes[name], scene)), ""),
         }
 
-    def _draw(self, request: tuple[int, Scene, tuple[int, int]], superseded: Superseded) -> None:
+    def _draw(
+        self, request: tuple[int, Scene, tuple[int, int]] | None, superseded: Superseded
+    ) -> None:
+        if request is None:
+            return  # it was enough that the picture before is superseded
         serial, scene, size = request
         begun = told = time.perf_counter()
 
@@ -284,6 +295,8 @@ class FractalExplorer(JobWidget):
         self._thumbnails.submit(None)
 
     def _send_frame(self, frame: bytes) -> None:
+        if frame == self.frame:
+            self.frame = b""  # what does not change is not sent, and this one was lost
         self.frame = frame
 
     def _draw_peek(self, peek: dict[str, Any], superseded: Superseded) -> None:
@@ -298,8 +311,8 @@ class FractalExplorer(JobWidget):
 
     def _draw_thumbnails(self, request: None, superseded: Superseded) -> None:
         for name in scenes:
-            if superseded():
-                return
+            if superseded() or self._complete is None:
+                return  # the picture comes first, and asks again when it is done
             if name not in self.thumbnails:
                 self.thumbnails = self.thumbnails | {name: thumbnail(name)}
 

@@ -39,7 +39,8 @@ class FrameFlow:
 
     At most `IN_FLIGHT` frames are sent and not yet drawn. A frame that comes when the
     way is full waits; a newer one takes its place. Frames are ordered by
-    ``(sequence, -level)``: later views first, then finer levels.
+    ``(sequence, -level)``: later views first, then finer levels. The last frame is sent once more
+    when the browser, long after, still says that it drew an older one.
 
     Parameters
     ----------
@@ -53,6 +54,7 @@ class FrameFlow:
         self._sending = False
         self._under_way: list[tuple[tuple[int, int], float]] = []
         self._waiting: tuple[int, int, NDArray[Any]] | None = None
+        self._last: tuple[tuple[int, int, NDArray[Any]] | None, float] = (None, 0.0)
 
     def offer(self, sequence: int, level: int, pixels: NDArray[Any]) -> None:
         """Send this frame as soon as there is room for it."""
@@ -65,6 +67,10 @@ class FrameFlow:
         with self._lock:
             mark = (sequence, -level)
             self._under_way = [item for item in self._under_way if item[0] > mark]
+            last, since = self._last
+            late = time.monotonic() - since > LOST_AFTER_S
+            if late and last is not None and self._waiting is None:
+                self._waiting = last if (last[0], -last[1]) > mark else None
         self._flush()
 
     def forget(self) -> None:
@@ -89,6 +95,7 @@ class FrameFlow:
             if self._sending or self._waiting is None or len(self._under_way) >= IN_FLIGHT:
                 return None
             frame, self._waiting = self._waiting, None
+            self._last = (frame, now)
             self._under_way.append(((frame[0], -frame[1]), now))
             self._sending = True
             return frame

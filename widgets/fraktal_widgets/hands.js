@@ -13,8 +13,11 @@ const KEYS = [
   ["F", "full screen"],
   ["H", "hide and show the controls"],
   ["Ctrl C, Ctrl V", "copy and paste the view"],
+  ["Escape", "stop drawing"],
   ["?", "these keys"],
 ];
+
+const TWIST = 0.14; // radians
 
 /** Let pointers zoom, move and pick; until the signal. */
 function followPointers({ exchange, picture, julia, signal }) {
@@ -22,6 +25,7 @@ function followPointers({ exchange, picture, julia, signal }) {
   const on = (type, act, options = {}) => canvas.addEventListener(type, act, { signal, ...options });
   const hands = new Map(); // pointers that touch the picture
   let travelled = 0;
+  let twisted = 0; // by how much two fingers have turned; a little is no wish
 
   function at(event) {
     const box = canvas.getBoundingClientRect();
@@ -50,6 +54,7 @@ function followPointers({ exchange, picture, julia, signal }) {
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     if (!hands.size) travelled = 0;
+    twisted = 0;
     hands.set(event.pointerId, at(event));
   });
 
@@ -75,8 +80,10 @@ function followPointers({ exchange, picture, julia, signal }) {
       const apart = (a) => Math.max(0.01, Math.hypot(a[0] - other[0], a[1] - other[1]));
       const middle = (a) => [(a[0] + other[0]) / 2, (a[1] + other[1]) / 2];
       const [from, to] = [middle(before), middle(now)];
-      picture.pan(from[0] - to[0], from[1] - to[1], true);
-      exchange.zoom(apart(before) / apart(now), ...to, angleBetween(before, now, other));
+      const angle = angleBetween(before, now, other);
+      twisted += angle;
+      picture.slide(from[0] - to[0], from[1] - to[1]);
+      exchange.zoom(apart(before) / apart(now), ...to, Math.abs(twisted) > TWIST ? angle : 0);
     }
     hands.set(event.pointerId, now);
   });
@@ -117,6 +124,7 @@ function followKeys({ root, exchange, picture, views, julia, desk, choices, sign
     Escape: () => {
       if (!desk.help.hidden) desk.showHelp(false);
       else if (julia.picking) julia.pick(false);
+      else exchange.stopDrawing();
     },
   };
 

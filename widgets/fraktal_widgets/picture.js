@@ -136,16 +136,22 @@ class Picture {
   /** Move by fractions of the width, in whole pixels, which the next picture uses again. A hand that
       drags is followed at once. Answers whether it moved. */
   pan(dx, dy, atOnce = false) {
-    const { canvas, target, rest } = this;
+    const { canvas, rest } = this;
     const wanted = [dx * canvas.width + rest[0], dy * canvas.width + rest[1]];
     const whole = wanted.map(Math.round);
     this.rest = atOnce ? [wanted[0] - whole[0], wanted[1] - whole[1]] : [0, 0];
     if (!whole[0] && !whole[1]) return false;
-    const [x, y] = turned(target.r, (whole[0] / canvas.width) * target.s, (whole[1] / canvas.width) * target.s);
-    this.target = { ...target, x: target.x + x, y: target.y + y };
-    if (atOnce) this.shown = { ...this.shown, x: this.shown.x + x, y: this.shown.y + y };
-    this.moveTo(this.target);
+    this.slide(whole[0] / canvas.width, whole[1] / canvas.width, atOnce);
     return true;
+  }
+
+  /** Move by fractions of the width. */
+  slide(dx, dy, atOnce = true) {
+    const { target, shown } = this;
+    const [x, y] = turned(target.r, dx * target.s, dy * target.s);
+    this.target = { ...target, x: target.x + x, y: target.y + y };
+    if (atOnce) this.shown = { ...shown, x: shown.x + x, y: shown.y + y };
+    this.moveTo(this.target);
   }
 
   /** Show a frame of the view at `place`; draw it before this function returns. */

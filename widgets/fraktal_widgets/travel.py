@@ -90,6 +90,12 @@ def coloured(scene: Scene, palette: str) -> Scene:
     return replace(scene, palette=palette, look=look)
 
 
+def ring_of(scene: Scene) -> str:
+    """Name the palette that is seen: of the lowest layer; empty where that has one of its own."""
+    palette = scene.look.layers[0].palette if scene.look else scene.palette
+    return palette if isinstance(palette, str) else ""
+
+
 def look_name(scene: Scene) -> str:
     """Say which look a scene has, whatever palette it was given; empty for none."""
     if scene.look is None:

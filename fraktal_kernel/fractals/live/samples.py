@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.float64 import Float64
@@ -74,14 +75,34 @@ class _Lanes:
     ) -> Fields:
         todo = sheet.lacking(step)
         if todo.any():
+            # The rectangle around what is lacking; after a pan it is a narrow one.
+            part = rows, columns = _span(todo, 1), _span(todo, 0)
+            todo = np.ascontiguousarray(todo[part])
+            task = replace(self.task, left=float(columns.start), top=float(rows.start))
             out = empty_fields(sheet.fields, *todo.shape)
-            fill(
-                out, self.task, self.slopes, todo=todo, crew=Crew(self.threads, progress, cancelled)
-            )
+            fill(out, task, self.slopes, todo=todo, crew=Crew(self.threads, progress, cancelled))
             for name, array in out.items():
-                np.copyto(sheet.fields[name], array, where=todo)
-            sheet.known |= todo
+                np.copyto(sheet.fields[name][part], array, where=todo)
+            sheet.known[part] |= todo
         return sheet.samples(step)
+
+
+def _told(progress: Progress | None, done: int, more: int, whole: int) -> Progress | None:
+    """Let a rectangle of pixels tell of itself as of all that are lacking."""
+    if progress is None:
+        return None
+
+    def tell(fraction: float, text: str) -> None:
+        count = min(whole, done + int(fraction * more))
+        progress(count / whole, f"{count:,} of {whole:,} pixels")
+
+    return tell
+
+
+def _span(todo: NDArray[np.bool_], across: int) -> slice:
+    """Give the rows (across axis 1) or columns from the first to the last with something to do."""
+    places = np.flatnonzero(todo.any(axis=across))
+    return slice(int(places[0]), int(places[-1]) + 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,8 +125,9 @@ class _Deep:
         all_of_it, done = max(1, int(todo.sum())), 0
         for part in rectangles(todo):
             tall, wide = (side.stop - side.start for side in part)
-            share = done / all_of_it, min(1.0, (done + tall * wide) / all_of_it)
-            crew = Crew(self.request.threads, part_of(progress, *share), cancelled)
+            crew = Crew(
+                self.request.threads, _told(progress, done, tall * wide, all_of_it), cancelled
+            )
             out = empty_fields(target, tall, wide)
             self._window(part, step).fill(out, crew=crew)
             for name, array in out.items():
