@@ -47,12 +47,15 @@ def _has(text: str, figure: str) -> bool:
 def measure(script: Path, figure: str = "") -> tuple[list[Figure], int]:
     """Run one script in a process of its own; returns its figures and its exit code.
 
-    A script that measures many figures may measure only the one that is named.
+    A script that measures many figures may measure only the one that ``FIGURE`` names.
     """
     print(f"--- {script.stem}", file=sys.stderr, flush=True)
     figures = []
-    command = [sys.executable, "-m", f"{HERE.name}.{script.stem}", *([figure] if figure else [])]
-    with subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", f"{HERE.name}.{script.stem}"]
+    environment = {**os.environ, "FIGURE": figure}
+    with subprocess.Popen(
+        command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("{"):

@@ -52,7 +52,7 @@ FRACTALSHADES_S: dict[str, float | None] = {
 
 
 def main() -> None:
-    wanted = [view_of(figure) for figure in sys.argv[1:]]
+    wanted = [view_of(figure) for figure in sys.argv[1:] or os.environ.get("FIGURE", "").split()]
     python = peer()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FRAKTAL_CACHE"] = folder
