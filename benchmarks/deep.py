@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -51,7 +52,7 @@ FRACTALSHADES_S: dict[str, float | None] = {
 
 
 def main() -> None:
-    wanted = [name.removeprefix("deep_") for name in sys.argv[1:]]
+    wanted = [view_of(figure) for figure in sys.argv[1:] or os.environ.get("FIGURE", "").split()]
     python = peer()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FRAKTAL_CACHE"] = folder
@@ -59,6 +60,15 @@ def main() -> None:
             if not wanted or location["name"] in wanted:
                 beside = beside_us(python, location)
                 measure(location, Path(folder) / "orbits", beside)
+
+
+def view_of(figure: str) -> str:
+    """Give the view that a figure is about.
+
+    >>> view_of("deep_full_set_1600")
+    'full_set'
+    """
+    return re.sub(r"^deep_|_1600$|_over_orbit$", "", figure)
 
 
 def peer() -> Path | None:

@@ -161,7 +161,10 @@ def wrong_pixels(
 
 
 def main() -> None:
-    wanted = [name.removeprefix("wrong_pixels_") for name in sys.argv[1:]]
+    wanted = [
+        name.removeprefix("wrong_pixels_")
+        for name in sys.argv[1:] or os.environ.get("FIGURE", "").split()
+    ]
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FRAKTAL_CACHE"] = folder

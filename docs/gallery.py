@@ -142,9 +142,10 @@ class Gallery(SphinxDirective):
             path = picture(shown.scene, folder, app.config.gallery_width)
             getLogger(__name__).info("picture of %s", shown.name)
             name, code = escape(shown.name), escape(shown.made_by)
+            title = name.replace("_", "_<wbr>")
             parts.append(
                 f'<figure><img src="gallery/{path.name}" alt="{name}" loading="lazy">'
-                f"<figcaption><strong>{name}</strong><code>{code}</code></figcaption></figure>"
+                f"<figcaption><strong>{title}</strong><code>{code}</code></figcaption></figure>"
             )
         return [nodes.raw("", f'<div class="gallery">{"".join(parts)}</div>', format="html")]
 
