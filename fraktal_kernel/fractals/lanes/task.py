@@ -242,6 +242,7 @@ def cycles(
     period: NDArray[np.int64],
     edge: NDArray[np.float64] | None,
     *,
+    branches: int = 1,
     row: int = 0,
     crew: Crew,
 ) -> None:
@@ -252,11 +253,12 @@ def cycles(
     jacobian, curvature : complex, of a formula that does not remember; None for others
     counts, last : [rows, columns], as `count` leaves them
     period, edge : [rows, columns], filled in place where something is found
+    branches : how often the multiplier takes each value within a component
     """
     interior = interior_of(task.body, jacobian, curvature)
     far = _NOBODY_ASKS if edge is None else edge.reshape(-1)
     flat = counts.reshape(-1), last.reshape(-1).view(np.float64), period.reshape(-1), far
-    picture = task.plane(row), task.numbers(), task.seed is not None
+    picture = task.plane(row), task.numbers(), task.seed is not None, branches
     budget = task.budget(8)
 
     def go(span: NDArray[np.int64], lanes: Lanes, drain: bool) -> bool:
