@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Context, Decimal
 from typing import Any, Protocol
 
@@ -12,8 +13,10 @@ from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.deep.approximation import FIELDS, INSIDE, Approximation, Pixels
 from fraktal_kernel.fractals.deep.kinds import map_of
 from fraktal_kernel.fractals.deep.stepwise import DEEPEST_BITS, Stepwise
+from fraktal_kernel.fractals.escape import shortcut_names
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.crew import Crew
+from fraktal_kernel.fractals.lanes.recipe import SHORTCUTS
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.progress import Cancelled, Progress, part_of
 from fraktal_kernel.fractals.reference.orbit import Orbit
@@ -78,6 +81,8 @@ class Perturbation:
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        names = shortcut_names(request.shortcuts)
+        self.skip = sum(bit for name, bit in SHORTCUTS.items() if name in names)
 
     def fill(
         self,
@@ -122,10 +127,12 @@ class Perturbation:
         if in_segments(request):
             # Points of a Julia set that come near 0 go on beside the orbit of 0.
             critical = None if julia is None else orbit_of("0", "0", orbit.bits)
-            return (
-                Approximation(orbit, pixels, request.max_iter, formula=formula, critical=critical),
-                words,
+            whole = Approximation(
+                orbit, pixels, request.max_iter, formula=formula, critical=critical
             )
+            if whole.minibrot:
+                whole.minibrot = replace(whole.minibrot, skip=self.skip)
+            return whole, words
         c = complex(float(view.re), float(view.im))
         return Stepwise(orbit, c, pixels, request.max_iter, formula=formula), words
 

@@ -137,7 +137,7 @@ def count(
     steps = 0
     most = task.max_iter * counts.size
     if task.skip & DISCS and part.step == 1 and most * _USUAL_PART >= _WORTHWHILE:
-        steps = _settle(task, counts, smooth, row, part, replace(crew, progress=None))
+        steps = _settle(task, counts, smooth, last, row, part, replace(crew, progress=None))
     return steps + _sweep(task, counts, smooth, last, row, part, crew)
 
 
@@ -145,6 +145,7 @@ def _settle(
     task: Task,
     counts: NDArray[np.int64],
     smooth: NDArray[np.float64] | None,
+    last: NDArray[np.complex128] | None,
     row: int,
     part: Part,
     crew: Crew,
@@ -152,7 +153,8 @@ def _settle(
     """Walk few points, and mark as inside what lies in discs around them; give the steps."""
     kernel = discs_of()
     extent = part.extent or (counts.shape[0], counts.shape[1])
-    last = np.empty(counts.shape, np.complex128)
+    if last is None:
+        last = np.empty(counts.shape, np.complex128)
     a, b, c, d = task.matrix
     stretch = float(np.linalg.norm([[a, b], [c, d]], 2))
     limit = task.max_iter if task.skip & PERIOD else task.max_iter + 1
