@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Context, Decimal
 from typing import Any, Protocol
 
@@ -12,8 +13,10 @@ from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.deep.approximation import FIELDS, INSIDE, Approximation, Pixels
 from fraktal_kernel.fractals.deep.kinds import map_of
 from fraktal_kernel.fractals.deep.stepwise import Stepwise
+from fraktal_kernel.fractals.escape import shortcut_names
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.crew import Crew
+from fraktal_kernel.fractals.lanes.recipe import SHORTCUTS
 from fraktal_kernel.fractals.nearby import Reference
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.progress import Cancelled, Progress, apart, part_of
@@ -72,6 +75,8 @@ class Perturbation:
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        names = shortcut_names(request.shortcuts)
+        self.skip = sum(bit for name, bit in SHORTCUTS.items() if name in names)
 
     def fill(
         self,
@@ -141,7 +146,11 @@ class Perturbation:
         )
         orbit, limit = reference.orbit, request.max_iter
         if in_segments(request):
-            return Approximation(orbit, pixels, limit, formula=formula, critical=reference.critical)
+            critical = reference.critical
+            whole = Approximation(orbit, pixels, limit, formula=formula, critical=critical)
+            if whole.minibrot:
+                whole.minibrot = replace(whole.minibrot, skip=self.skip)
+            return whole
         re, im = reference.julia or (reference.re, reference.im)
         c = complex(float(re), float(im))
         return Stepwise(orbit, c, pixels, limit, formula=formula, critical=reference.critical)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals import Scene, Seed, Stopped, View, escape, scenes
+from fraktal_kernel.fractals import Scene, Seed, Stopped, View, compute, escape, scenes
 from fraktal_kernel.fractals.escape import SHORTCUTS, Grid, fill
 from fraktal_kernel.fractals.formulas import formulas
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
@@ -125,6 +125,19 @@ def test_discs_hold_nothing_that_leaves(monkeypatch: pytest.MonkeyPatch) -> None
         assert np.array_equal(counts[0][outside], counts[1][outside])
         saved += int((INSIDE - counts[0][counts[1] == INSIDE]).sum())
     assert saved > 50_000_000
+
+
+def test_discs_change_no_field_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points that are walked first, to find discs, leave all behind that the others do."""
+    monkeypatch.setattr(task, "_WORTHWHILE", 0)
+    view, size = {"re": "-1.7548776662", "im": "0", "width": "0.05"}, (90, 60)
+    names = ("iterations", "smooth", "distance", "normal", "angle", "z", "derivative", "triangle")
+    made = [
+        compute(**view, max_iter=3000, size=size, fields=names, shortcuts=shortcuts).fields
+        for shortcuts in (True, False)
+    ]
+    for name in names:
+        assert np.array_equal(made[0][name], made[1][name], equal_nan=True), name
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

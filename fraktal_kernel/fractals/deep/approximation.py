@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.deep import minibrot
+from fraktal_kernel.fractals.deep.inside import cycles_of
 from fraktal_kernel.fractals.deep.kinds import Map, degree_of, is_holomorphic, map_of
 from fraktal_kernel.fractals.deep.table import (
     NOWHERE,
@@ -64,17 +65,6 @@ def _far(kind: Map, derivative: bool) -> Kernel:
         f"boolean({table}, int64[::1], float64[::1], int64, {state}, int64[:, ::1], int64[::1], "
         "int64)",
         args=(kind, derivative),
-    )
-
-
-@lru_cache(maxsize=1)
-def _cycles() -> Kernel:
-    state = "int64[::1], int64[::1], float64[:, ::1], float64[::1], int64[::1], float64[::1]"
-    return Kernel(
-        _MODULE + "cycles",
-        "cycles",
-        f"boolean(float64[:, ::1], float64[::1], int64, int64[::1], int64, {state}, int64[::1], "
-        "int64)",
     )
 
 
@@ -227,10 +217,11 @@ class Approximation:
         rows, width = next(iter(out.values())).shape
         slopes = any(name in out for name in NEED_SLOPE)
         inside = any(name in out for name in INSIDE)
+        pixels = self.pixels
         holomorphic = is_holomorphic(self.kind)
         begun = None
         if self.minibrot:
-            begun = self.minibrot.begin(self.pixels, row, rows, slopes, inside, crew)
+            begun = self.minibrot.begin(pixels, row, rows, slopes, inside, crew)
 
         def work(spans: Iterator[tuple[int, int]], stop: threading.Event) -> int:
             taken = 0
@@ -251,39 +242,17 @@ class Approximation:
                     if begun is not None:
                         here = slice(top * width, end * width)
                         period, far = begun.period[here], begun.far[here]
-                    taken += self._inside(state.count < 0, points, period, far, stop)
+                    if pixels.exponent >= _SMALLEST_BITS:
+                        unknown = np.flatnonzero((state.count < 0) & (period == 0))
+                        where = pixels, points[unknown], self.max_iter
+                        found = cycles_of(self._orbit, *where, stop)
+                        period[unknown], far[unknown] = found
                     for name, values in zip(INSIDE, (far, period), strict=True):
                         if name in part:
                             part[name][...] = values
             return taken
 
         return crew.share(work, rows)
-
-    def _inside(
-        self,
-        inside: NDArray[np.bool_],
-        points: Integers,
-        period: Integers,
-        far: Floats,
-        stop: threading.Event,
-    ) -> int:
-        """Find the cycles of points that are inside, where no copy in which all lie knows them."""
-        pixels = self.pixels
-        unknown = np.flatnonzero(inside & (period == 0))
-        if not len(unknown) or pixels.exponent < _SMALLEST_BITS:
-            return 0
-        size = math.ldexp(pixels.size, pixels.exponent)
-        plane = np.array([*pixels.corner, *pixels.matrix, size])
-        many = len(unknown)
-        state = np.zeros(many, np.int64), np.zeros(many, np.int64), np.zeros((many, 2))
-        found = np.zeros(many, np.int64), np.full(many, np.nan)
-        common = self._orbit, plane, pixels.width, points[unknown], self.max_iter
-        nearest, counters = np.full(many, np.inf), np.zeros(1, np.int64)
-        while not stop.is_set():
-            if _cycles()(*common, *state, nearest, *found, counters, _BUDGET):
-                break
-        period[unknown], far[unknown] = found
-        return int(state[0].sum())
 
     def _spread(self, state: _State, row: int, end: int) -> None:
         """Put the points of a Julia set where they begin: beside the start of its orbit."""

@@ -47,6 +47,7 @@ class Minibrot:
     scale, scale_exponent : A
     slope, slope_exponent : B for the size of a pixel
     steps : at most so many of ``w*w + c'``
+    skip : what may be skipped, as bits
     """
 
     period: int
@@ -58,6 +59,7 @@ class Minibrot:
     slope: complex
     slope_exponent: int
     steps: int
+    skip: int = CARDIOID | BULB | PERIOD | DISCS
 
     def begin(
         self, pixels: Pixels, row: int, rows: int, slopes: bool, inside: bool, crew: Crew
@@ -77,7 +79,7 @@ class Minibrot:
             max_iter=self.steps,
             matrix=tuple(map(float, matrix.ravel())),  # type: ignore[arg-type]
             radius=self.radius,
-            skip=PERIOD if inside else CARDIOID | BULB | PERIOD | DISCS,
+            skip=self.skip & PERIOD if inside else self.skip,
             left=left,
             top=top,
         )

@@ -224,6 +224,14 @@ class Formula:
         return self._lower(*(algebra.differentiate(slope, name) for name in ("z", "c")))
 
     @cached_property
+    def branches(self) -> int:
+        """How many critical points meet in the only one that there is: of z**d + c, d - 1; or 1."""
+        if not (self.polynomial and self.holomorphic) or self.remembers:
+            return 1
+        slope = polynomial.coefficients(algebra.differentiate(self.node, "z"), "z") or {}
+        return max(1, *slope) if len(slope) == 1 else 1
+
+    @cached_property
     def begin(self) -> Tape:
         """z_0 from c and the parameters, and its derivative by c in the manner of `jacobian`."""
         from fraktal_kernel.fractals.formulas.perturb import real_derivatives

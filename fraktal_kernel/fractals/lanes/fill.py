@@ -45,12 +45,15 @@ class Slopes:
     jacobian, start, folds : as `Tally` takes them
     curvature : from the inputs of the step to the derivatives of its slope by z, by z and by c;
         None where there are none, and then no distance inside is known
+    branches : how often the multiplier takes each value within a component: for ``z**d + c``, in
+        whose critical point d - 1 meet, as often
     """
 
     jacobian: Tape
     start: Tape | None = None
     folds: bool = False
     curvature: Tape | None = None
+    branches: int = 1
 
 
 def fill(
@@ -185,8 +188,12 @@ class _Band:
         if period is None:
             period = np.zeros(counts.shape, np.int64)
         edge = out.get("interior_distance") if curvature else None
-        crew = self.crew(0.5, 1)
-        cycles(self.task, jacobian, curvature, counts, last, period, edge, row=self.row, crew=crew)
+        cycles(
+            *(self.task, jacobian, curvature, counts, last, period, edge),
+            branches=slopes.branches if slopes else 1,
+            row=self.row,
+            crew=self.crew(0.5, 1),
+        )
 
     def _of_the_last(self, z: NDArray[np.complex128], kept: Mapping[str, Any]) -> None:
         """Make the fields that follow from the last z and its derivative."""

@@ -68,11 +68,14 @@ def build_interior(body: Body, jacobian: Tape | None, curvature: Tape | None) ->
         return p
 
     @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-    def edge(zr: float, zi: float, cr: float, ci: float, p: int, parameters: Any) -> float:
+    def edge(
+        zr: float, zi: float, cr: float, ci: float, p: int, branches: int, parameters: Any
+    ) -> float:
         """Estimate the distance to the edge: half of ``(1 - |l|^2) / |dl/dc|``.
 
         Of the p-th z, a is the derivative by z_0, d by c, b twice by z_0, e by both; as the cycle
-        moves with c, ``dl/dc = e + b d / (1 - a)``.
+        moves with c, ``dl/dc = e + b d / (1 - a)``. Where l takes each value several times, its
+        root does so once and stands in its place.
         """
         ar, ai, dr, di = 1.0, 0.0, 0.0, 0.0
         br, bi, er, ei = 0.0, 0.0, 0.0, 0.0
@@ -98,7 +101,12 @@ def build_interior(body: Body, jacobian: Tape | None, curvature: Tape | None) ->
         size = gr * gr + gi * gi
         wr, wi = (dr * gr + di * gi) / size, (di * gr - dr * gi) / size
         change = math.hypot(er + br * wr - bi * wi, ei + br * wi + bi * wr)
-        return (1.0 - ar * ar - ai * ai) / (2 * change)
+        multiplier = math.hypot(ar, ai)
+        if branches > 1:
+            root = math.exp(math.log(multiplier) / branches)
+            change *= root / (branches * multiplier)
+            multiplier = root
+        return (1.0 - multiplier * multiplier) / (2 * change)
 
     def interior(
         counts: Any,
@@ -109,6 +117,7 @@ def build_interior(body: Body, jacobian: Tape | None, curvature: Tape | None) ->
         plane: Any,
         parameters: Any,
         julia: bool,
+        branches: int,
         clock: Any,
         budget: int,
     ) -> bool:
@@ -120,6 +129,7 @@ def build_interior(body: Body, jacobian: Tape | None, curvature: Tape | None) ->
         period : int64, what is found; untouched where nothing is
         far : float64, estimate of the distance to the edge in pixels, likewise; or empty
         span, plane, parameters, julia : as `build_sweep` takes them
+        branches : how often the multiplier takes each value within a component
         clock : of which the cursor is used
         budget : return after so many steps
 
@@ -167,7 +177,13 @@ def build_interior(body: Body, jacobian: Tape | None, curvature: Tape | None) ->
                     q = shortest(wr, wi, cr, ci, p, parameters)
                     period[target] = q
                     if far.shape[0] > 0 and not julia:
-                        far[target] = edge(wr, wi, cr, ci, q, parameters) / plane[4]
+                        found = edge(wr, wi, cr, ci, q, branches, parameters)
+                        if branches > 1 and not found < math.inf:
+                            # In the very centre, where l and its change are 0: from beside it.
+                            x, y = cr + 1e-3 * plane[4], ci
+                            _, wr, wi, _, _ = cycle(wr, wi, x, y, q, parameters)
+                            found = edge(wr, wi, x, y, q, branches, parameters)
+                        far[target] = found / plane[4]
                     break
             target += 1
         clock[CURSOR] = target - span[0] * span[5]

@@ -42,7 +42,8 @@ def slopes_of(formula: Formula) -> Slopes:
     """Make what derivatives follow from."""
     begin = formula.begin
     start = tidy(replace(begin, outputs=begin.outputs[2:]))
-    return Slopes(formula.jacobian, start, not formula.holomorphic, formula.curvature)
+    folds = not formula.holomorphic
+    return Slopes(formula.jacobian, start, folds, formula.curvature, formula.branches)
 
 
 def task_of(

@@ -58,7 +58,7 @@ def interior_of(body: Body, jacobian: Tape | None, curvature: Tape | None) -> Ke
         "fraktal_kernel.fractals.lanes.interior",
         "build_interior",
         "boolean(int64[::1], float64[::1], int64[::1], float64[::1], int64[::1], float64[::1], "
-        "float64[::1], boolean, int64[::1], int64)",
+        "float64[::1], boolean, int64, int64[::1], int64)",
         args=(body, jacobian, curvature),
     )
 

@@ -141,7 +141,7 @@ def count(
     steps = 0
     most = task.max_iter * counts.size
     if task.skip & DISCS and part.step == 1 and most * _USUAL_PART >= _WORTHWHILE:
-        steps = _settle(task, counts, smooth, row, part, replace(crew, progress=None))
+        steps = _settle(task, counts, smooth, last, row, part, replace(crew, progress=None))
     return steps + _sweep(task, counts, smooth, last, row, part, crew)
 
 
@@ -149,6 +149,7 @@ def _settle(
     task: Task,
     counts: NDArray[np.int64],
     smooth: NDArray[np.float64] | None,
+    last: NDArray[np.complex128] | None,
     row: int,
     part: Part,
     crew: Crew,
@@ -156,7 +157,8 @@ def _settle(
     """Walk few points, and mark as inside what lies in discs around them; give the steps."""
     kernel = discs_of()
     extent = part.extent or (counts.shape[0], counts.shape[1])
-    last = np.empty(counts.shape, np.complex128)
+    if last is None:
+        last = np.empty(counts.shape, np.complex128)
     a, b, c, d = task.matrix
     stretch = float(np.linalg.norm([[a, b], [c, d]], 2))
     limit = task.max_iter if task.skip & PERIOD else task.max_iter + 1
@@ -246,6 +248,7 @@ def cycles(
     period: NDArray[np.int64],
     edge: NDArray[np.float64] | None,
     *,
+    branches: int = 1,
     row: int = 0,
     crew: Crew,
 ) -> None:
@@ -256,11 +259,12 @@ def cycles(
     jacobian, curvature : complex, of a formula that does not remember; None for others
     counts, last : [rows, columns], as `count` leaves them
     period, edge : [rows, columns], filled in place where something is found
+    branches : how often the multiplier takes each value within a component
     """
     interior = interior_of(task.body, jacobian, curvature)
     far = _NOBODY_ASKS if edge is None else edge.reshape(-1)
     flat = counts.reshape(-1), last.reshape(-1).view(np.float64), period.reshape(-1), far
-    picture = task.plane(row), task.numbers(), task.seed is not None
+    picture = task.plane(row), task.numbers(), task.seed is not None, branches
     budget = task.budget(8)
 
     def go(span: NDArray[np.int64], lanes: Lanes, drain: bool) -> bool:

@@ -14,6 +14,7 @@ from fraktal_kernel.fractals.deep.approximation import Approximation
 from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.formulas import formula_of
 from fraktal_kernel.fractals.geometry import Geometry
+from fraktal_kernel.fractals.lanes import task
 from fraktal_kernel.fractals.perturbation import Perturbation
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.view import View
@@ -111,3 +112,20 @@ def test_a_copy_and_its_steps_say_the_same() -> None:
     assert np.array_equal(one["period"][both], other["period"][both])
     far = "interior_distance"
     assert np.allclose(one[far][both], other[far][both], rtol=1e-4)
+
+
+def test_shortcuts_of_a_copy_change_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a copy of the set the shortcuts are those of the set, and can be switched off."""
+    monkeypatch.setattr(task, "_WORTHWHILE", 0)
+    re, width = nucleus_near_minus_two(340)
+    geometry = Geometry(View(re, "0", width), 160, 120)
+    counts = []
+    for shortcuts in (True, ["discs", "period"], False):
+        request = Request(
+            formula_of("mandelbrot"), geometry, 340 * 500, NAMES[:1], shortcuts=shortcuts
+        )
+        out = empty_fields(NAMES[:1], 120, 160)
+        assert "w*w + c" in Perturbation(request).fill(out)
+        counts.append(out["iterations"])
+    assert np.array_equal(counts[0], counts[1])
+    assert np.array_equal(counts[0], counts[2])

@@ -219,6 +219,14 @@ def test_the_edge_of_the_cardioid_is_as_far_as_its_formula_says(c: complex) -> N
     assert found * 1e-3 == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("z", [0j, 1e-4j, 0.2 + 0.1j, -0.3j, 0.5 + 0.1j])
+def test_the_edge_of_the_main_component_of_the_cubic_set(z: complex) -> None:
+    """The fixed point z of c = z - z**3 has the multiplier 3 z**2; its root is conformal."""
+    expected = (1 - 3 * abs(z) ** 2) / (2 * math.sqrt(3) / abs(1 - 3 * z * z))
+    found = at("multibrot", z - z**3, ["interior_distance"])["interior_distance"]
+    assert found * 1e-3 == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("c", [-1 + 0j, -1.1 + 0.1j, -0.9 - 0.1j])
 def test_the_edge_of_the_disc_of_period_two(c: complex) -> None:
     """The multiplier is 4 (c + 1), the component a disc of radius 1/4."""
