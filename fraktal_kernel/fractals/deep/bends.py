@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,7 +19,7 @@ from fraktal_kernel.fractals.formulas.tape import Tape, evaluate
 from fraktal_kernel.fractals.machine import Kernel
 
 # What comes into a step is so small a part of what its second derivatives allow, as a power of two.
-LINEAR_BITS = 28
+LINEAR_BITS = 44
 _NOWHERE = -(1 << 60)  # the exponent of a radius that none is below
 # A fold is as far away as the rounding of the orbit lets one say, and no point crosses it.
 _ROUNDED, _WITHIN = 2.0**-48, 0.4
@@ -75,20 +76,23 @@ def _kernel() -> Kernel:
 
 def chained(
     formula: Formula,
-    orbits: list[Orbit],
+    orbits: Sequence[Orbit],
     lasts: list[int],
     c: complex,
-    origin: complex,
+    origins: list[NDArray[np.complex128]],
     pixels: Pixels,
     julia: bool,
 ) -> Chained:
-    """Build the segments of orbits that lie one after the other."""
+    """Build the segments of orbits that lie one after the other.
+
+    Each value of an orbit has in ``origins`` where it is counted from.
+    """
     order = 4 if formula.remembers else 2
     many = order * order + 2 * order
     dc, dc_e = (0.0, 0) if julia else pixels.furthest
     parts: list[Chained] = []
     used, steps = 0, 0
-    for orbit, last in zip(orbits, lasts, strict=True):
+    for orbit, last, origin in zip(orbits, lasts, origins, strict=True):
         slopes, by_c, reach = linear_part(formula, orbit.z[: last + 1], c, origin)
         if dc_e > -1000:
             reach[reach < math.ldexp(dc, dc_e)] = 0.0
@@ -158,13 +162,13 @@ def _power(m: Floats, e: Integers) -> Floats:
 
 
 def linear_part(
-    formula: Formula, z: NDArray[np.complex128], c: complex, origin: complex
+    formula: Formula, z: NDArray[np.complex128], c: complex, origin: NDArray[np.complex128]
 ) -> tuple[Floats, Floats, Floats]:
     """Give the derivatives of every step, and how far they hold.
 
     Parameters
     ----------
-    z : the orbit, counted from ``origin``
+    z, origin : the orbit, and where each value is counted from
 
     Returns
     -------

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.deep.approximation import FIELDS, NEED_SLOPE, Pixels
 from fraktal_kernel.fractals.deep.bends import Chained, chained, smallest_of
-from fraktal_kernel.fractals.deep.table import Orbit, settled_values
+from fraktal_kernel.fractals.deep.branches import branched
+from fraktal_kernel.fractals.deep.table import settled_values
 from fraktal_kernel.fractals.formulas import Formula
 from fraktal_kernel.fractals.formulas.tape import Tape, evaluate
 from fraktal_kernel.fractals.lanes import finish
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.machine import Kernel
+from fraktal_kernel.fractals.reference.orbit import Orbit
 
 SUMS = ("stripe", "triangle", "trap_point", "trap_cross", "trap_circle", "atom")
 _BUDGET = 400_000
@@ -35,7 +37,7 @@ def _walk(
     keeps: bool,
     deep: bool,
 ) -> Kernel:
-    orbit = "float64[:, ::1], float64[:, ::1], int64[::1]"
+    orbit = "float64[:, ::1], float64[:, ::1], int64[::1], int64[::1], float64[:, ::1]"
     table = "float64[:, ::1], float64[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1]"
     state = "int64[::1], int64[::1], float64[:, ::1], float64[:, ::1], int64[:, ::1]"
     return Kernel(
@@ -88,6 +90,8 @@ class Stepwise:
         known = formula.values | {"cr": c.real, "ci": c.imag}
         begin = evaluate(formula.begin, [known[name] for name in formula.begin.inputs])
         self._origin = complex(*begin[:2]) if formula.drifts else complex(formula.centre)
+        near = [branched(formula, one) for one in self._orbits]
+        self._origins = [self._origin, *max((one.origins for one in near), key=len)[1:]]
         slope = [1.0, 0.0, 0.0, 1.0] if self.julia else begin[2:]
         if len(slope) == 2:
             slope = [slope[0], -slope[1], slope[1], slope[0]]
@@ -100,6 +104,8 @@ class Stepwise:
             beyond = np.flatnonzero(np.abs(one.z + self._origin) > formula.escape_radius / 2)
             last = int(beyond[0]) - 1 if len(beyond) else len(one.z) - 1
             self._lasts.append(max(1, last))
+        self._branches = [one.branch[: k + 1] for one, k in zip(near, self._lasts, strict=True)]
+        self._orbits = [one.orbit for one in near]
         values = [one.z[: k + 1] for one, k in zip(self._orbits, self._lasts, strict=True)]
         self._orbit = np.concatenate(values).view(np.float64).reshape(-1, 2)
         self._far_orbit = np.zeros((1, 2)), np.zeros(1, np.int64)
@@ -115,7 +121,10 @@ class Stepwise:
     def _segments(self) -> Chained:
         """The segments of the orbits, for fields that allow to skip some."""
         return chained(
-            self.formula, self._orbits, self._lasts, self._c, self._origin, self.pixels, self.julia
+            *(self.formula, self._orbits, self._lasts, self._c),
+            [np.array(self._origins)[branch] for branch in self._branches],
+            self.pixels,
+            self.julia,
         )
 
     @property
@@ -150,12 +159,14 @@ class Stepwise:
         ends = [start + last for start, last in zip(starts, self._lasts, strict=True)]
         marks = np.array([0, table.root, ends[0], ends[-1], starts[0], starts[-1]])
         place = starts[-1] if keeps else table.start
-        bend = self._slope_of_slope
+        bends = [self._bend_at(origin) for origin in self._origins]
+        origins = np.array([[z.real, z.imag, k.real, k.imag]
+                            for z, k in zip(self._origins, bends, strict=True)])  # fmt: skip
         plane = np.array(
             [
                 *(*pixels.corner, *pixels.matrix, 0.0 if self.julia else size, size),
                 *(formula.escape_radius**2, self._c.real, self._c.imag),
-                *(self._origin.real, self._origin.imag, *self._begins, bend.real, bend.imag),
+                *self._begins,
             ]
         )
         values = formula.values
@@ -165,7 +176,8 @@ class Stepwise:
             *(tuple(values), keeps, self.deep),
         )
         fixed = (
-            *(self._orbit, *self._far_orbit, table.segments, table.wide, table.wide_exponents),
+            *(self._orbit, *self._far_orbit, np.concatenate(self._branches), origins),
+            *(table.segments, table.wide, table.wide_exponents),
             *(table.links, marks, plane, numbers, exponent, self._smallest_bits, pixels.width),
         )
 
@@ -196,15 +208,14 @@ class Stepwise:
 
         return (crew or Crew()).share(work, rows)
 
-    @cached_property
-    def _slope_of_slope(self) -> complex:
-        """How the derivative by z, which vanishes where the reference begins, follows c."""
+    def _bend_at(self, origin: complex) -> complex:
+        """Say how the derivative by z, which vanishes there for the reference, follows c."""
         formula = self.formula
         if not formula.drifts or self.julia or formula.slope_tape is None:
             return 0j
-        tape, z, c = formula.slope_tape, self._origin, self._c
+        tape, c = formula.slope_tape, self._c
         known = formula.values | {"cr": c.real, "ci": c.imag}
-        known |= {"origin()r": z.real, "origin()i": z.imag}
+        known |= {"origin()r": origin.real, "origin()i": origin.imag}
         return complex(*evaluate(tape, [known[name] for name in tape.inputs]))
 
     def _finish(

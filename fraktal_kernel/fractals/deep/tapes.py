@@ -34,10 +34,9 @@ from fraktal_kernel.fractals.reference.extended import NONE, below, normal, plus
 # What is kept of each point: sums and last terms of averages, nearest approaches, its step.
 STRIPE, STRIPE_TERM, TRIANGLE, TRIANGLE_TERM, POINT2, CROSS, OUT2, IN2, ATOM = range(9)
 # Places in the plane: of pixel [0, 0] in pixels; matrix of the view; size of a pixel in c and in
-# z_0, mantissas in a deep view; square of the escape radius; C; where z is counted from; the
-# matrix by which z_0 follows the pixel; how the vanishing derivative there follows c.
-CORNER, MATRIX, PIXEL, PIXEL_Z, RADIUS2, C, ORIGIN, START, SLOPE = 0, 2, 6, 7, 8, 9, 11, 13, 17
-PLANE = 19
+# z_0, mantissas in a deep view; square of the escape radius; C; the
+# matrix by which z_0 follows the pixel.
+CORNER, MATRIX, PIXEL, PIXEL_Z, RADIUS2, C, START = 0, 2, 6, 7, 8, 9, 11
 # An orbit that comes back so near, compared with its size, has been caught.
 _SAME = 1e-13
 _STEP = (
@@ -224,7 +223,7 @@ def tapes(
 
     @njit(error_model="numpy")  # type: ignore[untyped-decorator]
     def first_far(orbit: Any, orbit_e: Any, j: int, fresh: bool, z: Any, c: Any, plane: Any,
-                  numbers: Any) -> Any:  # fmt: skip
+                  o: Any, numbers: Any) -> Any:  # fmt: skip
         """Give the state after one step, with exponents."""
         pr, pi, pe = 0.0, 0.0, NONE
         if order == 4 and not fresh:
@@ -244,8 +243,8 @@ def tapes(
                 normal(plane[C + 1], 0),
                 normal(c[0], c[2]),
                 normal(c[1], c[2]),
-                normal(plane[ORIGIN], 0),
-                normal(plane[ORIGIN + 1], 0),
+                normal(o[0], 0),
+                normal(o[1], 0),
             ),
             numbers,
         )
@@ -256,13 +255,13 @@ def tapes(
 
     @njit(error_model="numpy")  # type: ignore[untyped-decorator]
     def turned_far(orbit: Any, orbit_e: Any, j: int, fresh: bool, z: Any, c: Any, plane: Any,
-                   numbers: Any, s: Any, t: Any, pixel_e: int) -> Any:  # fmt: skip
+                   o: Any, numbers: Any, s: Any, t: Any, pixel_e: int) -> Any:  # fmt: skip
         """Carry the derivatives of z and of the z before through a step, with exponents."""
         w = _added((orbit[j, 0], orbit[j, 1], 0.0, 0.0, orbit_e[j]), z)
         q = z
         if order == 4 and not fresh:
             q = _added((0.0, 0.0, orbit[j - 1, 0], orbit[j - 1, 1], orbit_e[j - 1]), z)
-        a, b = plane[SLOPE], plane[SLOPE + 1]
+        a, b = o[2], o[3]
         x, y = a * c[0] - b * c[1], a * c[1] + b * c[0]
         f = slopes_far(
             (
@@ -272,8 +271,8 @@ def tapes(
                 normal(q[3], q[4]),
                 normal(plane[C], 0),
                 normal(plane[C + 1], 0),
-                normal(plane[ORIGIN], 0),
-                normal(plane[ORIGIN + 1], 0),
+                normal(o[0], 0),
+                normal(o[1], 0),
                 normal(x, c[2]),
                 normal(y, c[2]),
             ),
@@ -289,19 +288,27 @@ def tapes(
         return new, s
 
     @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-    def applied_far(g: Any, e: Any, at: int, y: Any, d0: float, d1: float, pixel_e: int) -> Any:
-        """Give ``A y + B d`` with exponents."""
+    def applied_far(g: Any, e: Any, at: int, y: Any, c: Any) -> Any:
+        """Give ``A y + B c`` with exponents."""
         a = applied(g, at, y[0], y[1], y[2], y[3], 0.0, 0.0)
-        b = applied(g, at, 0.0, 0.0, 0.0, 0.0, d0, d1)
+        b = applied(g, at, 0.0, 0.0, 0.0, 0.0, c[0], c[1])
         first = settled(a[0], a[1], a[2], a[3], e[at, 1] + y[4])
-        if d0 == 0.0 and d1 == 0.0:
+        if c[0] == 0.0 and c[1] == 0.0:
             return first
-        return _added(first, settled(b[0], b[1], b[2], b[3], e[at, 2] + pixel_e))
+        return _added(first, settled(b[0], b[1], b[2], b[3], e[at, 2] + c[2]))
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def origin_at(branch: Any, origins: Any, j: int) -> Any:
+        """Give where the reference is counted from, and how the derivative there follows c."""
+        k = branch[j]
+        return origins[k, 0], origins[k, 1], origins[k, 2], origins[k, 3]
 
     def run(
         orbit: Any,
         orbit_m: Any,
         orbit_e: Any,
+        branch: Any,
+        origins: Any,
         segments: Any,
         segments_m: Any,
         segments_e: Any,
@@ -331,6 +338,8 @@ def tapes(
         orbit : Z, counted from where orbits begin, float64 [n, 2]; where the formula drifts or has
             a centre, not from 0
         orbit_m, orbit_e : the same as mantissas and exponents, for deep views
+        branch, origins : which row says where each value is counted from; rows of that, and how
+            the derivative that vanishes there follows c
         segments : of all stages: radius, A, B for the size of a pixel
         segments_m, segments_e : the same with exponents: of the radius, A, B
         links : of the segments, as in `walk`
@@ -351,7 +360,6 @@ def tapes(
         """
         home, root = marks[0], marks[1]
         pixel, radius2 = plane[PIXEL], plane[RADIUS2]
-        at_r, at_i = plane[ORIGIN], plane[ORIGIN + 1]
         home_r, home_i = orbit[home, 0], orbit[home, 1]
         steps, taken = counters[STEPS], counters[SEGMENTS]
         smallest = power(smallest_e)
@@ -377,12 +385,10 @@ def tapes(
             if pixel == 0.0:
                 dr = di = 0.0
             cr, ci = plain_pixel * dr, plain_pixel * di
-            kr = plane[SLOPE] * cr - plane[SLOPE + 1] * ci
-            ki = plane[SLOPE] * ci + plane[SLOPE + 1] * cr
             j = at if keeps else links[at, BEGIN]
             left = False
             kept_r, kept_i, returns, due = math.inf, 0.0, 0, 1
-            wr, wi = orbit[j, 0], orbit[j, 1]
+            x = w = 0.0
             while True:
                 if deep:
                     # The part of the walk with exponents.
@@ -392,7 +398,8 @@ def tapes(
                     c_far = (plane[PIXEL] * dr, plane[PIXEL] * di, pixel_e)
                     while n < max_iter and z[4] < smallest_e and steps + taken < budget:
                         fresh = j == marks[4] or j == marks[5]
-                        y = first_far(orbit_m, orbit_e, j, fresh, z, c_far, plane, numbers)
+                        o = origin_at(branch, origins, j)
+                        y = first_far(orbit_m, orbit_e, j, fresh, z, c_far, plane, o, numbers)
                         chosen = -1
                         if not keeps:
                             size = max(_larger(y[0], y[1]), _larger(y[2], y[3]))
@@ -407,7 +414,7 @@ def tapes(
                                     at = links[at, DOWN]
                         if derivative:
                             sz, sp = turned_far(orbit_m, orbit_e, j, fresh, z, c_far, plane,
-                                                numbers, sz, sp, pixel_e)  # fmt: skip
+                                                o, numbers, sz, sp, pixel_e)  # fmt: skip
                         ended = False
                         if chosen >= 0:
                             at = chosen
@@ -423,12 +430,12 @@ def tapes(
                                 sz = settled(q[0], q[1], q[2], q[3], e + segments_e[at, 1])
                                 sp = settled(q[4], q[5], q[6], q[7], e + segments_e[at, 1])
                                 if pixel != 0.0:
-                                    o = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-                                    q = stretched(segments_m, at, o, 1.0)
+                                    q = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+                                    q = stretched(segments_m, at, q, pixel)
                                     e = segments_e[at, 2] + pixel_e
                                     sz = _added(sz, settled(q[0], q[1], q[2], q[3], e))
                                     sp = _added(sp, settled(q[4], q[5], q[6], q[7], e))
-                            z = applied_far(segments_m, segments_e, at, y, dr, di, pixel_e)
+                            z = applied_far(segments_m, segments_e, at, y, c_far)
                             n += links[at, LENGTH]
                             taken += 1
                             at += 1
@@ -442,7 +449,8 @@ def tapes(
                             if keeps:
                                 ended = j == marks[2] or j == marks[3]
                                 wr, wi = orbit[j, 0], orbit[j, 1]
-                                x, w = wr + at_r, wi + at_i
+                                o = origin_at(branch, origins, j)
+                                x, w = wr + o[0], wi + o[1]
                                 f = power(z[4])
                                 x, w = x + z[0] * f, w + z[1] * f
                                 _keep(kept, i, n, x, w, x * x + w * w,
@@ -452,17 +460,22 @@ def tapes(
                                 end = links[at, BEGIN] + links[at, LENGTH]
                                 at += 1
                                 while j < end and n < max_iter:
+                                    o = origin_at(branch, origins, j)
                                     if derivative:
                                         sz, sp = turned_far(orbit_m, orbit_e, j, False, z, c_far,
-                                                            plane, numbers, sz, sp,
+                                                            plane, o, numbers, sz, sp,
                                                             pixel_e)  # fmt: skip
                                     z = first_far(orbit_m, orbit_e, j, False, z, c_far, plane,
-                                                  numbers)  # fmt: skip
+                                                  o, numbers)  # fmt: skip
                                     j += 1
                                     n += 1
                                     steps += 1
                                 ended = links[at, LENGTH] == 0
                         near = _added((orbit_m[j, 0], orbit_m[j, 1], 0.0, 0.0, orbit_e[j]), z)
+                        if branch[j] != 0:
+                            o = origin_at(branch, origins, j)
+                            x, w = o[0] - origins[0, 0], o[1] - origins[0, 1]
+                            near = _added(near, settled(x, w, 0.0, 0.0, 0))
                         if order == 4:
                             q0, q1, qe = orbit_m[j - 1, 0], orbit_m[j - 1, 1], orbit_e[j - 1]
                             near = _added(near, (0.0, 0.0, q0, q1, qe))
@@ -494,7 +507,6 @@ def tapes(
                          sp[0] * g, sp[1] * g, sp[2] * g, sp[3] * g)  # fmt: skip
                     ze = se = 0
                 small = False
-                wr, wi = orbit[j, 0] + zr, orbit[j, 1] + zi
                 while n < max_iter and not (left or small):
                     if steps + taken >= budget:
                         count[i], place[i] = n, j if keeps else at
@@ -508,12 +520,15 @@ def tapes(
                     br = bi = 0.0
                     if order == 4 and not fresh:
                         br, bi = orbit[j - 1, 0], orbit[j - 1, 1]
+                    o = origin_at(branch, origins, j)
                     if derivative:
+                        kr, ki = o[2] * cr - o[3] * ci, o[2] * ci + o[3] * cr
+                        wr, wi = orbit[j, 0] + zr, orbit[j, 1] + zi
                         f = slopes(wr, wi, br + pr, bi + pi, plane[C] + cr, plane[C + 1] + ci,
-                                   at_r, at_i, kr, ki, numbers)  # fmt: skip
+                                   o[0], o[1], kr, ki, numbers)  # fmt: skip
                         s = turned(f, s, plain_pixel)
                     y = step(orbit[j, 0], orbit[j, 1], br, bi, zr, zi, pr, pi,
-                             plane[C], plane[C + 1], cr, ci, at_r, at_i, numbers)  # fmt: skip
+                             plane[C], plane[C + 1], cr, ci, o[0], o[1], numbers)  # fmt: skip
                     pr, pi, zr, zi = zr, zi, y[0], y[1]
                     ended = False
                     if keeps:
@@ -552,12 +567,15 @@ def tapes(
                             end = links[at, BEGIN] + links[at, LENGTH]
                             at += 1
                             while j < end and n < max_iter:
+                                o = origin_at(branch, origins, j)
                                 wr, wi = orbit[j, 0] + zr, orbit[j, 1] + zi
-                                x, w = wr + at_r, wi + at_i
+                                x, w = wr + o[0], wi + o[1]
                                 if x * x + w * w > radius2:
                                     left = True
                                     break
-                                if order == 2 and _larger(wr - home_r, wi - home_i) < _larger(
+                                nr = x - origins[0, 0] if branch[j] != 0 else wr
+                                ni = w - origins[0, 1] if branch[j] != 0 else wi
+                                if order == 2 and _larger(nr - home_r, ni - home_i) < _larger(
                                     zr, zi
                                 ):
                                     ended = True
@@ -565,20 +583,22 @@ def tapes(
                                 if order == 4:
                                     br, bi = orbit[j - 1, 0], orbit[j - 1, 1]
                                 if derivative:
+                                    kr, ki = o[2] * cr - o[3] * ci, o[2] * ci + o[3] * cr
                                     f = slopes(wr, wi, br + pr, bi + pi, plane[C] + cr,
-                                               plane[C + 1] + ci, at_r, at_i, kr, ki,
+                                               plane[C + 1] + ci, o[0], o[1], kr, ki,
                                                numbers)  # fmt: skip
                                     s = turned(f, s, plain_pixel)
                                 y = step(orbit[j, 0], orbit[j, 1], br, bi, zr, zi, pr, pi,
-                                         plane[C], plane[C + 1], cr, ci, at_r, at_i,
+                                         plane[C], plane[C + 1], cr, ci, o[0], o[1],
                                          numbers)  # fmt: skip
                                 pr, pi, zr, zi = zr, zi, y[0], y[1]
                                 j += 1
                                 n += 1
                                 steps += 1
                             ended = ended or (links[at, LENGTH] == 0 and j >= end)
+                    o = origin_at(branch, origins, j)
                     wr, wi = orbit[j, 0] + zr, orbit[j, 1] + zi
-                    x, w = wr + at_r, wi + at_i
+                    x, w = wr + o[0], wi + o[1]
                     size = x * x + w * w
                     if keeps:
                         _keep(kept, i, n, x, w, size, plane[C] + cr, plane[C + 1] + ci)
@@ -587,6 +607,8 @@ def tapes(
                         break
                     if left:
                         break
+                    if branch[j] != 0:
+                        wr, wi = x - origins[0, 0], w - origins[0, 1]
                     near, whole = _larger(wr - home_r, wi - home_i), _larger(zr, zi)
                     br = bi = 0.0
                     if order == 4:
@@ -606,7 +628,7 @@ def tapes(
                 if not small or left:
                     break
             count[i], place[i] = n if left else INSIDE, -1
-            value[i, 0], value[i, 1] = wr + at_r, wi + at_i
+            value[i, 0], value[i, 1] = x, w
             powers[i, 0] = powers[i, 1] = 0
             for k in range(8):
                 slope[i, k] = s[k]

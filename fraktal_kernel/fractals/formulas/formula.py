@@ -251,16 +251,42 @@ class Formula:
         """
         start = self.start_node
         usable = isinstance(start, Number) and self.polynomial and not self.remembers
-        return start if usable and isinstance(start, Number) else algebra.ZERO
+        known = usable and not self.branches
+        return start if known and isinstance(start, Number) else algebra.ZERO
 
     @cached_property
     def drifts(self) -> bool:
-        """Whether z_0 follows c, and the deep tapes count z from the z_0 of the reference.
+        """Whether the deep tapes count z from the z_0 of the reference, a further input.
 
-        They then have a further input, ``origin``.
+        That is so where z_0 follows c, and where there are other critical points than z_0, which
+        may then be the origin.
         """
-        fixed = isinstance(self.start_node, Number)
-        return self.polynomial and self.holomorphic and not fixed and not self.remembers
+        if not (self.polynomial and self.holomorphic) or self.remembers:
+            return False
+        return not isinstance(self.start_node, Number) or self.branches
+
+    @cached_property
+    def branches(self) -> bool:
+        """Whether a step has several critical points, of which orbits begin at one."""
+        if not (self.polynomial and self.holomorphic) or self.remembers:
+            return False
+        slope = polynomial.coefficients(algebra.differentiate(self.node, "z"), "z") or {}
+        return len(slope) > 1 and max(slope) > 1 and self._begins_critically
+
+    @cached_property
+    def slope_coefficients(self) -> Tape:
+        """The derivative by z as a polynomial: its coefficients, the highest first."""
+        slope = polynomial.coefficients(algebra.differentiate(self.node, "z"), "z") or {}
+        powers = range(max(slope, default=0), -1, -1)
+        return lower([slope.get(k, algebra.ZERO) for k in powers], ("c", *self.uniforms), self.real)
+
+    @cached_property
+    def exact_slopes(self) -> Tape:
+        """The first and second derivative by z in arithmetic of any precision."""
+        first = algebra.differentiate(self.node, "z")
+        given = {name: _constant(name, self.parameters[name]) for name in self.uniforms}
+        both = [algebra.substitute(n, given) for n in (first, algebra.differentiate(first, "z"))]
+        return lower(both, ["z", "c"], exact=True)
 
     @cached_property
     def _moved(self) -> Node:

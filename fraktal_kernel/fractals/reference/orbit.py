@@ -135,7 +135,7 @@ def reference_orbit(
     returns = recurrence.begin is None and "previousr" not in recurrence.tape.inputs
     at_start = julia is None and not any(ratio(part)[0] for part in start)
     if radius is not None and returns and at_start:
-        finder = PeriodFinder(recurrence, c, radius)
+        finder = PeriodFinder(recurrence, c, radius, origin)
     begin = complex(float_of(start[0]), float_of(start[1]))
     z, ended, period = _walk(
         engine, going_on, begin, max_iter, finder, until_period, progress, cancelled
@@ -182,8 +182,10 @@ def begin_of(recurrence: Recurrence, c: tuple[Number, Number], bits: int) -> tup
 def origin_of(
     recurrence: Recurrence, c: tuple[Number, Number], bits: int
 ) -> tuple[Fraction, Fraction]:
-    """Give the z_0 of a formula whose orbits begin elsewhere for every c."""
-    assert recurrence.begin is not None
+    """Give the z_0 of a c with all digits."""
+    if recurrence.begin is None:
+        x, y = (Fraction(*map(int, ratio(part))) for part in recurrence.start)
+        return x, y
     g = gmpy2()
     with g.context(g.get_context(), precision=bits + 64):
         at = [g.mpfr(g.mpq(*ratio(part))) for part in c]

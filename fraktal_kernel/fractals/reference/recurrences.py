@@ -97,7 +97,8 @@ def _recurrence(formula: Formula) -> Recurrence:
         fold=fold,
         power=power,
         start=(first[0], first[1]),
-        begin=exact_start(formula) if depends else None,
+        # Made when it is called: its constants have the precision of that moment.
+        begin=(lambda *c: exact_start(formula)(*c)) if depends else None,
         centre=(formula.centre.re, formula.centre.im),
         drifts=formula.drifts,
     )
