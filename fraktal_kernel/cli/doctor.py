@@ -28,7 +28,7 @@ from packaging.requirements import Requirement
 from fraktal_kernel.cli.screen import size
 from fraktal_kernel.core.settings import Settings, load_settings
 from fraktal_kernel.core.workspace import read_address
-from fraktal_kernel.errors import FraktalError
+from fraktal_kernel.errors import FraktalError, MissingExtra, Unavailable
 
 if TYPE_CHECKING:
     from fraktal_kernel.core.store import Store
@@ -283,7 +283,16 @@ def _gpu(_settings: Settings) -> Finding:
         return Finding(
             "GPU", OFF, f"nvidia-smi: {said[0] if said else 'failed'}", "check the NVIDIA driver"
         )
-    return Finding("GPU", OK, "; ".join(done.stdout.strip().splitlines()))
+    found = "; ".join(done.stdout.strip().splitlines())
+    from fraktal_kernel.fractals.gpu.card import card
+
+    try:
+        name = card().name
+    except MissingExtra as error:
+        return Finding("GPU", OFF, f"{found}; {error}", "make install EXTRAS=gpu")
+    except Unavailable as error:
+        return Finding("GPU", OFF, f"{found}; not in use: {error}", "check the NVIDIA driver")
+    return Finding("GPU", OK, f"{found}; fractals can be computed on {name}")
 
 
 def _programs() -> Iterator[Finding]:

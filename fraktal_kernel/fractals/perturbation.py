@@ -72,6 +72,7 @@ class Perturbation:
     """Compute one orbit in arbitrary precision, and all pixels as differences from it."""
 
     device = "cpu"
+    approximation = Approximation
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -147,7 +148,7 @@ class Perturbation:
         orbit, limit = reference.orbit, request.max_iter
         if in_segments(request):
             critical = reference.critical
-            whole = Approximation(orbit, pixels, limit, formula=formula, critical=critical)
+            whole = self.approximation(orbit, pixels, limit, formula=formula, critical=critical)
             if whole.minibrot:
                 whole.minibrot = replace(whole.minibrot, skip=self.skip)
             return whole

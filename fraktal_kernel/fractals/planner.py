@@ -86,12 +86,22 @@ def plan_for(request: Request) -> Method:
 
     Float64 serves where it tells neighbouring pixels well apart. Deeper, small differences from
     one orbit in arbitrary precision take its place; what they cannot do yet is left to float64 as
-    long as that makes a picture at all.
+    long as that makes a picture at all. A card takes over where one answers and it is worth it.
     """
     if request.device not in DEVICES:
         raise InvalidInput(
             f"device is {request.device!r:.60}; expected one of {', '.join(DEVICES)}."
         )
+    method = on_processor(request)
+    if request.device == "cpu":
+        return method
+    from fraktal_kernel.fractals.gpu.choice import on_card
+
+    return on_card(request, method)
+
+
+def on_processor(request: Request) -> Method:
+    """Choose a method of the processor, as `plan_for` does."""
     from fraktal_kernel.fractals.float64 import Float64
 
     steps = request.geometry.steps_a_pixel

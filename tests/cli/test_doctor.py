@@ -40,6 +40,22 @@ def test_a_sound_workspace_is_ok_and_stays_untouched(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_a_card_is_said_to_be_of_use_or_why_not(tmp_path: Path) -> None:
+    """Where the driver names a card, the line says whether fractals can be computed on it."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'A card, 8 GiB, 580'\n")
+    program.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    environment = {"PATH": path, "FRAKTAL_DATA": tmp_path / "new"}
+    line = found(json.loads(doctor("--json", **environment).stdout), "GPU")
+    assert line["text"].startswith("A card, 8 GiB, 580; ")
+    usable = "fractals can be computed on" in line["text"]
+    assert (line["state"], bool(line["advice"])) == (("ok", False) if usable else ("off", True))
+    environment["NUMBA_ENABLE_CUDASIM"] = "1"
+    line = found(json.loads(doctor("--json", **environment).stdout), "GPU")
+    assert line["state"] == "ok" and line["text"].endswith("computed on CUDA simulator")
+
+
 def test_every_setting_says_where_it_came_from(tmp_path: Path) -> None:
     """Each setting is listed with its value and its source: variable, file or default."""
     (tmp_path / "fraktal.toml").write_text("workers = 3\n")

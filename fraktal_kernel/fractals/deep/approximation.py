@@ -268,6 +268,14 @@ class Approximation:
             state.slope[:, 3] = pixels.size
         state.power[...] = pixels.exponent
 
+    def walk_kernel(self, slopes: bool) -> Callable[..., bool]:
+        """Give what walks points of ordinary size."""
+        return _walk(self.kind, slopes)
+
+    def far_kernel(self, slopes: bool) -> Callable[..., bool]:
+        """Give what walks points that are too small for float64."""
+        return _far(self.kind, slopes)
+
     def _walk(self, state: _State, points: Integers, slopes: bool, stop: threading.Event) -> int:
         pixels, layout = self.pixels, self._layout
         size = math.ldexp(pixels.size, pixels.exponent) if pixels.exponent > -1070 else 0.0
@@ -279,7 +287,7 @@ class Approximation:
         far_plane = plane.copy()
         far_plane[6] = 0.0 if self.julia else pixels.size
 
-        def finish(kernel: Kernel, *table: Any) -> None:
+        def finish(kernel: Callable[..., bool], *table: Any) -> None:
             nonlocal taken
             counters, done = np.zeros(3, np.int64), False
             while not done and not stop.is_set():
@@ -293,7 +301,7 @@ class Approximation:
             if self._far_orbit is not None:
                 finish(
                     *(
-                        _far(self.kind, slopes),
+                        self.far_kernel(slopes),
                         *self._far_orbit,
                         layout.wide,
                         layout.wide_exponents,
@@ -302,7 +310,7 @@ class Approximation:
                 )
             state.land()
             walked = self._orbit, layout.segments, layout.links, layout.roots, plane
-            finish(_walk(self.kind, slopes), *walked, *common)
+            finish(self.walk_kernel(slopes), *walked, *common)
         return taken
 
     def _finish(self, out: Mapping[str, NDArray[Any]], state: _State) -> None:

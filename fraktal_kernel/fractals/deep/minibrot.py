@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from fraktal_kernel.fractals.deep.table import NEAR_BITS, NOWHERE, Table
 from fraktal_kernel.fractals.formulas import formulas
 from fraktal_kernel.fractals.lanes.body import QUADRATIC
+from fraktal_kernel.fractals.lanes.fill import LANES, Walks
 from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, DISCS, INSIDE, PERIOD, TO_DO
 from fraktal_kernel.fractals.lanes.tally import Tally
-from fraktal_kernel.fractals.lanes.task import Task, count, cycles, remember
+from fraktal_kernel.fractals.lanes.task import Task, cycles
 
 if TYPE_CHECKING:
     from fraktal_kernel.fractals.deep.approximation import Pixels
@@ -48,6 +49,7 @@ class Minibrot:
     slope, slope_exponent : B for the size of a pixel
     steps : at most so many of ``w*w + c'``
     skip : what may be skipped, as bits
+    walks : who does them
     """
 
     period: int
@@ -60,6 +62,7 @@ class Minibrot:
     slope_exponent: int
     steps: int
     skip: int = CARDIOID | BULB | PERIOD | DISCS
+    walks: Walks = LANES
 
     def begin(
         self, pixels: Pixels, row: int, rows: int, slopes: bool, inside: bool, crew: Crew
@@ -85,7 +88,7 @@ class Minibrot:
         )
         counts = np.full((rows, pixels.width), TO_DO, np.int64)
         last = np.zeros((rows, pixels.width), np.complex128)
-        count(task, counts, last=last, row=row, crew=crew)
+        self.walks.count(task, counts, last=last, row=row, crew=crew)
         slope = np.zeros_like(last)
         period, far = np.zeros(counts.shape, np.int64), np.full(counts.shape, np.nan)
         if inside:
@@ -96,7 +99,7 @@ class Minibrot:
             far /= abs(self.stretch)
         if slopes:
             tally = Tally(QUADRATIC, ("derivative",), formulas["mandelbrot"].jacobian, None, False)
-            kept, _ = remember(task, tally, counts, row=row, crew=crew)
+            kept, _ = self.walks.remember(task, tally, counts, row=row, crew=crew)
             slope = kept[tally.slope[0]] + 1j * kept[tally.slope[1]]
         started = counts.reshape(-1), last.reshape(-1), slope.reshape(-1)
         return Begun(self, *started, period.reshape(-1), far.reshape(-1))

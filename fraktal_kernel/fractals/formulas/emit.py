@@ -8,7 +8,8 @@ each device's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fraktal_kernel.fractals.formulas.tape import Tape
@@ -18,6 +19,7 @@ _INTRINSIC = {"fma": "fmuladd", "abs": "fabs"} | dict.fromkeys(["copysign", "sqr
 _LIBRARY = ("exp", "log", "sin", "cos", "atan2")
 
 _PYTHON = {
+    "const": "{}",
     "add": "{} + {}",
     "sub": "{} - {}",
     "mul": "{} * {}",
@@ -101,10 +103,11 @@ def vector(builder: Any, tape: Tape, values: Sequence[Any]) -> list[Any]:
     return [registers[k] for k in tape.outputs]
 
 
-def source(tape: Tape, name: str) -> str:
+def source(tape: Tape, name: str, forms: Mapping[str, str] = MappingProxyType({})) -> str:
     """Write a tape as the source of a Python function of its inputs, for numba or for reading.
 
     It calls ``fma, fabs, copysign, sqrt, exp, log, sin, cos, atan2, diffabs`` by these names.
+    ``forms`` say how else to write some instructions, such as ``{"const": "float32({})"}``.
 
     Examples
     --------
@@ -116,12 +119,13 @@ def source(tape: Tape, name: str) -> str:
     if not name.isidentifier():
         raise ValueError(f"the function is to be named {name!r}, which is no name of a function.")
     first = len(tape.inputs)
+    written = {**_PYTHON, **forms}
     lines = [f"def {name}({', '.join(f'r{k}' for k in range(first))}):"]
     for k, (op, *args) in enumerate(tape.code, first):
         if op == "const":
-            value = repr(float(args[0]))
+            value = written["const"].format(repr(float(args[0])))
         else:
-            form = _PYTHON.get(op, op + "(" + ", ".join(["{}"] * len(args)) + ")")
+            form = written.get(op, op + "(" + ", ".join(["{}"] * len(args)) + ")")
             value = form.format(*[f"r{a}" for a in args])
         lines.append(f"    r{k} = {value}")
     results = ", ".join(f"r{k}" for k in tape.outputs)
@@ -193,29 +197,14 @@ def extended(tape: Tape, names: Sequence[str], functions: dict[str, Any]) -> Any
     return njit(namespace["run"], error_model="numpy")
 
 
-def device(tape: Tape, name: str = "body") -> Any:
-    """Make a CUDA device function that runs a tape on one point (or a plain one, simulated)."""
-    from numba import config, cuda
-
-    simulated = bool(config.ENABLE_CUDASIM)  # the simulator has no fma
-
-    @cuda.jit(device=True)  # type: ignore[untyped-decorator]
-    def diffabs(reference: float, small: float) -> float:
-        turned = small * math.copysign(1.0, reference)
-        across = -(2.0 * math.fabs(reference) + turned)
-        return turned if turned > across else across
-
-    @cuda.jit(device=True)  # type: ignore[untyped-decorator]
-    def fma(a: float, b: float, c: float) -> Any:
-        return a * b + c if simulated else cuda.fma(a, b, c)
-
-    functions = {name: getattr(math, name) for name in ("fabs", "copysign", "sqrt", *_LIBRARY)}
-    return cuda.jit(device=True)(_defined(tape, name, functions | {"fma": fma, "diffabs": diffabs}))
-
-
-def _defined(tape: Tape, name: str, functions: dict[str, Any]) -> Callable[..., tuple[Any, ...]]:
+def defined(
+    tape: Tape,
+    name: str,
+    functions: Mapping[str, Any],
+    forms: Mapping[str, str] = MappingProxyType({}),
+) -> Callable[..., tuple[Any, ...]]:
     """Define the function that `source` writes: numbers of registers and ours, no user's text."""
     namespace = dict(functions)
-    exec(compile(source(tape, name), f"<tape {name}>", "exec"), namespace)
+    exec(compile(source(tape, name, forms), f"<tape {name}>", "exec"), namespace)
     made: Callable[..., tuple[Any, ...]] = namespace[name]
     return made

@@ -224,7 +224,7 @@ class Formula:
         return self._lower(*(algebra.differentiate(slope, name) for name in ("z", "c")))
 
     @cached_property
-    def branches(self) -> int:
+    def multiplicity(self) -> int:
         """How many critical points meet in the only one that there is: of z**d + c, d - 1; or 1."""
         if not (self.polynomial and self.holomorphic) or self.remembers:
             return 1

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 
-# Rows go in spans of at most so many parts of all for each thread, and towards the end of at most
-# so many parts of what is left: rows of one picture may take a thousand times as long as others.
-_SPANS_A_THREAD, _SPANS_OF_THE_REST = 16, 4
+# Towards the end spans have at most so many parts of what is left for each of several threads: rows
+# of one picture may take a thousand times as long as others.
+_SPANS_OF_THE_REST = 4
 _LOOK_UP_S = 0.01
 
 # What a thread does: it takes spans of rows while there are some, until it is to stop, and gives
@@ -30,11 +30,13 @@ class Crew:
     threads : how many; by default one for every processor that this process may use
     progress : called with a fraction and a text such as ``"rows 400/1000"``
     cancelled : asked every few milliseconds
+    spans : into how many of them each thread's part of the rows is cut
     """
 
     threads: int | None = None
     progress: Progress | None = None
     cancelled: Cancelled | None = None
+    spans: int = 16
 
     def ask(self) -> None:
         """End the work if somebody wants that."""
@@ -51,7 +53,7 @@ class Crew:
         """
         workers = worker_count(self.threads)
         todo = max(0, -(-(rows - first) // step))
-        cut = iter(_spans(todo, workers))
+        cut = iter(_spans(todo, workers, self.spans))
         cutting = threading.Lock()
         ended: list[int] = []
         stop = threading.Event()
@@ -82,7 +84,7 @@ class Crew:
             return sum(future.result() for future in futures)
 
 
-def _spans(todo: int, workers: int) -> Iterator[tuple[int, int]]:
+def _spans(todo: int, workers: int, spans: int) -> Iterator[tuple[int, int]]:
     """Cut rows into spans that get smaller towards the end, so that all are done together.
 
     References
@@ -91,13 +93,13 @@ def _spans(todo: int, workers: int) -> Iterator[tuple[int, int]]:
 
     Examples
     --------
-    >>> [end - start for start, end in _spans(64, 1)][:3], list(_spans(64, 1))[-1]
+    >>> [end - start for start, end in _spans(64, 2, 8)][:3], list(_spans(64, 2, 8))[-1]
     ([4, 4, 4], (63, 64))
     """
-    most, start = -(-todo // (workers * _SPANS_A_THREAD)), 0
+    most, start = -(-todo // (workers * spans)), 0
     while start < todo:
-        rest = (todo - start) // (workers * _SPANS_OF_THE_REST)
-        end = start + max(1, min(most, rest))
+        rest = (todo - start) // (workers * _SPANS_OF_THE_REST) if workers > 1 else most
+        end = min(todo, start + max(1, min(most, rest)))
         yield start, end
         start = end
 

@@ -33,7 +33,24 @@ KEPT = {
 _EVERYWHERE = ("trap_point", "trap_cross", "trap_circle", "atom")
 _INSIDE = ("period", "interior_distance")
 _LAST = ("z", "angle", "distance", "normal", "derivative", "stripe", "triangle", *_INSIDE)
-_BAND_POINTS = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Walks:
+    """Who walks over the points of a picture, and how many of them at a time.
+
+    Parameters
+    ----------
+    count, remember : called as those of `lanes.task` are, by name from the row on
+    points : memory is held for so many
+    """
+
+    count: Callable[..., int]
+    remember: Callable[..., tuple[dict[str, NDArray[np.float64]], int]]
+    points: int
+
+
+LANES = Walks(count, remember, 500_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,7 @@ def fill(
     row: int = 0,
     todo: NDArray[np.bool_] | None = None,
     crew: Crew | None = None,
+    walks: Walks = LANES,
 ) -> int:
     """Compute fields of some rows of a picture, and give the steps that they took.
 
@@ -74,17 +92,18 @@ def fill(
     slopes : needed for distance, normal, derivative and interior distance
     row : which row of the picture the first is
     todo : which points to do, [rows, width], by default all; the others mean nothing afterwards
+    walks : who walks; by default the lanes of the processor
     """
     crew = crew or Crew()
     rows, width = next(iter(out.values())).shape
-    tall = max(1, _BAND_POINTS // width)
+    tall = max(1, walks.points // width)
     steps = 0
     for top in range(0, rows, tall):
         end = min(top + tall, rows)
         band = {name: array[top:end] for name, array in out.items()}
         chosen = None if todo is None else todo[top:end]
         share = _share_of(crew, top, end, rows)
-        steps += _Band(band, task, slopes, row + top, share).fill(chosen)
+        steps += _Band(band, task, slopes, row + top, share, walks).fill(chosen)
     return steps
 
 
@@ -115,7 +134,9 @@ class _Band:
         slopes: Slopes | None,
         row: int,
         crew: Callable[[float, float], Crew],
+        walks: Walks,
     ) -> None:
+        self.walks = walks
         self.out, self.slopes, self.row, self.crew = out, slopes, row, crew
         self.inside_too = any(name in out for name in _EVERYWHERE)
         self.task = replace(task, skip=skipped(task, out))
@@ -135,7 +156,7 @@ class _Band:
         last = np.full(shape, np.nan, np.complex128) if set(_LAST) & set(out) else None
         more = bool(self.kinds) or any(name in out for name in _INSIDE)
         first = self.crew(0.0, 0.5 if more else 1.0)
-        steps = count(task, counts, smooth=smooth, last=last, row=self.row, crew=first)
+        steps = self.walks.count(task, counts, smooth=smooth, last=last, row=self.row, crew=first)
         first.ask()
         inside = counts <= INSIDE
         if "iterations" in out:
@@ -172,7 +193,7 @@ class _Band:
         )
         self.slope_names = tally.slope
         crew = self.crew(0.5, 1.0)
-        return remember(
+        return self.walks.remember(
             self.task, tally, counts, inside_too=self.inside_too, row=self.row, crew=crew
         )
 

@@ -43,7 +43,7 @@ def slopes_of(formula: Formula) -> Slopes:
     begin = formula.begin
     start = tidy(replace(begin, outputs=begin.outputs[2:]))
     folds = not formula.holomorphic
-    return Slopes(formula.jacobian, start, folds, formula.curvature, formula.branches)
+    return Slopes(formula.jacobian, start, folds, formula.curvature, formula.multiplicity)
 
 
 def task_of(

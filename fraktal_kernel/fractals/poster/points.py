@@ -19,7 +19,7 @@ from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.fill import Slopes, fill
 from fraktal_kernel.fractals.lanes.task import Task
 from fraktal_kernel.fractals.perturbation import Perturbation
-from fraktal_kernel.fractals.planner import Request, plan_for
+from fraktal_kernel.fractals.planner import Request, on_processor
 from fraktal_kernel.fractals.poster.cells import Cell
 from fraktal_kernel.fractals.progress import Cancelled
 
@@ -50,8 +50,8 @@ class Points(Protocol):
 
 
 def points_of(request: Request, cancelled: Cancelled | None = None) -> Points:
-    """Prepare the points of a picture by the method that the planner chooses."""
-    method = plan_for(request)
+    """Prepare the points of a picture by the method that the planner chooses for the processor."""
+    method = on_processor(request)
     if isinstance(method, Float64):
         return _Lanes(request, method.task, method.slopes)
     assert isinstance(method, Perturbation)

@@ -191,10 +191,10 @@ def test_names_that_are_no_names_are_refused() -> None:
 SIMULATED = """
 import numpy as np
 from numba import cuda
-from fraktal_kernel.fractals.formulas.emit import device
+from fraktal_kernel.fractals.gpu.tapes import device_tape
 from fraktal_kernel.fractals.formulas.tape import Tape, evaluate
 tape = {tape!r}
-body = device(tape)
+body = device_tape(tape)
 
 @cuda.jit
 def run(a, b, c, out):

@@ -13,9 +13,8 @@ import pytest
 from fraktal_kernel.fractals.fields import KINDS, empty_fields
 from fraktal_kernel.fractals.formulas.families import formula_of, formulas
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
-from fraktal_kernel.fractals.lanes import fill as fill_module
 from fraktal_kernel.fractals.lanes.crew import Crew
-from fraktal_kernel.fractals.lanes.fill import Slopes, fill
+from fraktal_kernel.fractals.lanes.fill import LANES, Slopes, fill
 from fraktal_kernel.fractals.lanes.recipe import slopes_of, task_of
 from fraktal_kernel.fractals.lanes.rows import PERIOD
 from fraktal_kernel.fractals.lanes.task import Task
@@ -80,15 +79,15 @@ def test_fields_that_nobody_asked_for_change_nothing() -> None:
         assert np.array_equal(alone, together[name], equal_nan=True), name
 
 
-def test_bands_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bands_are_the_whole() -> None:
     """A picture that is made in bands, to save memory, is the same picture."""
     task = task_of(formulas["mandelbrot"], Geometry(View("-0.6", "0.1", "3"), 40, 30), 200)
     slopes = slopes_of(formulas["mandelbrot"])
     whole = filled(task, slopes)
-    monkeypatch.setattr(fill_module, "_BAND_POINTS", 40 * 7)
     told: list[float] = []
     out = empty_fields(KINDS, 30, 40)
-    fill(out, task, slopes, crew=Crew(2, lambda fraction, text: told.append(fraction)))
+    crew = Crew(2, lambda fraction, text: told.append(fraction))
+    fill(out, task, slopes, crew=crew, walks=replace(LANES, points=40 * 7))
     for name in KINDS:
         assert np.array_equal(out[name], whole[name], equal_nan=True), name
     assert told == sorted(told)
