@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,18 +32,30 @@ def chosen(only: str) -> list[Path]:
         return list(found.values())
     if only in found:
         return [found[only]]
-    holders = [path for path in found.values() if f'"{only}"' in path.read_text()]
+    holders = [path for path in found.values() if _has(path.read_text(), only)]
     if not holders:
         sys.exit(f"no benchmark or figure named {only!r}; there are: {', '.join(found)}.")
     return holders
 
 
-def measure(script: Path) -> tuple[list[Figure], int]:
-    """Run one script in a process of its own; returns its figures and its exit code."""
+def _has(text: str, figure: str) -> bool:
+    """Say whether a script prints a figure: by its name, or by what the name begins with."""
+    begins = re.findall(r'f"([a-z]\w+_)\{', text)
+    return f'"{figure}"' in text or any(figure.startswith(part) for part in begins)
+
+
+def measure(script: Path, figure: str = "") -> tuple[list[Figure], int]:
+    """Run one script in a process of its own; returns its figures and its exit code.
+
+    A script that measures many figures may measure only the one that ``FIGURE`` names.
+    """
     print(f"--- {script.stem}", file=sys.stderr, flush=True)
     figures = []
     command = [sys.executable, "-m", f"{HERE.name}.{script.stem}"]
-    with subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, "FIGURE": figure}
+    with subprocess.Popen(
+        command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("{"):
@@ -85,7 +98,7 @@ def main() -> None:
     figures: list[Figure] = []
     failed = []
     for script in chosen(only):
-        found, code = measure(script)
+        found, code = measure(script, "" if only in scripts() else only)
         named = [item for item in found if item["figure"] == only]
         for item in named or found:
             print(json.dumps(item), flush=True)

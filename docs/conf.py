@@ -1,11 +1,18 @@
 """How ``make docs`` builds these pages: Markdown in, plain files out, nothing fetched."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 project = "Fraktal"
 author = "The Fraktal authors"
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "gallery", "mathml"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
+html_static_path = ["gallery.css"]
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "Fraktal"
 html_show_sphinx = False

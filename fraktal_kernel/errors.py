@@ -48,6 +48,20 @@ class Unavailable(FraktalError):
     """Something that we need does not answer now; trying later may help."""
 
 
+def unwritten(path: object, error: OSError) -> Unavailable:
+    """Say that a file could not be written, and that nothing is left of it.
+
+    Examples
+    --------
+    >>> str(unwritten("a.png", OSError(28, "No space left on device")))
+    "'a.png' cannot be written (No space left on device); make room, or choose another place."
+    """
+    reason = error.strerror or str(error)
+    return Unavailable(
+        f"{str(path)!r:.200} cannot be written ({reason:.100}); make room, or choose another place."
+    )
+
+
 class MissingExtra(Unavailable):
     """An optional package is not installed; the text says which command installs it."""
 

@@ -67,7 +67,11 @@ class Registry(Mapping[str, T], Generic[T]):
             if point.name not in self._items:
                 self._items[point.name] = point.load()
 
+    # Built-ins come first whatever plug-ins say: finding one needs no look at what is installed.
+
     def __getitem__(self, name: str) -> T:
+        if name in self._items:
+            return self._items[name]
         self._load()
         try:
             return self._items[name]
@@ -75,6 +79,8 @@ class Registry(Mapping[str, T], Generic[T]):
             raise unknown_name(self.kind, name, list(self._items)) from None
 
     def __contains__(self, name: object) -> bool:
+        if name in self._items:
+            return True
         self._load()
         return name in self._items
 

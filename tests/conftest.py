@@ -24,12 +24,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# The same examples everywhere, so that a clone passes or fails for what is in it; new ones with
-# ARGS="--hypothesis-profile=fresh".
-settings.register_profile("steady", derandomize=True)
-settings.register_profile("fresh", derandomize=False)
+# The same examples everywhere and no word about time, so that a clone passes or fails for what is
+# in it, on slow machines too; new examples with ARGS="--hypothesis-profile=fresh".
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("steady", unhurried, derandomize=True)
+settings.register_profile("fresh", unhurried, derandomize=False)
 settings.load_profile("steady")
 
 START_TIMEOUT_S = 240

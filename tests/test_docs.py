@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from fraktal_kernel import capabilities, fractals
 from fraktal_kernel.core.settings import Settings
+from fraktal_kernel.fractals import colouring
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -110,17 +113,38 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-def test_the_pages_build_without_the_internet(tmp_path: Path) -> None:
-    """``make docs`` builds every page without a warning; a reader's browser fetches nothing."""
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(DOCS), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build every page, with small pictures."""
+    folder = tmp_path_factory.mktemp("pages")
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", "-D", "gallery_width=32"]
+    done = subprocess.run([*command, str(DOCS), str(folder)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for built in tmp_path.rglob("*.html"):
-        text = built.read_text()
+    return folder
+
+
+def test_the_pages_build_without_the_internet(built: Path) -> None:
+    """``make docs`` builds every page without a warning; a reader's browser fetches nothing."""
+    for page in built.rglob("*.html"):
+        text = page.read_text()
         fetched = re.findall(
             r"<(?:script|img|link|iframe)[^>]+(?:src|href)=\"(https?:[^\"]+)", text
         )
-        assert fetched == [], built.name
+        assert fetched == [], page.name
+
+
+def test_the_gallery_shows_what_has_a_name(built: Path) -> None:
+    """Each scene, formula, look and palette has a picture of its own, and what makes it."""
+    text = (built / "gallery.html").read_text()
+    shown = re.findall(r'<figure><img src="([^"]+)" alt="([^"]+)"', text)
+    names = {word for _, name in shown for word in name.split(": ")}
+    wanted = {*fractals.scenes, *fractals.formulas, *colouring.looks, *fractals.palettes}
+    assert wanted - {"mandelbrot"} <= names
+    for source, name in shown:
+        with Image.open(built / source) as picture:
+            assert picture.size == (32, 24), name
+            assert len(np.unique(np.asarray(picture))) > 16, name
+    assert len({source for source, _ in shown}) >= len(shown) - 2  # a look is a scene's default
 
 
 @pytest.fixture
@@ -187,3 +211,21 @@ def test_commands_that_are_shown_exist() -> None:
             words = line.removeprefix("$ ").split()
             if words[:1] == ["fraktal"]:
                 assert {" ".join(words[:2]), " ".join(words[:3])} & known, line
+
+
+def test_the_mathematics_name_modules_that_exist() -> None:
+    """Each method says where it stands, and something stands there."""
+    text = page("mathematics")
+    named = set(re.findall(r"`(fractals/[\w/]+\.py)`", text))
+    assert [name for name in named if not (ROOT / "fraktal_kernel" / name).is_file()] == []
+    sections = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    assert len(sections) > 20
+    for section in sections:
+        assert re.search(r"`fractals/[\w/]+\.py`", section), section.partition("\n")[0]
+
+
+def test_the_mathematics_are_drawn_by_the_browser(built: Path) -> None:
+    """Formulas stand in the page as MathML, and none is left as it was typed."""
+    text = (built / "mathematics.html").read_text()
+    assert text.count("<math ") > 30
+    assert not re.search(r"\\(?:frac|bar|prod|quad|lambda)", text)

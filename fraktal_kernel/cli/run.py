@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -71,9 +72,9 @@ def run(
         return
     found, params = checked
     if out is not None:
-        check_out(out)
+        check_out(out, getattr(params, "largest_bytes", 0))
     start = time.monotonic()
-    result, artifacts = _with_bar(found, params)
+    result, artifacts = _with_bar(found, params, out.parent if out else None)
     if out is not None:
         _write(found, result, artifacts, out)
     if as_json:
@@ -97,8 +98,13 @@ def run(
 run.command_options = OPEN  # type: ignore[attr-defined]
 
 
-def check_out(out: Path) -> None:
-    """Refuse a file that could not be written, before any work is done."""
+def check_out(out: Path, largest_bytes: int = 0) -> None:
+    """Refuse a file that could not be written, before any work is done.
+
+    Parameters
+    ----------
+    largest_bytes : how large the file may become, where the parameters tell
+    """
     folder = out.parent
     if out.is_dir():
         raise InvalidInput(f"--out {out} is a folder; name a file in it.")
@@ -111,6 +117,12 @@ def check_out(out: Path) -> None:
         raise InvalidInput(
             f"--out {out}: nothing can be written in {folder} ({error.strerror})."
         ) from None
+    free = shutil.disk_usage(folder).free
+    if largest_bytes > free:
+        raise InvalidInput(
+            f"--out {out}: it may take {size(largest_bytes)}, and {folder} has only {size(free)} "
+            "left; choose a smaller size or another disk."
+        )
 
 
 def _run(found: Capability, params: BaseModel, detached: DetachedRun) -> tuple[Any, list[Artifact]]:
@@ -131,9 +143,12 @@ def _run(found: Capability, params: BaseModel, detached: DetachedRun) -> tuple[A
         ) from error
 
 
-def _with_bar(found: Capability, params: BaseModel) -> tuple[Any, list[Artifact]]:
-    """Do the work beside a progress bar."""
+def _with_bar(
+    found: Capability, params: BaseModel, folder: Path | None
+) -> tuple[Any, list[Artifact]]:
+    """Do the work beside a progress bar; large files lie where the result is to be."""
     from fraktal_kernel.core.run import Run
+    from fraktal_kernel.core.settings import load_settings
 
     stop = threading.Event()
     progress = bar()
@@ -152,7 +167,14 @@ def _with_bar(found: Capability, params: BaseModel) -> tuple[Any, list[Artifact]
         finally:
             progress.start()
 
-    detached = Run.detached(on_progress=on_progress, on_log=on_log, ask=ask, cancelled=stop.is_set)
+    detached = Run.detached(
+        on_progress=on_progress,
+        on_log=on_log,
+        ask=ask,
+        cancelled=stop.is_set,
+        cluster=load_settings().dask_scheduler,
+        folder=folder,
+    )
     with progress:
         value = interruptible(lambda: _run(found, params, detached), stop)
         progress.update(task, completed=1.0, description=found.title)
@@ -174,8 +196,9 @@ def _ask(question: str, choices: Sequence[str]) -> str:
 
 def _write(found: Capability, result: Any, artifacts: list[Artifact], out: Path) -> None:
     """Write the main artifact: the one of the file's kind, else the first; JSON without any."""
-    same = [artifact for artifact in artifacts if Path(artifact.name).suffix == out.suffix]
-    chosen = [*same, *artifacts]
+    whole = [artifact for artifact in artifacts if Path(artifact.name).stem != "preview"]
+    same = [artifact for artifact in whole if Path(artifact.name).suffix == out.suffix]
+    chosen = [*same, *whole, *artifacts]
     if chosen:
         chosen[0].save(out)
         return

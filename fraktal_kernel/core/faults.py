@@ -19,16 +19,17 @@ def sentence_of(faults: Sequence[Mapping[str, Any]], outer: int = 0) -> str:
     """
     said = []
     for fault in faults[:MOST]:
-        place = ".".join(str(part) for part in fault["loc"][outer:] or fault["loc"]) or "value"
+        place = ".".join(str(part) for part in fault["loc"][outer:] or fault["loc"])
         place = place if len(place) <= 80 else place[:77] + "..."
+        place = f"{place}: " if place else ""  # what is wrong between several values has no place
         message = fault["msg"].removeprefix("Value error, ").rstrip(".")
         if fault["type"] in _SPECIAL:
-            said.append(f"{place}: {_SPECIAL[fault['type']]}")
+            said.append(f"{place}{_SPECIAL[fault['type']]}")
         elif fault["type"] == "value_error":
-            said.append(f"{place}: {message}")
+            said.append(f"{place}{message}")
         else:
             given = _shown(fault["input"])
-            said.append(f"{place}: given {given}; {message[:1].lower()}{message[1:]}")
+            said.append(f"{place}given {given}; {message[:1].lower()}{message[1:]}")
     sentence = " ".join("; ".join(said).split())
     return sentence if sentence.endswith("?") else sentence + "."
 

@@ -12,7 +12,10 @@ import json
 import mimetypes
 import os
 import re
+import secrets
+import shutil
 import tempfile
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +24,7 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel, PrivateAttr
 from typing_extensions import override
 
-from fraktal_kernel.errors import FraktalError, InvalidInput, NotFound
+from fraktal_kernel.errors import FraktalError, InvalidInput, NotFound, unwritten
 
 T = TypeVar("T")
 Data = bytes | Path | BinaryIO
@@ -65,15 +68,20 @@ class Artifact(BaseModel):
     def save(self, path: str | Path) -> Path:
         """Write the bytes to a file that appears whole or not at all."""
         path = Path(path)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        except OSError as error:
+            raise unwritten(path, error) from None
         try:
             with os.fdopen(handle, "wb") as target, self.open() as source:
                 while chunk := source.read(1024**2):
                     target.write(chunk)
             os.chmod(beside, 0o666 & ~_umask())
             os.replace(beside, path)
-        except BaseException:
+        except BaseException as error:
             Path(beside).unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise unwritten(path, error) from None
             raise
         return path
 
@@ -175,9 +183,17 @@ class Run(ABC):
         on_log: Callable[[str, str], None] | None = None,
         ask: Callable[[str, Sequence[str]], str] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        cluster: str = "",
+        folder: Path | None = None,
     ) -> DetachedRun:
-        """Make the run of a direct call: artifacts stay in memory, nothing is journaled."""
-        return DetachedRun(on_progress, on_log, ask, cancelled)
+        """Make the run of a direct call: nothing is journaled, and files go with it.
+
+        Parameters
+        ----------
+        cluster : address of a Dask scheduler that may share the work
+        folder : in which files lie while they are needed; by default one for temporary files
+        """
+        return DetachedRun(on_progress, on_log, ask, cancelled, cluster, folder)
 
     @abstractmethod
     def progress(self, fraction: float, text: str = "") -> None:
@@ -203,6 +219,22 @@ class Run(ABC):
     def call(self, capability: str, /, **params: Any) -> Any:
         """Run another capability, as a child job where this is a job; returns its JSON result."""
 
+    @abstractmethod
+    def scratch(self) -> Path:
+        """Give a folder for what the work needs on the way.
+
+        That of a job is there again, with all that is in it, when the job is taken up after its
+        worker died; it goes when the job has succeeded.
+        """
+
+    @abstractmethod
+    def cluster(self) -> str:
+        """Give the address of the Dask scheduler that may share the work; empty where none is.
+
+        A job that asks is about to wait for others, so that its own thread of the cluster is
+        given free.
+        """
+
     @property
     @abstractmethod
     def cancelled(self) -> bool:
@@ -214,6 +246,16 @@ class Run(ABC):
             raise Cancelled("cancelled.")
 
 
+class _Folder:
+    """Files of a direct call: they are there as long as the run, or an artifact of it, is."""
+
+    def __init__(self, parent: Path | None) -> None:
+        place = tempfile.mkdtemp(prefix=".fraktal-", dir=parent)
+        weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
+        self.scratch = Path(place, "scratch")
+        self.scratch.mkdir()
+
+
 class DetachedRun(Run):
     """The run of a direct call."""
 
@@ -223,7 +265,12 @@ class DetachedRun(Run):
         on_log: Callable[[str, str], None] | None,
         ask: Callable[[str, Sequence[str]], str] | None,
         cancelled: Callable[[], bool] | None,
+        cluster: str = "",
+        folder: Path | None = None,
     ) -> None:
+        self._cluster = cluster
+        self._where = folder
+        self._folder: _Folder | None = None
         self._on_progress = on_progress
         self._on_log = on_log
         self._ask = ask
@@ -242,18 +289,36 @@ class DetachedRun(Run):
 
     @override
     def save(self, name: str, data: Data, media_type: str | None = None) -> Artifact:
+        media_type = media_type or media_type_of(name)
+        artifact = Artifact(
+            name=artifact_name(name), size_bytes=0, sha256="", media_type=media_type
+        )
         if isinstance(data, Path):
-            content = data.read_bytes()
+            self._keep(artifact, data)
         else:
             content = data if isinstance(data, bytes) else data.read()
-        artifact = Artifact(
-            name=artifact_name(name),
-            size_bytes=len(content),
-            sha256=hashlib.sha256(content).hexdigest(),
-            media_type=media_type or media_type_of(name),
-        ).opened_by(lambda: io.BytesIO(content))
+            artifact.size_bytes = len(content)
+            artifact.sha256 = hashlib.sha256(content).hexdigest()
+            artifact.opened_by(lambda: io.BytesIO(content))
         self.artifacts[name] = artifact
         return artifact
+
+    def _keep(self, artifact: Artifact, source: Path) -> None:
+        """Keep a file as a file, since it may be larger than the memory."""
+        scratch, folder = self.scratch(), self._folder
+        kept = scratch.parent / secrets.token_hex(8)
+        if scratch in source.parents:
+            os.link(source, kept)  # large, and nobody writes to it any more
+        else:
+            shutil.copyfile(source, kept)
+        with kept.open("rb") as stream:
+            artifact.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            artifact.size_bytes = stream.tell()
+
+        def open_(_folder: _Folder | None = folder) -> BinaryIO:
+            return kept.open("rb")
+
+        artifact.opened_by(open_)
 
     @override
     def step(self, name: str, function: Callable[[], T]) -> T:
@@ -276,6 +341,16 @@ class DetachedRun(Run):
         self.check_cancelled()
         wanted = capabilities[capability]
         return kept_json(wanted(wanted.validate(params), self), wanted.name)[0]
+
+    @override
+    def scratch(self) -> Path:
+        if self._folder is None:
+            self._folder = _Folder(self._where)
+        return self._folder.scratch
+
+    @override
+    def cluster(self) -> str:
+        return self._cluster
 
     @property
     @override

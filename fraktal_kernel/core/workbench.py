@@ -77,7 +77,8 @@ class Workbench(ABC):
     def run(self, name: str, /, **params: Any) -> Any:
         """Do a capability here and now, in this process, and return what it returns."""
         wanted = capabilities[name]
-        return wanted(wanted.validate(params, roots=None), Run.detached())
+        run = Run.detached(cluster=self.settings.dask_scheduler)
+        return wanted(wanted.validate(params, roots=None), run)
 
     def submit(
         self, name: str, /, *, options: JobOptions | None = None, **params: Any

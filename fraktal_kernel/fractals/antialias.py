@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.palettes.light import lab_planes
+from fraktal_kernel.fractals.progress import Cancelled, apart
 
 MAX_SAMPLES = 8
 Mask = NDArray[np.bool_]
@@ -94,6 +95,7 @@ def smoothed(
     *,
     margin: tuple[int, int, int, int] = (0, 0, 0, 0),
     origin: tuple[int, int] = (0, 0),
+    cancelled: Cancelled | None = None,
 ) -> Light:
     """Give light [h, w, 3] with the pixels at edges sampled anew; all others stay as they are.
 
@@ -105,6 +107,7 @@ def smoothed(
     margin : rows above and below, columns left and right that are given as neighbours only; one
         of each, fewer at the picture's edge, makes tiles join without a seam
     origin : row and column of the first pixel behind the margin in the whole picture
+    cancelled : asked every few milliseconds; `Stopped` is raised when it says True
     """
     top, bottom, left, right = margin
     inner = slice(top, light.shape[0] - bottom), slice(left, light.shape[1] - right)
@@ -112,8 +115,8 @@ def smoothed(
     n = antialias.samples
     if n == 1:
         return out
-    chosen = edges(light, antialias.threshold)[inner]
-    pattern = _patterns(out.shape[0], out.shape[1], origin)
+    chosen = apart(lambda: edges(light, antialias.threshold), cancelled)[inner]
+    pattern = apart(lambda: _patterns(out.shape[0], out.shape[1], origin), cancelled)
     for number in range(_PATTERNS):
         mask = chosen & (pattern == number)
         if not mask.any():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ def compute(
     re: str | float = "-0.65",
     im: str | float = "0",
     width: str | float = "3.3",
-    max_iter: int = 1000,
+    max_iter: int | None = 1000,
     size: tuple[int, int] = (800, 600),
     fields: Collection[str] = ("iterations", "smooth"),
     julia: complex | tuple[str | float, str | float] | None = None,
@@ -79,7 +79,8 @@ def compute(
     ----------
     formula : name of one of the `formulas`, or a formula as text, such as ``"z**3 + c*z"``
     re, im, width : centre and width of the view; decimal text of any length
-    max_iter : a point that has not left after so many steps is inside
+    max_iter : a point that has not left after so many steps is inside; None chooses a limit from
+        coarse pictures of the view, and ``facts`` has it
     size : width and height in pixels
     fields : which fields to compute
     julia : the constant of a Julia set, complex or two decimal texts; None for the plane of c
@@ -103,22 +104,23 @@ def compute(
     except (TypeError, ValueError):
         raise InvalidInput(f"size is {size!r:.60}; expected (width, height) in pixels.") from None
     check_size(across, down)
-    if isinstance(max_iter, bool) or not isinstance(max_iter, (int, np.integer)):
-        raise InvalidInput(f"max_iter is {max_iter!r:.60}; expected a whole number.")
-    if not 1 <= max_iter <= MAX_ITER:
-        raise InvalidInput(f"max_iter is {max_iter}; expected it from 1 to {MAX_ITER}.")
+    check_limit(max_iter)
     view = View(_text("re", re), _text("im", im), _text("width", width))
     names = checked_fields(fields)
     request = Request(
         formula=formula_of(formula, parameters),
         geometry=Geometry(view, int(across), int(down), matrix_of(rotation_deg, skew)),
-        max_iter=int(max_iter),
+        max_iter=MAX_ITER if max_iter is None else int(max_iter),
         julia=_seed(julia),
         fields=names,
         device=device,
         threads=threads,
         shortcuts=shortcuts,
     )
+    if max_iter is None:
+        from fraktal_kernel.fractals.limit import proposed_limit
+
+        request = replace(request, max_iter=proposed_limit(request, cancelled))
     method = plan_for(request)
     out = empty_fields(names, request.geometry.height, request.geometry.width)
     words = method.fill(out, progress=progress, cancelled=cancelled)
@@ -129,9 +131,22 @@ def compute(
         "matrix": list(request.geometry.matrix),
         "julia": list(request.julia) if request.julia else None,
         "max_iter": request.max_iter,
+        "limit": "given" if max_iter is not None else "proposed",
         "method": words,
     }
     return Computed(out, words, method.device, time.perf_counter() - began, facts)
+
+
+def check_limit(max_iter: object) -> None:
+    """Refuse what is no limit of iterations; None is one that is still to be found."""
+    if max_iter is None:
+        return
+    if isinstance(max_iter, bool) or not isinstance(max_iter, (int, np.integer)):
+        raise InvalidInput(
+            f"max_iter is {max_iter!r:.60}; expected a whole number, or None for a proposal."
+        )
+    if not 1 <= max_iter <= MAX_ITER:
+        raise InvalidInput(f"max_iter is {max_iter}; expected it from 1 to {MAX_ITER}.")
 
 
 def _text(name: str, value: object) -> str:

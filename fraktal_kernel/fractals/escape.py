@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.lattice import placed
 from fraktal_kernel.fractals.progress import Cancelled, Progress
 from fraktal_kernel.fractals.scene import Scene
 
 MAX_PIXELS = 100_000_000
-SHORTCUTS = ("cardioid", "bulb", "period")
+SHORTCUTS = ("cardioid", "bulb", "period", "discs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,13 +37,17 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The points of a picture: pixel [0, 0] is the upper left, points are pixel centres."""
+    """The points of a picture: pixel [0, 0] is the upper left, points are pixel centres.
+
+    The centre lies ``place`` pixels from the point ``re, im``, as `lattice.placed` says.
+    """
 
     re: float
     im: float
     pixel: float
     width: int
     height: int
+    place: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def of(cls, scene: Scene, width: int, height: int) -> Grid:
@@ -53,8 +59,9 @@ class Grid:
                 f"the view is {float(view.width):.3g} wide, so neighbours of {width} pixels are "
                 "the same number in float64; choose a wider view or fewer pixels."
             )
-        pixel = float(view.width) / width
-        return cls(float(view.re), float(view.im), pixel, width, height)
+        pixel = float(Decimal(view.width) / width)
+        origin, place = placed(view, width)
+        return cls(origin.real, origin.imag, pixel, width, height, place)
 
 
 def check_plain(scene: Scene) -> None:
@@ -168,13 +175,13 @@ def fill(
     """
     from fraktal_kernel.fractals.lanes.body import QUADRATIC
     from fraktal_kernel.fractals.lanes.crew import Crew
-    from fraktal_kernel.fractals.lanes.rows import INSIDE, TO_DO
+    from fraktal_kernel.fractals.lanes.rows import INSIDE, PERIOD, TO_DO
     from fraktal_kernel.fractals.lanes.task import Part, Task, count
 
     names = shortcut_names(shortcuts)
     skip = sum(1 << SHORTCUTS.index(name) for name in names)
     if scene.seed is not None:
-        skip &= ~3  # cardioid and bulb are Mandelbrot's
+        skip &= PERIOD  # all others are Mandelbrot's
     task = Task(
         body=QUADRATIC,
         centre=complex(grid.re, grid.im),
@@ -183,6 +190,7 @@ def fill(
         max_iter=scene.max_iter,
         seed=complex(float(scene.seed.re), float(scene.seed.im)) if scene.seed else None,
         skip=skip,
+        place=grid.place,
     )
     counts = np.where(np.isnan(nu), np.int64(TO_DO), np.int64(0))
     steps = count(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.escape import shortcut_names
 from fraktal_kernel.fractals.lanes.crew import Crew
-from fraktal_kernel.fractals.lanes.fill import fields_that_need_slopes, fill
+from fraktal_kernel.fractals.lanes.fill import fields_that_need_slopes, fill, skipped
 from fraktal_kernel.fractals.lanes.recipe import SHORTCUTS, slopes_of, task_of
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.progress import Cancelled, Progress
@@ -42,5 +42,6 @@ class Float64:
         """Fill arrays [h, w] by the names of their fields, and say in words how."""
         crew = Crew(self.request.threads, progress, cancelled)
         fill(out, self.task, self.slopes, crew=crew)
-        taken = [name for name, bit in SHORTCUTS.items() if self.task.skip & bit]
+        skip = skipped(self.task, out)
+        taken = [name for name, bit in SHORTCUTS.items() if skip & bit]
         return f"float64 in lockstep lanes, shortcuts: {', '.join(taken) or 'none'}"

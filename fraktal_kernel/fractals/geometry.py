@@ -63,11 +63,14 @@ class Geometry:
 
     def points(self) -> NDArray[np.complex128]:
         """Give the points of all pixels in float64: complex128 [h, w]."""
-        u = np.arange(self.width) - (self.width - 1) / 2
-        v = ((self.height - 1) / 2 - np.arange(self.height))[:, None]
+        from fraktal_kernel.fractals.lattice import placed
+
+        origin, (columns, rows) = placed(self.view, self.width, self.matrix)
+        u = np.arange(self.width) - (self.width - 1) / 2 + columns
+        v = ((self.height - 1) / 2 - np.arange(self.height))[:, None] + rows
         a, b, c, d = self.matrix
-        x = float(self.view.re) + self.pixel * (a * u + b * v)
-        y = float(self.view.im) + self.pixel * (c * u + d * v)
+        x = origin.real + self.pixel * (a * u + b * v)
+        y = origin.imag + self.pixel * (c * u + d * v)
         return np.asarray(x + 1j * y)
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Context, Decimal
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.deep.approximation import FIELDS, Approximation, Pixels
+from fraktal_kernel.fractals.deep.approximation import FIELDS, INSIDE, Approximation, Pixels
 from fraktal_kernel.fractals.deep.kinds import map_of
-from fraktal_kernel.fractals.deep.stepwise import DEEPEST_BITS, Stepwise
+from fraktal_kernel.fractals.deep.stepwise import Stepwise
+from fraktal_kernel.fractals.escape import shortcut_names
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.crew import Crew
+from fraktal_kernel.fractals.lanes.recipe import SHORTCUTS
+from fraktal_kernel.fractals.nearby import Reference
 from fraktal_kernel.fractals.planner import Request
-from fraktal_kernel.fractals.progress import Cancelled, Progress, part_of
-from fraktal_kernel.fractals.reference.orbit import Orbit
-from fraktal_kernel.fractals.reference.recurrences import recurrence_of
+from fraktal_kernel.fractals.progress import Cancelled, Progress, apart, part_of
+from fraktal_kernel.fractals.reference.decimals import bits_for
+from fraktal_kernel.fractals.reference.orbit import Orbit, begin_of
+from fraktal_kernel.fractals.reference.recurrences import Number, recurrence_of
 from fraktal_kernel.fractals.reference.storage import kept_orbit
 
 # How much of the whole the reference orbit is, to those who watch the progress.
@@ -44,13 +49,12 @@ class Prepared(Protocol):
 
 def in_segments(request: Request) -> bool:
     """Say whether whole segments of the orbit can be skipped: for most formulas and fields."""
-    if not set(request.fields) <= set(FIELDS):
-        return False
     try:
-        map_of(recurrence_of(request.formula))
+        kind, _ = map_of(recurrence_of(request.formula))
     except InvalidInput:
         return False
-    return True
+    quadratic = kind == ("power", 2) and request.julia is None
+    return set(request.fields) <= {*FIELDS, *(INSIDE if quadratic else ())}
 
 
 def refusal(request: Request) -> str | None:
@@ -58,17 +62,9 @@ def refusal(request: Request) -> str | None:
     formula = request.formula
     if not formula.polynomial:
         return f"{formula.name} is no polynomial, which alone go deeper"
-    if in_segments(request):
-        return None
-    if formula.remembers:
-        return f"{formula.name} reads the z before, which does not go deeper"
-    if request.julia is not None:
-        return f"Julia sets of {formula.name} with these fields do not go deeper"
     lacking = [name for name in request.fields if name not in Stepwise.fields]
     if lacking:
         return f"{', '.join(lacking)} cannot be computed there"
-    if request.geometry.pixel_parts[1] < DEEPEST_BITS:
-        return f"{formula.name} with these fields goes down to pixels of 2**{DEEPEST_BITS}"
     return None
 
 
@@ -80,6 +76,8 @@ class Perturbation:
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        names = shortcut_names(request.shortcuts)
+        self.skip = sum(bit for name, bit in SHORTCUTS.items() if name in names)
 
     def fill(
         self,
@@ -100,38 +98,63 @@ class Perturbation:
         cancelled: Cancelled | None = None,
     ) -> tuple[Prepared, str]:
         """Compute the reference and what follows from it alone; and say in words what it is."""
-        request = self.request
-        formula, geometry, julia = request.formula, request.geometry, request.julia
-        view, radius = geometry.view, radius_of(geometry)
+        reference = self.reference(progress, cancelled)
+        return apart(lambda: self.beside(reference), cancelled), reference.words
 
-        def orbit_of(re: str, im: str, bits: int | None = None) -> Orbit:
+    def reference(
+        self,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+        *,
+        spare_bits: int = 0,
+    ) -> Reference:
+        """Compute the orbit of the centre; with bits to spare it serves narrower views, too."""
+        request = self.request
+        formula, view, julia = request.formula, request.geometry.view, request.julia
+        radius = radius_of(request.geometry)
+        precise = bits_for(radius, request.max_iter) + spare_bits if spare_bits else None
+
+        def orbit_of(re: Number, im: Number, bits: int | None, radius: str | None) -> Orbit:
             return kept_orbit(
                 *(formula, re, im),
                 bits=bits,
                 max_iter=request.max_iter,
                 escape_radius=formula.escape_radius,
-                radius=None if bits else radius,
+                radius=radius,
                 julia=julia,
                 progress=progress,
                 cancelled=cancelled,
             )
 
-        orbit = orbit_of(view.re, view.im)
-        period = f" of period {orbit.period:,}" if orbit.period else ""
-        words = f"reference{period} at {orbit.bits:,} bits"
+        orbit = orbit_of(view.re, view.im, precise, radius)
+        critical = None
+        if julia is not None:
+            # Points that come near the critical point go on beside its orbit.
+            begin = begin_of(recurrence_of(formula), julia, orbit.bits)
+            critical = orbit_of(*begin, orbit.bits, None)
+        return Reference(
+            formula, julia, request.max_iter, view.re, view.im, radius, orbit, critical
+        )
+
+    def beside(self, reference: Reference) -> Prepared:
+        """Prepare the view beside a reference, which may be that of a view near by."""
+        request = self.request
+        formula, geometry = request.formula, request.geometry
         size, exponent = geometry.pixel_parts
-        pixels = Pixels(geometry.width, geometry.height, size, exponent, geometry.matrix)
+        pixels = Pixels(
+            *(geometry.width, geometry.height, size, exponent, geometry.matrix),
+            reference.apart(geometry),
+        )
+        orbit, limit = reference.orbit, request.max_iter
         if in_segments(request):
-            # Points of a Julia set that come near 0 go on beside the orbit of 0.
-            critical = None if julia is None else orbit_of("0", "0", orbit.bits)
-            return (
-                self.approximation(
-                    orbit, pixels, request.max_iter, formula=formula, critical=critical
-                ),
-                words,
-            )
-        c = complex(float(view.re), float(view.im))
-        return Stepwise(orbit, c, pixels, request.max_iter, formula=formula), words
+            critical = reference.critical
+            whole = self.approximation(orbit, pixels, limit, formula=formula, critical=critical)
+            if whole.minibrot:
+                whole.minibrot = replace(whole.minibrot, skip=self.skip)
+            return whole
+        re, im = reference.julia or (reference.re, reference.im)
+        c = complex(float(re), float(im))
+        return Stepwise(orbit, c, pixels, limit, formula=formula, critical=reference.critical)
 
 
 def radius_of(geometry: Geometry) -> str:

@@ -103,11 +103,12 @@ def plan_for(request: Request) -> Method:
 def on_processor(request: Request) -> Method:
     """Choose a method of the processor, as `plan_for` does."""
     from fraktal_kernel.fractals.float64 import Float64
-    from fraktal_kernel.fractals.perturbation import Perturbation, refusal
 
     steps = request.geometry.steps_a_pixel
     if steps >= EXACT:
         return Float64(request)
+    from fraktal_kernel.fractals.perturbation import Perturbation, refusal
+
     reason = refusal(request)
     if reason is None:
         return Perturbation(request)

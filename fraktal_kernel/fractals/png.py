@@ -154,8 +154,10 @@ def scene_of_text(text: str | bytes, name: str) -> Scene:
         raise InvalidInput(f"the scene in {name} is longer than {MAX_TEXT_BYTES} bytes.")
     try:
         data: Any = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"the scene in {name} is no JSON: {error!s:.200}") from None
+    except RecursionError:
+        raise InvalidInput(f"the scene in {name} is nested too deeply; no scene is.") from None
+    except ValueError as error:
+        raise InvalidInput(f"the scene in {name} is no JSON: {error!s:.200}.") from None
     return Scene.from_dict(data)
 
 

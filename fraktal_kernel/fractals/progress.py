@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import TypeVar
 
 from fraktal_kernel.errors import FraktalError
+
+T = TypeVar("T")
+_LOOK_UP_S = 0.01
 
 # Called with a fraction from 0 to 1 and a text such as "rows 400/1000".
 Progress = Callable[[float, str], object]
@@ -29,3 +35,33 @@ def part_of(progress: Progress | None, since: float, until: float) -> Progress |
     if progress is None:
         return None
     return lambda done, text: progress(since + done * (until - since), text)
+
+
+def apart(work: Callable[[], T], cancelled: Cancelled | None) -> T:
+    """Do something that nobody can ask on the way, so that no cancel has to wait for it.
+
+    It is done in a thread of its own, which a cancel leaves behind: it ends by itself within
+    seconds, and nobody hears of its result.
+
+    Examples
+    --------
+    >>> apart(lambda: 6 * 7, cancelled=lambda: False)
+    42
+    """
+    if cancelled is None:
+        return work()
+    done: Future[T] = Future()
+
+    def do() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    thread = threading.Thread(target=do, name="fractal-apart", daemon=True)
+    while not cancelled():
+        if thread.ident is None:
+            thread.start()
+        if wait([done], timeout=_LOOK_UP_S).done:
+            return done.result()
+    raise Stopped("the computation was cancelled before it was complete.")

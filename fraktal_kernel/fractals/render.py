@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.errors import InvalidInput, unwritten
 from fraktal_kernel.fractals.colouring import colours_of, develop, indices_of, paint
 from fraktal_kernel.fractals.colouring.survey import Survey
 from fraktal_kernel.fractals.escape import Grid, check_size, fill, method_of
@@ -21,12 +21,14 @@ from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.palettes import linear, palettes, srgb
 from fraktal_kernel.fractals.planner import EXACT, look_of, plan_for, request_of
 from fraktal_kernel.fractals.png import write_png
-from fraktal_kernel.fractals.progress import Cancelled, Progress
+from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped, apart
 from fraktal_kernel.fractals.scene import Scene
 
 MAX_ANTIALIAS = 4
 MAX_SAMPLES = 40_000_000
 _BAND_SAMPLES = 2_000_000
+# What is painted between two questions whether to go on.
+_PAINT_SAMPLES = 200_000
 # Pixels [h, w, 3], steps, and the method in words.
 Made = tuple[NDArray[np.uint8], int, str]
 
@@ -52,9 +54,9 @@ class Picture:
     method: str
     antialias: int = 1
 
-    def png(self) -> bytes:
+    def png(self, cancelled: Cancelled | None = None) -> bytes:
         """Give the picture as a PNG file that carries its scene."""
-        return write_png(self.pixels, self.scene, self.antialias)
+        return write_png(self.pixels, self.scene, self.antialias, cancelled=cancelled)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture as PNG; the file appears whole or not at all."""
@@ -63,6 +65,8 @@ class Picture:
         try:
             part.write_bytes(self.png())
             part.replace(target)
+        except OSError as error:
+            raise unwritten(target, error) from None
         finally:
             part.unlink(missing_ok=True)
         return target
@@ -141,14 +145,14 @@ def _painted(
     """Make any scene: the planner says how, its look how it is painted."""
     check_possible(scene, width, height, n)
     request = request_of(scene, width * n, height * n, threads)
-    fields = empty_fields(request.fields, height * n, width * n)
+    fields = apart(lambda: empty_fields(request.fields, height * n, width * n), cancelled)
     method = plan_for(request).fill(fields, progress=progress, cancelled=cancelled)
     look = look_of(scene)
-    light = paint(
-        fields, look, survey=Survey.of(fields, look), width_px=width * n, cancelled=cancelled
-    )
+    survey = apart(lambda: Survey.of(fields, look), cancelled)
+    light = paint(fields, look, survey=survey, width_px=width * n, cancelled=cancelled)
     if n > 1:
-        light = light.reshape(height, n, width, n, 3).mean((1, 3), dtype=np.float32)
+        samples = light.reshape(height, n, width, n, 3)
+        light = apart(lambda: samples.mean((1, 3), dtype=np.float32), cancelled)
     return develop(light, cancelled=cancelled), 0, method
 
 
@@ -180,13 +184,18 @@ def _plain(
         iterations += fill(
             nu, scene, grid, row=top * n, threads=threads, progress=report, cancelled=cancelled
         )
-        index = indices_of(nu, scene)
-        if light is None:
-            pixels[top : top + rows] = table[index]
-        else:
-            mean = np.zeros((rows, width, 3), np.float32)
+        few = max(1, _PAINT_SAMPLES // (width * n * n))
+        for first in range(0, rows, few):
+            if cancelled is not None and cancelled():
+                raise Stopped("painting was cancelled before the picture was complete.")
+            index = indices_of(nu[first * n : (first + few) * n], scene)
+            part = pixels[top + first : top + min(first + few, rows)]
+            if light is None:
+                part[...] = table[index]
+                continue
+            mean = np.zeros(part.shape, np.float32)
             for y in range(n):
                 for x in range(n):
                     mean += light[index[y::n, x::n]]
-            pixels[top : top + rows] = srgb(mean / (n * n))
+            part[...] = srgb(mean / (n * n))
     return pixels, iterations, method_of()

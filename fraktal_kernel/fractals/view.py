@@ -10,7 +10,7 @@ from fraktal_kernel.errors import InvalidInput
 
 Skew = tuple[tuple[float, float], tuple[float, float]]
 
-MAX_DIGITS = 20_000
+MAX_DIGITS = 50_000
 LARGEST = Decimal(1_000_000)
 # Digits that a moved centre keeps beyond the width of the view: a ten-millionth of the picture.
 _SPARE_DIGITS = 8

@@ -157,3 +157,48 @@ def test_zooms_and_repaints_in_voila(
     explorer = explorer_page(open_page(jupyter.voila("explorer.ipynb"))).sharp()
     explorer.zoomed_and_repainted()
     keep_picture(explorer.page, "explorer-voila")
+
+
+def test_a_notebook_that_is_not_there_asks_nobody_for_a_font(
+    jupyter: Any, open_page: Any, watch: Any, keep_picture: Any
+) -> None:
+    """Voila's error page says what is wrong, and fetches nothing from elsewhere."""
+    watch.expected = re.compile("404")
+    page = open_page(jupyter.voila("nowhere.ipynb"))
+    page.get_by_text("There is no notebook at this address").wait_for()
+    keep_picture(page, "voila-404")
+
+
+def test_zooms_far_below_float64_in_voila(
+    jupyter: Any, open_page: Any, explorer_page: Any, keep_picture: Any
+) -> None:
+    """A scene 1.7e-157 wide opens sharp, and a turn of the wheel goes on from there."""
+    cell = "from fraktal_widgets import FractalExplorer\nFractalExplorer('deep_flake')"
+    jupyter.write("deep.ipynb", cell)
+    explorer = explorer_page(open_page(jupyter.voila("deep.ipynb"))).sharp()
+    width = explorer.facts()["width"]
+    assert width.endswith("e-157")
+    explorer.wheel(-300, 0.4, 0.45)
+    explorer.sharp()
+    assert float(explorer.facts()["width"]) < 0.6 * float(width)
+    keep_picture(explorer.page, "explorer-voila-deep")
+
+
+def test_a_formula_is_typed_in_jupyterlab(lab: Any) -> None:
+    """Keys in the field are not the notebook's; a wrong formula says why, a right one is drawn."""
+    explorer = lab()
+    page = explorer.page
+    before = explorer.pixels()
+    page.locator("summary", has_text="Formula").click()
+    field = page.get_by_label("Formula as text")
+    field.fill("z**3 + c*")
+    field.press("Enter")
+    expect(page.locator(".fk-explorer-refusal")).to_contain_text("expected")
+    expect(field).to_have_value("z**3 + c*")
+    assert (explorer.pixels() == before).all()
+    field.press("End")
+    field.press("z")
+    field.press("Enter")
+    explorer.sharp()
+    expect(page.locator(".fk-explorer-refusal")).to_be_hidden()
+    assert (explorer.pixels() != before).mean() > 0.05

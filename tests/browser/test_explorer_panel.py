@@ -221,6 +221,90 @@ def test_views_are_copied_and_pasted(opened: Any, served: Served) -> None:
     page.get_by_text("no scene named 'nowhere'").wait_for()
 
 
+def test_a_typed_formula_draws_and_a_wrong_one_loses_nothing(
+    opened: Any, served: Served, keep_picture: Any
+) -> None:
+    """The sentence stands beside the field, which keeps its text; picture and view stay."""
+    explorer = opened()
+    page = explorer.page
+    before, facts = explorer.pixels(), explorer.facts()
+    page.locator("summary", has_text="Scenes").click()
+    page.locator("summary", has_text="Formula").click()
+    field = page.get_by_label("Formula as text")
+    field.fill("sin(z) + w")
+    page.get_by_role("button", name="Draw").click()
+    refusal = page.locator(".fk-explorer-refusal")
+    expect(refusal).to_contain_text("w")
+    expect(field).to_have_value("sin(z) + w")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    keep_picture(page, "explorer-formula-refused")
+    assert (explorer.pixels() == before).all()
+    assert explorer.facts() == facts
+    field.fill("z**3 + c*z")
+    field.press("Enter")
+    explorer.sharp()
+    expect(refusal).to_be_hidden()
+    assert served.explorers[-1].scene.formula == "z**3 + c*z"
+    assert (explorer.pixels() != before).mean() > 0.05
+    page.get_by_label("Formula", exact=True).select_option("phoenix")
+    explorer.sharp()
+    page.get_by_label("p", exact=True).fill("-0.3")
+    page.get_by_label("p", exact=True).press("Enter")
+    explorer.sharp()
+    assert served.explorers[-1].scene.parameters == {"p": -0.3}
+
+
+def test_a_deep_scene_opens_sharp_and_zooms_on(
+    served: Served, open_page: Any, explorer_page: Any, keep_picture: Any
+) -> None:
+    """At 1.6e-21 the picture on the canvas is the library's, and the wheel leads deeper."""
+    explorer = explorer_page(open_page(f"{served.address}?scene=deep_wheel", width=900)).sharp()
+    shown = explorer.pixels()
+    height, width, _ = shown.shape
+    off = shown.astype(int) - render(served.explorers[-1].scene, width, height).pixels
+    assert (off == 0).mean() > 0.99
+    keep_picture(explorer.page, "explorer-deep")
+    explorer.wheel(-300, 0.4, 0.45)
+    explorer.sharp()
+    assert float(explorer.facts()["width"]) < 1.6e-21
+    expect(explorer.page.get_by_text("perturbation")).to_be_visible()
+
+
+def test_a_drag_keeps_what_was_drawn(opened: Any) -> None:
+    """What stays in sight is the same to the bit, a whole number of pixels further on."""
+    explorer = opened()
+    box = explorer.canvas.bounding_box()
+    explorer.wheel(-400, 0.3, 0.5)
+    before = explorer.sharp().pixels()
+    mouse = explorer.page.mouse
+    mouse.move(box["x"] + 300, box["y"] + 200)
+    mouse.down()
+    mouse.move(box["x"] + 360, box["y"] + 240, steps=5)
+    mouse.up()
+    after = explorer.sharp().pixels()
+    assert (after[40:, 60:] == before[:-40, :-60]).all()
+
+
+def test_turns_and_looks(opened: Any, served: Served, keep_picture: Any) -> None:
+    """R turns, a look is painted by Python, U and the plain palette lead back to the picture."""
+    explorer = opened()
+    page = explorer.page
+    before = explorer.pixels()
+    page.locator("summary", has_text="Look").click()
+    page.locator("label", has_text="Relief").click()
+    lit = explorer.sharp().pixels()
+    assert (lit != before).mean() > 0.3
+    explorer.canvas.focus()
+    page.keyboard.press("r")
+    explorer.sharp()
+    assert served.explorers[-1].scene.view.rotation_deg == 15
+    keep_picture(page, "explorer-turned")
+    page.keyboard.press("u")
+    assert (explorer.sharp().pixels() == lit).all()
+    page.locator("label", has_text="Palette alone").click()
+    assert (explorer.sharp().pixels() == before).all()
+
+
 def test_a_picture_is_saved_with_its_scene(opened: Any, served: Served, tmp_path: Any) -> None:
     """The download is a PNG that opens the same view again."""
     from fraktal_kernel.fractals import read_scene

@@ -10,6 +10,8 @@ import subprocess
 import pytest
 from PIL import Image
 
+from fraktal_kernel.cli.run import check_out
+from fraktal_kernel.errors import InvalidInput
 from tests.cli.terminal import COMMAND, one_sentence
 
 SMALL = ("--width", 320, "--height", 240)
@@ -64,6 +66,9 @@ def test_without_a_file_the_result_is_printed_and_nothing_written(fraktal, folde
         (["fractal.render", "--scene", "broken.png"], "broken.png"),
         (["fractal.render", "--scene", "plain.png"], "plain.png"),
         (["fractal.render", "--scene", "{"], "scene"),
+        (["fractal.render", "--scene", '{"formula": "1/(z - z)"}'], "divides by zero"),
+        (["fractal.render", "--scene", "deep.json"], "deep.json is nested too deeply"),
+        (["fractal.render", "--scene", "huge.toml"], "huge.toml is longer than"),
         (["fractal.render", "stray"], "given 'stray'"),
     ],
 )
@@ -71,10 +76,13 @@ def test_bad_input_is_refused_in_one_sentence_and_nothing_is_written(fraktal, fo
     """Exit code 2, one sentence on the standard error, no file."""
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nthis is no picture")
     Image.new("RGB", (8, 8)).save(folder / "plain.png")
+    (folder / "deep.json").write_text("[" * 100_000)
+    (folder / "huge.toml").write_text('formula = "' + "z" * 3_000_000 + '"')
+    before = sorted(os.listdir(folder))
     done = fraktal("run", *words, "--out", "out.png")
     assert done.returncode == 2, done.stderr
     assert part in one_sentence(done)
-    assert sorted(os.listdir(folder)) == ["broken.png", "plain.png"]
+    assert sorted(os.listdir(folder)) == before
 
 
 @pytest.mark.parametrize("out", ["missing/a.png", "/proc/a.png", ".", "file.txt/a.png"])
@@ -85,6 +93,14 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(fraktal, folde
     assert done.returncode == 2 and "--out" in one_sentence(done)
     assert os.listdir(folder) == ["file.txt"] and (folder / "file.txt").read_text() == "keep me"
     assert "%" not in done.stderr, "no work had begun"
+
+
+def test_a_file_that_does_not_fit_on_the_disk_is_refused(folder):
+    """What it may take is compared with what is left, before any work."""
+    check_out(folder / "a.png", 1_000_000)
+    with pytest.raises(InvalidInput, match=r"may take .* has only .* left; choose"):
+        check_out(folder / "a.png", 2**60)
+    assert os.listdir(folder) == []
 
 
 @pytest.mark.parametrize("listens", ["true", "false"])

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from fraktal_kernel.core import capability as module
 from fraktal_kernel.core.capability import Capabilities, Capability, Needs, Run, capability
@@ -40,6 +40,12 @@ class Params(BaseModel):
         if value % 2:
             raise ValueError(f"given {value}, expected an even number")
         return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Params:
+        if self.even > self.width:
+            raise ValueError(f"{self.even} of {self.width} are too many")
+        return self
 
 
 def work(params: Params, run: Run) -> int:
@@ -140,6 +146,12 @@ def test_bad_parameters_are_one_sentence(params: dict[str, Any], sentence: str) 
     with pytest.raises(InvalidInput) as refusal:
         made().validate(params)
     assert sentence in str(refusal.value)
+
+
+def test_what_is_wrong_between_parameters_has_no_place() -> None:
+    """The sentence begins with what the capability says itself."""
+    with pytest.raises(InvalidInput, match=r"^8 of 4 are too many\.$"):
+        made().validate({"width": 4, "even": 8})
 
 
 JSON = st.recursive(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import hashlib
 import io
 import json
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from fraktal_kernel.core.run import Artifact, Cancelled, Run, artifact_name, share, to_json
-from fraktal_kernel.errors import InvalidInput, NotFound
+from fraktal_kernel.errors import InvalidInput, NotFound, Unavailable
 
 
 class Point(BaseModel):
@@ -56,6 +58,22 @@ def test_files_are_kept_in_memory(tmp_path: Path, kind: str) -> None:
     assert run.artifacts["out/picture.png"].read() == b"data"
     assert artifact.save(tmp_path / "out.png").read_bytes() == b"data"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.bin", "out.png"]
+
+
+def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be written leaves nothing behind, and the one of its name as it was."""
+    artifact = Run.detached().save("a.txt", b"new")
+    with pytest.raises(Unavailable, match="cannot be written"):
+        artifact.save(tmp_path / "nowhere" / "a.txt")
+    (tmp_path / "a.txt").write_bytes(b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(Unavailable, match=r"No space left on device\); make room"):
+        artifact.save(tmp_path / "a.txt")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.txt", b"old")]
 
 
 def test_a_second_file_of_a_name_takes_its_place() -> None:
@@ -162,3 +180,22 @@ def test_another_capability_is_called_in_place() -> None:
     assert run.artifacts["echo.txt"].read() == b"hi"
     with pytest.raises(InvalidInput, match="text: given 1"):
         run.call("test.echo", text=1)
+
+
+def test_a_large_file_is_kept_as_a_file(tmp_path: Path) -> None:
+    """What lies in the scratch is not read into memory; it is there while an artifact is."""
+    run = Run.detached(folder=tmp_path)
+    large = run.scratch() / "large.bin"
+    large.write_bytes(b"data" * 1000)
+    artifact = run.save("large.bin", large)
+    assert (artifact.size_bytes, artifact.sha256) == (
+        4000,
+        hashlib.sha256(b"data" * 1000).hexdigest(),
+    )
+    links = large.stat().st_nlink
+    large.unlink()
+    del run
+    assert links == 2 and artifact.read() == b"data" * 1000
+    del artifact
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fraktal_kernel.core.capability import Cancelled, Run, capabilities
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals import palettes, read_scene, render, scenes
 from fraktal_kernel.fractals.capabilities import RenderParams, render_picture
+from fraktal_kernel.fractals.png import write_png
 
 RENDER = capabilities["fractal.render"]
 
@@ -122,3 +124,11 @@ def test_the_form_knows_units_and_choices() -> None:
     assert fields["palette"]["enum"] == [*palettes, None]
     assert fields["scene"]["examples"] == list(scenes)
     assert fields["scene"]["default"] == "seahorse"
+
+
+def test_it_is_known_before_how_large_a_file_may_become() -> None:
+    """Even a picture of noise, which nothing compresses, takes no more."""
+    noise = np.random.default_rng(3).integers(0, 256, (48, 64, 3), np.uint8)
+    params = RenderParams(width=64, height=48)
+    taken = len(write_png(noise, scenes["deep_flake"], 4))
+    assert taken <= params.largest_bytes < taken + 20_000

@@ -44,7 +44,7 @@ def test_a_skew_keeps_the_area() -> None:
     assert a * d - b * c == pytest.approx(-1)
 
 
-@pytest.mark.parametrize("width", ["3.5", "1e-15", "4.7e-309", "2e-2608", "7e-19999"])
+@pytest.mark.parametrize("width", ["3.5", "1e-15", "4.7e-309", "2e-2608", "7e-19999", "1e-49999"])
 def test_the_size_of_a_pixel_has_parts_at_any_depth(width: str) -> None:
     """Mantissa and exponent are the size, where float64 has long become 0."""
     mantissa, exponent = Geometry(View("0", "0", width), 800, 600).pixel_parts

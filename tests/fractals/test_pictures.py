@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import struct
 import zlib
 from dataclasses import replace
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.errors import InvalidInput, Unavailable
 from fraktal_kernel.fractals import (
     Picture,
     Scene,
@@ -182,7 +183,7 @@ def test_a_saved_picture_can_be_made_again(picture: Picture, tmp_path: Path) -> 
 def test_a_failed_save_leaves_nothing(picture: Picture, tmp_path: Path) -> None:
     """Neither a half picture nor a leftover."""
     (tmp_path / "p.png").mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(Unavailable, match="cannot be written"):
         picture.save(tmp_path / "p.png")
     assert os.listdir(tmp_path) == ["p.png"]
 
@@ -334,6 +335,21 @@ def test_any_scene_becomes_a_picture_that_makes_itself_again(scene: Scene, antia
     again = read_scene(picture.png())
     assert again == scene
     assert (render(again, 48, 36, antialias=antialias).pixels == picture.pixels).all()
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing(picture: Picture, tmp_path: Path) -> None:
+    """A folder that is none, or a disk that takes no more, is told in a sentence."""
+    with pytest.raises(Unavailable, match="cannot be written"):
+        picture.save(tmp_path / "nowhere" / "a.png")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores the signal that goes with it, so that writing fails as on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(Unavailable, match="make room"):
+            picture.save(tmp_path / "a.png")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_drawn_is_refused_before_any_work() -> None:

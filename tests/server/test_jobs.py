@@ -150,6 +150,17 @@ def test_scopes_limit_a_token(served: Served, client: httpx.Client) -> None:
         ({"scene": "seahorze"}, "seahorse"),
         ({"scene": "/etc/passwd"}, "scene"),
         ({"scene": "../../../etc/passwd"}, "scene"),
+        ({"scene": {"formula": "import os"}}, "unknown name 'import'"),
+        ({"scene": {"formula": "z**2 + 1/0"}}, "divides by zero"),
+        ({"scene": {"view": {"re": "NaN", "im": "0", "width": "3"}}}, "finite"),
+        ({"scene": {"view": {"re": "0", "im": "0", "width": "0"}}}, "above 0"),
+        ({"scene": {"view": {"re": "0", "im": "0", "width": "1e-60000"}}}, "exponent"),
+        ({"scene": {"view": {"re": "1" * 10**6, "im": "0", "width": "3"}}}, "1000000 characters"),
+        ({"scene": {"look": {"layers": [{"palette": {"title": "x", "stops": []}}]}}}, "no stop"),
+        ({"scene": {"look": {"layers": []}}}, "layers are empty"),
+        ({"scene": '{"view":' * 60}, "no JSON"),
+        ({"scene": "[" * 10**6}, "no scene named"),
+        ({"scene": {"formula": "burning_ship"}, "width": 9000, "height": 9000}, "81000000 samples"),
     ],
 )
 def test_bad_parameters_are_refused(

@@ -13,10 +13,21 @@ import pytest
 
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals import Scene, View, palettes, progressive, read_scene, scenes
+from fraktal_kernel.fractals import (
+    Scene,
+    View,
+    formulas,
+    palettes,
+    progressive,
+    read_scene,
+    scenes,
+)
+from fraktal_kernel.fractals.colouring import looks
 from fraktal_widgets import FractalExplorer
-from fraktal_widgets.explorer import PEEK, command_for, iterations_for
-from fraktal_widgets.explorer import read_scene as read_pasted
+from fraktal_widgets import explorer as module
+from fraktal_widgets.explorer import PEEK
+from fraktal_widgets.scene_text import command_for
+from fraktal_widgets.scene_text import read_scene as read_pasted
 
 SIZE = [160, 120]
 
@@ -37,7 +48,9 @@ class Hand:
     def _on_frame(self, change: dict[str, Any]) -> None:
         words = np.frombuffer(change["new"][:16], "<u4")
         sequence, level, width, height = (int(word) for word in words)
-        pixels = np.frombuffer(change["new"][16:], "<u2").reshape(height, width)
+        painted = len(change["new"]) == 16 + 3 * width * height
+        pixels = np.frombuffer(change["new"][16:], "u1" if painted else "<u2")
+        pixels = pixels.reshape((height, width, 3) if painted else (height, width))
         self.frames.append((sequence, level, pixels))
         if self.confirms and level != PEEK:
             self.drawn = [sequence, level]
@@ -165,12 +178,6 @@ def test_iterations_follow_the_depth_until_they_are_set(hand: Hand) -> None:
     assert (again["iterations"], again["automatic"]) == (deep["iterations"], True)
 
 
-def test_iterations_never_fall_with_depth() -> None:
-    """Deeper views get at least as many iterations."""
-    limits = [iterations_for(View("0", "0", f"1e{power}")) for power in range(2, -40, -1)]
-    assert limits == sorted(limits)
-
-
 def test_julia_takes_the_point_as_seed(hand: Hand) -> None:
     """The seed is the exact point of the plane that was picked, also after a zoom."""
     hand.ask(base={"view": {"re": "-0.5", "im": "0.25", "width": "2"}})
@@ -179,7 +186,7 @@ def test_julia_takes_the_point_as_seed(hand: Hand) -> None:
     assert answer["scene"]["seed"] == {"re": "0", "im": "0"}
     home = hand.ask(home=True)
     assert home["scene"]["seed"] == {"re": "0", "im": "0"}
-    assert "seed" not in hand.ask(home=True, formula="mandelbrot")["scene"]
+    assert "seed" not in hand.ask(home=True, plane=True)["scene"]
 
 
 @pytest.mark.parametrize("name", list(scenes))
@@ -236,15 +243,153 @@ def test_paths_are_not_read_from_what_is_pasted(hand: Hand) -> None:
     assert hand.ask(paste="/etc/passwd")["refused"]
 
 
-def test_the_end_of_double_precision_is_said_and_not_crossed(hand: Hand) -> None:
-    """Near the limit the status line says so; beyond it the view stays where it is."""
-    base = {"view": {"re": "-0.7436438870371587", "im": "0.1318259042053119", "width": "1e-13"}}
+def test_below_float64_it_goes_on_by_perturbation(hand: Hand) -> None:
+    """The line of facts says how it is computed, and a wheel turn leads across without a word."""
+    base = {"view": {"re": "-0.743643887037151", "im": "0.13182590420533", "width": "1e-5"}}
+    above = hand.ask(base=base)
+    below = hand.ask(move=[1e-5, 0.1, 0])
+    assert (above["about"]["method"], below["about"]["method"]) == ("float64", "perturbation")
+    assert below["about"]["width"] == "1e-10"
+    assert not below.get("refused")
+
+
+@pytest.mark.parametrize("name", ["deep_wheel", "deep_flake"])
+def test_a_deep_scene_opens_and_zooms_on(hand: Hand, name: str) -> None:
+    """At 1e-21 and 1e-157 the picture is the library's, and the next one is deeper by as much."""
+    answer = hand.ask(scene=name)
+    hand.rest()
+    serial, level, pixels = hand.frames[-1]
+    assert (serial, level, pixels.shape) == (answer["serial"], 1, (SIZE[1], SIZE[0], 3))
+    *_, (_, expected) = progressive(Scene.from_dict(answer["scene"]), *SIZE)
+    assert (pixels == expected).all()
+    deeper = hand.ask(move=[0.25, 0.01, 0])
+    before, after = (Decimal(one["scene"]["view"]["width"]) for one in (answer, deeper))
+    assert abs(float(after / before) - 0.25) < 1e-5
+    hand.rest()
+    assert hand.frames[-1][:2] == (deeper["serial"], 1)
+
+
+def test_what_no_method_computes_is_refused_in_a_sentence(hand: Hand) -> None:
+    """Newton's method is no polynomial: it ends with float64, and the view stays where it is."""
+    base = {"formula": "newton", "view": {"re": "0.1", "im": "0.2", "width": "1e-12"}}
     answer = hand.ask(base=base)
-    assert answer["about"]["note"] == "double precision ends here"
-    beyond = hand.ask(move=[1e-6, 0, 0])
+    beyond = hand.ask(move=[1e-4, 0, 0])
     assert beyond["refused"]
+    assert "no polynomial" in beyond["error"]
     assert beyond["scene"]["view"] == answer["scene"]["view"]
-    assert hand.ask(move=[100, 0, 0])["about"]["note"] == ""
+
+
+@pytest.mark.parametrize("name", list(formulas))
+def test_every_formula_is_shown_as_a_whole(hand: Hand, name: str) -> None:
+    """A formula opens at a view of its own with the colours of before, and has Julia sets."""
+    hand.ask(palette="ember")
+    answer = hand.ask(formula=name)
+    assert answer["about"]["formula"] == name
+    assert answer["scene"]["palette"] == "ember"
+    assert "seed" in hand.ask(julia=[0.1, 0.05])["scene"]
+    home = hand.ask(home=True, plane=True)
+    assert home["scene"]["view"] == answer["scene"]["view"]
+
+
+def test_a_typed_formula_is_drawn_where_one_is(hand: Hand) -> None:
+    """A formula that is typed is drawn; another one that is typed stays at the view."""
+    first = hand.ask(formula="z**3 + c*z")
+    hand.rest()
+    assert hand.frames[-1][:2] == (first["serial"], 1)
+    moved = hand.ask(move=[0.5, 0.1, 0])
+    second = hand.ask(formula="z**3 - c*z")
+    assert second["scene"]["view"] == moved["scene"]["view"]
+    assert second["scene"]["formula"] == "z**3 - c*z"
+
+
+@pytest.mark.parametrize("text", ["z**", "", "z**2 + k", "w + c", "import os"])
+def test_a_wrong_formula_is_answered_beside_its_field(hand: Hand, text: str) -> None:
+    """The sentence names the field it is about; what was drawn stays."""
+    before = hand.ask()["scene"]
+    answer = hand.ask(formula=text)
+    assert (answer["refused"], answer["field"]) == (True, "formula")
+    assert len(answer["error"].split()) > 4
+    assert answer["scene"] == before
+
+
+def test_parameters_change_the_picture_and_are_refused_beside_theirs(hand: Hand) -> None:
+    """A parameter is kept while it differs from the formula's own value."""
+    hand.ask(formula="multibrot")
+    assert hand.ask(parameters={"power": 4})["scene"]["parameters"] == {"power": 4}
+    assert "parameters" not in hand.ask(parameters={"power": 3})["scene"]
+    wrong = hand.ask(parameters={"power": "many"})
+    assert (wrong["refused"], wrong["field"]) == (True, "parameters")
+
+
+def test_turning_keeps_the_point_under_the_hand_and_comes_back(hand: Hand) -> None:
+    """A turn is told in degrees; upright again is where it began, stretched or not."""
+    before = hand.ask(base=scenes["seahorse"].to_dict())
+    turned = hand.ask(move=[1, 0, 0, 30])
+    assert turned["scene"]["view"]["rotation_deg"] == 30
+    assert turned["about"]["turn"] == 30
+    assert hand.ask(move=[1, 0, 0, -30])["scene"]["view"] == before["scene"]["view"]
+    view = before["scene"]["view"] | {"skew": [[1, 0.2], [0, 1]]}
+    assert not hand.ask(base=before["scene"] | {"view": view})["about"]["straight"]
+    assert hand.ask(upright=True)["scene"]["view"] == before["scene"]["view"]
+
+
+def test_a_picture_is_stopped_and_goes_on_with_the_next_move(hand: Hand) -> None:
+    """Stopping keeps view and serial number; the next move draws again."""
+    before = hand.ask(scene="deep_wheel")
+    stopped = hand.ask(stop=True)
+    hand.rest()
+    assert stopped["stopped"]
+    assert stopped["scene"] == before["scene"]
+    assert (stopped["serial"], 1) not in {frame[:2] for frame in hand.frames}
+    after = hand.ask(move=[1, 0.1, 0])
+    hand.rest()
+    assert not hand.explorer.answer.get("stopped")
+    assert hand.frames[-1][:2] == (after["serial"], 1)
+
+
+def test_looks_are_painted_here_and_palettes_in_the_browser(hand: Hand) -> None:
+    """A look comes as colours, from the fields that are known; none as places in the palette."""
+    hand.ask(formula="burning_ship")
+    hand.rest()
+    assert hand.frames[-1][2].ndim == 2
+    lit = hand.ask(look="histogram")
+    hand.rest()
+    count = len(hand.frames)
+    assert lit["about"]["look"] == "histogram"
+    assert hand.frames[-1][2].ndim == 3
+    other = hand.ask(palette="glacier")
+    hand.rest()
+    assert other["about"]["look"] == "histogram"
+    assert (lit["about"]["ring"], other["about"]["ring"]) == ("ember", "glacier")
+    assert [frame[:2] for frame in hand.frames[count:]] == [(other["serial"], 1)]
+    assert hand.ask(look="relief")["about"]["ring"] == ""
+    assert hand.ask(look="")["about"]["look"] == ""
+
+
+def test_a_pan_there_and_back_ends_with_the_same_picture(hand: Hand) -> None:
+    """Whole pixels to the side and back: the view, and every pixel of it, is that of before."""
+    first = hand.ask(scene="seahorse")
+    hand.rest()
+    before = hand.frames[-1][2]
+    hand.ask(move=[1, 16 / SIZE[0], -9 / SIZE[0]])
+    hand.rest()
+    last = hand.ask(move=[1, -16 / SIZE[0], 9 / SIZE[0]])
+    hand.rest()
+    assert last["scene"]["view"] == first["scene"]["view"]
+    assert (hand.frames[-1][2] == before).all()
+
+
+def test_a_slow_picture_tells_how_far_it_is(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a third of a second, progress names the picture and grows."""
+    monkeypatch.setattr(module, "NOTICED_S", 0.0)
+    monkeypatch.setattr(module, "TOLD_EVERY_S", 0.0)
+    told: list[dict[str, Any]] = []
+    hand.explorer.observe(lambda change: told.append(change["new"]), "working")
+    answer = hand.ask(scene="deep_wheel")
+    hand.rest()
+    assert {one["serial"] for one in told} == {answer["serial"]}
+    assert [one["done"] for one in told] == sorted(one["done"] for one in told)
+    assert all(one["text"] for one in told)
 
 
 def test_preview_of_a_julia_set_leaves_the_picture_alone(hand: Hand) -> None:
@@ -354,8 +499,10 @@ def test_the_scene_can_be_set_from_python(hand: Hand) -> None:
         hand.explorer.scene = "seahorze"
 
 
-def test_every_palette_and_scene_is_offered(explorer: FractalExplorer) -> None:
+def test_everything_that_has_a_name_is_offered(explorer: FractalExplorer) -> None:
     """The catalogue is the registries: a plug-in is offered by existing."""
+    assert [one["name"] for one in explorer.catalog["formulas"]] == list(formulas)
+    assert [one["name"] for one in explorer.catalog["looks"]] == list(looks)
     assert [one["name"] for one in explorer.catalog["palettes"]] == list(palettes)
     assert [one["name"] for one in explorer.catalog["scenes"]] == list(scenes)
     for one in explorer.catalog["palettes"]:

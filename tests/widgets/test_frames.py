@@ -77,3 +77,21 @@ def test_a_frame_that_nobody_confirms_counts_as_lost(monkeypatch: pytest.MonkeyP
     clock[0] = frames.LOST_AFTER_S
     flow.offer(2, 9, picture())
     assert marks(sent) == [(1, 9), (1, 3), (2, 9)]
+
+
+def test_the_last_frame_is_sent_again_when_it_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that long after still speaks of an older frame gets the newest once more."""
+    clock = [0.0]
+    monkeypatch.setattr(frames.time, "monotonic", lambda: clock[0])
+    sent: list[bytes] = []
+    flow = FrameFlow(sent.append)
+    flow.offer(1, 3, picture())
+    flow.offer(1, 1, picture(2))
+    flow.drawn(1, 3)
+    assert marks(sent) == [(1, 3), (1, 1)]
+    clock[0] = 1.1 * frames.LOST_AFTER_S
+    flow.drawn(1, 3)
+    assert marks(sent) == [(1, 3), (1, 1), (1, 1)]
+    clock[0] *= 3
+    flow.drawn(1, 1)
+    assert len(sent) == 3

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fraktal_kernel.core.workbench import Workbench
 
 FILES_LISTED = 300
-FOLDERS_SKIPPED = frozenset({"store", "logs", "__pycache__"})
+FOLDERS_SKIPPED = frozenset({"store", "logs", "scratch", "__pycache__"})
 
 
 class CapabilityForm(JobWidget):

@@ -1,4 +1,4 @@
-// What one chooses for a picture: a scene, its colours, how many iterations.
+// What one chooses for a picture: a scene, its colours and look, how many iterations.
 
 const NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
 
@@ -17,6 +17,14 @@ class Choices {
       "div", { class: "fk-explorer-palettes", role: "radiogroup", "aria-label": "Palette" },
       this.palettes.map((one) => this.colour(one)),
     );
+    this.looks = h(
+      "div", { class: "fk-explorer-looks", role: "radiogroup", "aria-label": "Look" },
+      [{ name: "", title: "Palette alone" }, ...catalog.looks].map((one) => this.look(one)),
+    );
+    this.density = h("input", {
+      class: "fk-explorer-slider", type: "range", min: -3, max: 8, step: 0.25, "aria-label": "Density of the colours",
+      onchange: () => exchange.change({ density: 2 ** Number(this.density.value) }),
+    });
     const limited = () => this.setIterations();
     this.auto = h("input", { type: "checkbox", onchange: limited });
     this.iterations = h("input", {
@@ -38,8 +46,23 @@ class Choices {
     );
   }
 
+  look({ name, title }) {
+    return h(
+      "label", { class: "fk-explorer-palette" },
+      h("input", {
+        type: "radio", name: `look-${this.exchange.me}`, value: name, onchange: () => this.exchange.change({ look: name }),
+      }),
+      title,
+    );
+  }
+
   show(about = {}) {
+    for (const input of this.looks.querySelectorAll("input")) input.checked = input.value === (about.look ?? "");
+    this.density.disabled = Boolean(about.look);
+    if (document.activeElement !== this.density) this.density.value = Math.log2(about.density ?? 1);
     if (about.palette !== this.palette) this.usePalette(about.palette);
+    // A look may have brought a palette of its own, and none of these is it.
+    for (const input of this.colours.querySelectorAll("input")) input.checked = input.value === about.ring;
     this.auto.checked = about.automatic ?? true;
     this.iterations.disabled = this.auto.checked;
     if (document.activeElement !== this.iterations) this.iterations.value = about.iterations ?? "";

@@ -11,6 +11,8 @@ Object.assign(SHAPES, {
   controls: "M2 4.5h6M12 4.5h2M10 3v3M2 11.5h2M8 11.5h6M6 10v3",
   copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
   command: "M2.5 4 6 8l-3.5 4M8 12h5.5",
+  turn: "M13 8a5 5 0 1 1-1.8-3.8M13 1.8v3h-3",
+  upright: "M8 13.5v-11M4.5 6 8 2.5 11.5 6M3 13.5h10",
   paste: "M5.5 3h-2v11h9V3h-2M5.5 1.8h5v2.7h-5z",
 });
 
@@ -30,7 +32,7 @@ const row = (...children) => h("div", { class: "fk-explorer-row" }, children);
 
 /** Put the parts of an explorer on the page; what they do is theirs. */
 class Desk {
-  constructor({ exchange, picture, views, julia, choices, poster }) {
+  constructor({ exchange, picture, views, julia, choices, formula, poster }) {
     this.canvas = picture.canvas;
     this.views = views;
     this.message = h("div", { class: "fk-explorer-message", role: "status", "aria-live": "polite" });
@@ -40,27 +42,33 @@ class Desk {
       h("dl", {}, KEYS.map(([keys, words]) => h("div", {}, h("dt", {}, keys), h("dd", {}, words)))),
       h("button", { class: "fk-button fk-button-small", onclick: () => this.showHelp(false) }, "Close"),
     );
-    const busy = h(
+    this.busy = h(
       "div", { class: "fk-explorer-busy fk-bar fk-bar-unknown", "aria-hidden": "true" }, h("div", { class: "fk-bar-fill" }),
     );
-    const stage = h("div", { class: "fk-explorer-stage" }, this.canvas, busy, julia.peekBox, this.message, this.help);
+    const stage = h("div", { class: "fk-explorer-stage" }, this.canvas, this.busy, julia.peekBox, this.message, this.help);
 
     this.back = tool("back", "Back to the view before ( [ )", () => views.travel(-1));
     this.forward = tool("forward", "Forward again ( ] )", () => views.travel(1));
+    this.upright = tool("upright", "Upright again (U)", () => exchange.upright());
     const tools = h(
       "div", { class: "fk-explorer-tools", role: "toolbar", "aria-label": "View" },
       this.back, this.forward,
-      tool("home", "The whole set (Home)", () => exchange.wish({ home: true })),
+      tool("home", "The formula as a whole (Home)", () => exchange.wish({ home: true })),
       tool("minus", "Zoom out (−)", () => exchange.zoom(2)),
       tool("plus", "Zoom in (+)", () => exchange.zoom(0.5)),
-      tool("full", "Full screen (F)", () => this.fullScreen()),
-      tool("keys", "Keys (?)", () => this.showHelp(true)),
+      tool("turn", "Turn by 15° (R)", () => exchange.turn(15)),
+      this.upright,
     );
     const side = h(
       "div", { class: "fk-explorer-side" },
       tools,
       group("Scenes", true, choices.scenes),
-      group("Colours", true, choices.colours),
+      group("Formula", false, formula.element),
+      group(
+        "Colours", true, choices.colours,
+        h("label", { class: "fk-explorer-range" }, h("span", {}, "Density"), choices.density),
+      ),
+      group("Look", false, choices.looks),
       group("Julia set", false, julia.words, julia.button),
       group("Iterations", false, h("label", { class: "fk-explorer-check" }, choices.auto, "By depth"), choices.iterations),
       group(
@@ -75,16 +83,17 @@ class Desk {
       ),
     );
 
-    this.facts = Object.fromEntries(["re", "im", "width", "iterations", "time"].map((name) => [name, h("span")]));
-    this.note = h("span", { class: "fk-explorer-note", hidden: true });
+    this.facts = Object.fromEntries(["re", "im", "width", "turn", "iterations", "method", "time"].map((name) => [name, h("span")]));
     this.link = h("span", { class: "fk-explorer-link", hidden: true }, shape("warning"), h("span"));
     this.controlsTool = tool("controls", "Hide controls (H)", () => this.showControls());
-    const { re, im, width, iterations, time } = this.facts;
+    const { re, im, width, turn, iterations, method, time } = this.facts;
     const status = h(
       "div", { class: "fk-explorer-status" },
       h("div", { class: "fk-explorer-facts" },
         h("span", {}, "re ", re), h("span", {}, "im ", im), h("span", {}, "width ", width),
-        h("span", {}, iterations), h("span", {}, time), this.note, this.link),
+        h("span", {}, turn), h("span", {}, iterations), h("span", {}, method), h("span", {}, time), this.link),
+      tool("full", "Full screen (F)", () => this.fullScreen()),
+      tool("keys", "Keys (?)", () => this.showHelp(true)),
       this.controlsTool,
     );
     const grid = h("div", { class: "fk-explorer-grid" }, stage, side, status);
@@ -93,16 +102,27 @@ class Desk {
     this.showTravel();
   }
 
-  show({ about = {}, elapsed_s: elapsed }) {
-    const { re, im, width, iterations, time } = this.facts;
+  show({ about = {}, elapsed_s: elapsed, stopped }) {
+    const { re, im, width, turn, iterations, method, time } = this.facts;
     setText(re, about.re ?? "");
     setText(im, about.im ?? "");
     setText(width, about.width ?? "");
+    setText(turn, about.turn ? `turned ${about.turn}°` : about.straight === false ? "stretched" : "");
     setText(iterations, about.iterations ? `${about.iterations.toLocaleString("en")} iterations` : "");
+    setText(method, about.method ?? "");
+    this.upright.disabled = about.straight ?? true;
     const drawn = elapsed < 1 ? `${Math.round(elapsed * 1000)} ms` : duration(elapsed * 1000);
-    setText(time, elapsed === null || elapsed === undefined ? "drawing" : drawn);
-    setText(this.note, about.note ?? "");
-    this.note.hidden = !about.note;
+    const unfinished = elapsed === null || elapsed === undefined;
+    this.drawing = unfinished && !stopped;
+    setText(time, stopped ? "stopped" : unfinished ? "drawing" : drawn);
+    if (!this.drawing) this.showWork(null);
+  }
+
+  /** Show how far a picture is that takes its time. */
+  showWork(work) {
+    this.busy.classList.toggle("fk-bar-unknown", !work);
+    this.busy.firstChild.style.transform = work ? `scaleX(${work.done})` : "";
+    if (work && this.drawing) setText(this.facts.time, `${Math.round(100 * work.done)} %, ${work.text}`);
   }
 
   showState(sharp) {

@@ -11,7 +11,7 @@ const SLOW_MS = 2500;
 const LOST_MS = 9000;
 
 class Exchange {
-  /** @param tell {answered, state, link(state, words), peek(frame)}: called when there is news */
+  /** @param tell {answered(error, field), state, link(state, words), peek(frame)}: called with news */
   constructor(model, picture, tell) {
     this.model = model;
     this.picture = picture;
@@ -31,6 +31,7 @@ class Exchange {
     this.seq = 0;
     this.count = 0;
     this.live = true;
+    this.heard = performance.now(); // when there was news, or a word of ours, while a picture is drawn
     picture.places.set("base", HERE);
     this.watch = setInterval(() => this.lookAtLink(), 500);
     // Jupyter's widget manager does not always notice a restart; the kernel's own signal does.
@@ -43,20 +44,21 @@ class Exchange {
     this.kernel?.statusChanged?.connect(this.onKernel);
   }
 
-  /** Whether the finest level of the newest view is drawn. */
+  /** Whether nothing more is to come: the finest level of the newest view is drawn, or it was stopped. */
   get sharp() {
-    return !this.asked && this.drawn?.[0] === this.answer.serial && this.drawn[1] === FINEST;
+    return !this.asked && (this.answer.stopped || (this.drawn?.[0] === this.answer.serial && this.drawn[1] === FINEST));
   }
 
   send() {
     const { model, picture, asked } = this;
     this.count += 1;
+    this.heard = performance.now();
     model.set("asked", {
       client: this.me, n: this.count, seq: this.seq,
       drawn: this.drawn, task: this.task, peek: this.peek,
       size: [picture.canvas.width, picture.canvas.height],
       base: asked?.base ?? this.base,
-      move: asked?.move ?? [1, 0, 0],
+      move: asked?.move ?? [1, 0, 0, 0],
       change: asked?.changes ?? {},
     });
     model.save_changes();
@@ -76,7 +78,7 @@ class Exchange {
     picture.places.set("sent", { ...picture.target });
     this.asked = {
       at: performance.now(), seq: this.seq, jump: this.jumping, base: this.base, changes: this.changes,
-      move: [move.s, move.x, move.y],
+      move: [move.s, move.x, move.y, (move.r * 180) / Math.PI],
     };
     this.changes = {};
     this.tell.state();
@@ -89,6 +91,11 @@ class Exchange {
     this.ask();
   }
 
+  /** Leave the picture as far as it is. */
+  stopDrawing() {
+    if (!this.sharp) this.change({ stop: true });
+  }
+
   /** Ask for something whose view only Python knows. */
   wish(change) {
     if (this.jumping) return;
@@ -96,16 +103,27 @@ class Exchange {
     this.change(change);
   }
 
-  zoom(factor, px = 0, py = 0) {
+  zoom(factor, px = 0, py = 0, turn = 0) {
     if (this.jumping) return;
-    this.picture.zoom(factor, px, py);
+    this.picture.zoom(factor, px, py, turn);
     this.ask();
+  }
+
+  turn(degrees) {
+    this.zoom(1, 0, 0, (degrees * Math.PI) / 180);
+  }
+
+  /** Turn the window back, as the picture was before; what is stretched is drawn straight, too. */
+  upright() {
+    const { rotation_deg: degrees = 0, skew } = this.base?.view ?? {};
+    const { target, places } = this.picture;
+    if (skew) this.wish({ upright: true });
+    else this.turn(((places.get("base").r - target.r) * 180) / Math.PI - degrees);
   }
 
   pan(dx, dy, atOnce) {
     if (this.jumping) return;
-    this.picture.pan(dx, dy, atOnce);
-    this.ask();
+    if (this.picture.pan(dx, dy, atOnce)) this.ask();
   }
 
   /** Go to a scene known in full; glide there if it lies near, else begin anew. */
@@ -151,7 +169,8 @@ class Exchange {
     for (const serial of this.sizes.keys()) {
       if (serial < news.serial - 24) [this.sizes, picture.places].forEach((map) => map.delete(serial));
     }
-    this.tell.answered(news.seq !== before.seq || news.client !== before.client ? news.error : "");
+    const fresh = news.seq !== before.seq || news.client !== before.client;
+    this.tell.answered(fresh ? news.error : "", news.field, fresh);
     this.tell.state();
     if (this.held && this.held.sequence <= news.serial) this.showFrame(this.held);
   }
@@ -170,6 +189,7 @@ class Exchange {
   onFrame() {
     const frame = unpackFrame(this.model.get("frame"));
     if (!frame) return;
+    this.heard = performance.now();
     if (frame.level === PEEK) this.tell.peek(frame);
     else if (frame.sequence > (this.answer.serial ?? 0)) this.held = frame;
     else this.showFrame(frame);
@@ -189,11 +209,8 @@ class Exchange {
   extentOf({ sequence, level, width, height }, place) {
     const [w, h] = this.sizes.get(sequence);
     const pixel = place.s / w;
-    return {
-      x: place.x + ((width * level - w) / 2) * pixel,
-      y: place.y + ((height * level - h) / 2) * pixel,
-      s: width * level * pixel,
-    };
+    const [x, y] = turned(place.r, ((width * level - w) / 2) * pixel, ((height * level - h) / 2) * pixel);
+    return { x: place.x + x, y: place.y + y, s: width * level * pixel, r: place.r };
   }
 
   /** Say everything again now and then while no answer comes. */
@@ -204,6 +221,9 @@ class Exchange {
       asked.tries = Math.floor(waited / SLOW_MS);
       this.send();
     }
+    // A word or a frame that was lost on the way must not keep a picture from its end.
+    const mine = this.answer.client === this.me || !this.answer.client;
+    if (!asked && mine && this.answer.serial && !this.sharp && performance.now() - this.heard > SLOW_MS) this.send();
     this.showLink(waited);
   }
 

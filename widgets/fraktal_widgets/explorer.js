@@ -12,8 +12,9 @@ function render({ model, el }) {
   const say = (...words) => desk.say(...words);
   const picture = new Picture(canvas);
   const exchange = new Exchange(model, picture, {
-    answered(error) {
-      if (error) say(error, "error");
+    answered(error, field, fresh) {
+      if (fresh) formula.refuse(field ? error : "");
+      if (error && !field) say(error, "error");
       showAnswer();
       views.remember();
     },
@@ -24,8 +25,9 @@ function render({ model, el }) {
   const views = new Views(exchange, picture, { say, travelled: () => desk.showTravel() });
   const julia = new Julia(exchange, picture, views, showAnswer);
   const choices = new Choices(model.get("catalog"), exchange, picture, say);
+  const formula = new FormulaChoice(model.get("catalog"), exchange);
   const poster = new Poster(model, exchange, picture, say);
-  const desk = new Desk({ exchange, picture, views, julia, choices, poster });
+  const desk = new Desk({ exchange, picture, views, julia, choices, formula, poster });
   const { root } = desk;
   el.append(root);
   followPointers({ exchange, picture, julia, signal: ends.signal });
@@ -35,7 +37,8 @@ function render({ model, el }) {
     const { answer } = exchange;
     desk.show(answer);
     choices.show(answer.about);
-    julia.show(answer.about);
+    formula.show(answer.about);
+    julia.show({ ...answer.about, title: formula.titleOf(answer.about?.formula) });
   }
 
   let sizeTimer;
@@ -56,10 +59,16 @@ function render({ model, el }) {
   }
   const resizes = new ResizeObserver(measure);
 
+  function showWork() {
+    const work = model.get("working");
+    if (work?.serial && work.serial === exchange.answer.serial && !exchange.sharp) desk.showWork(work);
+  }
+
   const showThumbnails = () => choices.showThumbnails(model.get("thumbnails") ?? {});
   const unfollow = follow(model, {
     answer: () => exchange.onAnswer(),
     frame: () => exchange.onFrame(),
+    working: showWork,
     saved: () => poster.onSaved(),
     board: () => poster.show(),
     thumbnails: showThumbnails,

@@ -7,42 +7,45 @@ finer levels. The arithmetic and the pictures are `fraktal_kernel.fractals`.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
-import json
-import math
-import shlex
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import traitlets
-from PIL import Image
 
 from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.errors import FraktalError, InvalidInput
 from fraktal_kernel.fractals import (
     Scene,
-    Seed,
     Stopped,
-    View,
-    palettes,
+    formulas,
     progressive,
     render,
     resolve_scene,
     scenes,
 )
-from fraktal_kernel.fractals.colouring import TABLE_SIZE, colours_of
-from fraktal_kernel.fractals.escape import check_plain
+from fraktal_kernel.fractals.live import Sight
 from fraktal_widgets.assets import joined
+from fraktal_widgets.explorer_catalog import catalog, thumbnail
 from fraktal_widgets.frames import FrameFlow, pack
 from fraktal_widgets.job_feed import JobFeed
 from fraktal_widgets.job_widget import SCRIPTS, JobWidget
 from fraktal_widgets.latest import LatestOnly, Superseded
+from fraktal_widgets.scene_text import centre_for, command_for, depth_for, short
+from fraktal_widgets.travel import (
+    changed,
+    fitted,
+    iterations_for,
+    julia_of,
+    look_name,
+    moved,
+    ring_of,
+    same_place,
+)
 
 if TYPE_CHECKING:
     from fraktal_kernel.core.workbench import Workbench
@@ -51,10 +54,26 @@ HOME = "full_set"
 FINEST = 1
 PEEK = 0xFFFF  # the level that marks the preview of a Julia set, see exchange.js
 PEEK_SIZE = (192, 144)
-THUMBNAIL_SIZE = (144, 96)
+PEEK_ITERATIONS = 400
 MAX_SIDE = 4096
-JULIA_VIEW = View("0", "0", "3.3")
-PARTS = ("picture", "exchange", "views", "julia", "choices", "poster", "hands", "desk", "explorer")
+# Choices that lead elsewhere, and those whose field shows why they were refused.
+NEW_PLACES = ("scene", "paste", "home", "julia", "formula")
+FIELDS = ("formula", "parameters")
+NO_SIZE = (640, 480)  # until a browser says how large its canvas is
+# What takes longer than the first tells how far it is, every so often.
+NOTICED_S, TOLD_EVERY_S = 0.3, 0.15
+PARTS = (
+    "picture",
+    "exchange",
+    "views",
+    "julia",
+    "choices",
+    "formula",
+    "poster",
+    "hands",
+    "desk",
+    "explorer",
+)
 
 
 class FractalExplorer(JobWidget):
@@ -83,6 +102,7 @@ class FractalExplorer(JobWidget):
     asked = traitlets.Dict().tag(sync=True)  # browser -> Python: base, move, change, size, drawn
     answer = traitlets.Dict().tag(sync=True)  # Python -> browser: the scene of a serial number
     frame = traitlets.Bytes().tag(sync=True)  # Python -> browser: header, uint16-le [h, w]
+    working = traitlets.Dict().tag(sync=True)  # Python -> browser: how far a slow picture is
     saved = traitlets.Dict().tag(sync=True)  # Python -> browser: what came of saving
 
     def __init__(
@@ -95,7 +115,9 @@ class FractalExplorer(JobWidget):
     ) -> None:
         self._lock = threading.RLock()
         self._picture: Artifact | None = None  # the last that was drawn in this process to keep
-        self._scene = _drawable(resolve_scene(scene, None))
+        self._scene = resolve_scene(scene, None)
+        self._method = Sight.method(self._scene, *NO_SIZE)
+        self._sight = Sight()
         self._begun = not isinstance(scene, str)  # a scene by name is fitted to its first canvas
         self._limit = max_iter
         self._least = self._scene.max_iter
@@ -109,7 +131,7 @@ class FractalExplorer(JobWidget):
         self._saves = LatestOnly(self._save, "explorer-save")
         self._thumbnails = LatestOnly(self._draw_thumbnails, "explorer-thumbnails")
         feed = JobFeed(workbench, self._show_jobs, everything=False) if workbench else None
-        super().__init__(feed, catalog=_catalog(), **traits)
+        super().__init__(feed, catalog=catalog(), **traits)
         self._scene = self._limited(self._scene)
         self.observe(self._on_asked, "asked")
 
@@ -121,10 +143,11 @@ class FractalExplorer(JobWidget):
     @scene.setter
     def scene(self, scene: str | Scene | Mapping[str, Any]) -> None:
         with self._lock:
-            found = _drawable(resolve_scene(scene, None))
-            self._least = found.max_iter
+            found = resolve_scene(scene, None)
             if isinstance(scene, str):
-                found = _fitted(found, self._size)
+                found = fitted(found, self._size)
+            method = Sight.method(found, *(self._size or NO_SIZE))
+            self._method, self._least = method, found.max_iter
             self._show(self._limited(found), client="", seq=0)
 
     def close(self) -> None:
@@ -159,41 +182,28 @@ class FractalExplorer(JobWidget):
         """Go where the browser asks to go, or say in one sentence why not."""
         self._size = tuple(max(1, min(MAX_SIDE, int(side))) for side in ask["size"])
         who = {"client": ask["client"], "seq": ask["seq"]}
+        change = ask.get("change") or {}
+        scale, *way = ask["move"]
+        if "stop" in change and scale == 1 and not any(way):
+            self._pictures.submit(None)
+            self._say(**who, scene=self._scene, stopped=self._complete is None)
+            return
         try:
             base = Scene.from_dict(ask["base"]) if ask.get("base") else self._scene
-            scene = self._changed(base, ask.get("change") or {})
+            scene = changed(base, change, self._size)
             if not self._begun:
-                self._begun, scene = True, _fitted(scene, self._size)
-            scene = replace(_drawable(scene), view=_moved(scene.view, *ask["move"]))
-            if not scene.view.resolvable(self._size[0]):
-                raise InvalidInput("Double precision ends here: the view cannot be any narrower.")
-            self._show(self._limited(scene), **who)
+                self._begun, scene = True, fitted(scene, self._size)
+            scene = replace(scene, view=moved(scene.view, self._size, *ask["move"]))
+            self._method = Sight.method(scene, *self._size)
         except FraktalError as error:
-            self._say(**who, refused=True, error=f"{error}", scene=self._scene)
-
-    def _changed(self, base: Scene, change: dict[str, Any]) -> Scene:
-        """Apply what the user chose; what only moved the view is not here."""
-        scene = base
-        if "scene" in change or "paste" in change:
-            scene = scenes[change["scene"]] if "scene" in change else read_scene(change["paste"])
-            self._least = scene.max_iter
-            if "scene" in change:
-                scene = _fitted(scene, self._size)
-        if "home" in change:
-            home = scenes[HOME]
-            if scene.seed is not None and "formula" not in change:
-                home = replace(scene, view=JULIA_VIEW)
-            scene = _fitted(replace(home, palette=scene.palette), self._size)
-            self._least = home.max_iter
-        if "julia" in change:
-            scene = _fitted(_julia(scene, *change["julia"]), self._size)
-            self._least = 0
+            field = next((name for name in FIELDS if name in change), "")
+            self._say(**who, refused=True, error=f"{error}", field=field, scene=self._scene)
+            return
+        if any(name in change for name in NEW_PLACES):
+            self._least = scene.max_iter if "scene" in change or "paste" in change else 0
         if "max_iter" in change:
-            self._limit = change["max_iter"]
-            self._least = 0
-        if "palette" in change:
-            scene = replace(scene, palette=change["palette"])
-        return scene
+            self._limit, self._least = change["max_iter"], 0
+        self._show(self._limited(scene), **who)
 
     def _limited(self, scene: Scene) -> Scene:
         """Set the iteration limit: the user's, or what the depth of the view needs."""
@@ -203,7 +213,7 @@ class FractalExplorer(JobWidget):
     # --- pictures on their way -------------------------------------------------------------------
 
     def _show(self, scene: Scene, client: str, seq: int) -> None:
-        recoloured = replace(scene, palette=self._scene.palette) == self._scene and self._serial
+        recoloured = scene_key(scene) == scene_key(self._scene) and self._serial
         sized = (scene_key(scene), self._size)
         self._scene = scene
         if recoloured and sized == self._complete:
@@ -231,27 +241,52 @@ class FractalExplorer(JobWidget):
         )
 
     def _about(self, scene: Scene) -> dict[str, Any]:
-        view, width_px = scene.view, (self._size or (1, 1))[0]
-        near_the_end = not view.zoomed(4).resolvable(width_px)
+        re, im = centre_for(scene.view)
+        named = scene.formula in formulas
+        known = formulas[scene.formula].parameters if named else {}
         return {
-            "re": view.re,
-            "im": view.im,
-            "width": f"{float(view.width):.4g}",
+            "re": re,
+            "im": im,
+            "width": depth_for(scene.view),
+            "turn": round(scene.view.rotation_deg, 2),
+            "straight": scene.view.straight,
             "iterations": scene.max_iter,
             "automatic": self._limit is None,
+            "method": self._method,
+            "formula": scene.formula,
+            "named": named,
+            "parameters": {name: scene.parameters.get(name) for name in known},
             "palette": scene.palette,
-            "julia": f"{_short(scene.seed.re)}, {_short(scene.seed.im)}" if scene.seed else "",
-            "scene": next((name for name in scenes if _same_place(scenes[name], scene)), ""),
-            "note": "double precision ends here" if near_the_end else "",
+            "ring": ring_of(scene),
+            "look": look_name(scene),
+            "density": scene.density,
+            "julia": f"{short(scene.seed.re)}, {short(scene.seed.im)}" if scene.seed else "",
+            "scene": next((name for name in scenes if same_place(scenes[name], scene)), ""),
         }
 
-    def _draw(self, request: tuple[int, Scene, tuple[int, int]], superseded: Superseded) -> None:
+    def _draw(
+        self, request: tuple[int, Scene, tuple[int, int]] | None, superseded: Superseded
+    ) -> None:
+        if request is None:
+            return  # it was enough that the picture before is superseded
         serial, scene, size = request
-        begun = time.perf_counter()
-        for level, positions in progressive(scene, *size, superseded):
-            if superseded():
-                return
-            self._flow.offer(serial, level, positions)
+        begun = told = time.perf_counter()
+
+        def tell(fraction: float, text: str) -> None:
+            nonlocal told
+            now = time.perf_counter()
+            if now - begun > NOTICED_S and now - told > TOLD_EVERY_S:
+                told = now
+                self.working = {"serial": serial, "done": round(fraction, 3), "text": text}
+
+        try:
+            for level, pixels in self._sight.levels(scene, *size, superseded, tell):
+                if superseded():
+                    return
+                self._flow.offer(serial, level, pixels)
+        except FraktalError as error:
+            self.answer = self.answer | {"error": f"{error}", "seq": -serial}
+            return
         with self._lock:
             if superseded() or serial != self._serial:
                 return
@@ -260,22 +295,24 @@ class FractalExplorer(JobWidget):
         self._thumbnails.submit(None)
 
     def _send_frame(self, frame: bytes) -> None:
+        if frame == self.frame:
+            self.frame = b""  # what does not change is not sent, and this one was lost
         self.frame = frame
 
     def _draw_peek(self, peek: dict[str, Any], superseded: Superseded) -> None:
         base = Scene.from_dict(peek["base"])
         try:
-            scene = replace(_julia(base, peek["x"], peek["y"]), max_iter=400)
+            scene = replace(julia_of(base, peek["x"], peek["y"]), max_iter=PEEK_ITERATIONS)
         except InvalidInput:
             return  # too far out for a Julia set: nothing to preview
-        for level, positions in progressive(scene, *PEEK_SIZE, superseded):
+        for level, pixels in progressive(scene, *PEEK_SIZE, superseded):
             if level == FINEST and not superseded():
-                self._send_frame(pack(peek["id"], PEEK, positions))
+                self._send_frame(pack(peek["id"], PEEK, pixels))
 
     def _draw_thumbnails(self, request: None, superseded: Superseded) -> None:
         for name in scenes:
-            if superseded():
-                return
+            if superseded() or self._complete is None:
+                return  # the picture comes first, and asks again when it is done
             if name not in self.thumbnails:
                 self.thumbnails = self.thumbnails | {name: thumbnail(name)}
 
@@ -329,108 +366,4 @@ class FractalExplorer(JobWidget):
 
 def scene_key(scene: Scene) -> Scene:
     """Make scenes that differ in their palette alone equal: the browser colours them."""
-    return replace(scene, palette=scenes[HOME].palette)
-
-
-def iterations_for(view: View) -> int:
-    """Choose an iteration limit by the depth of a view: a thousand, and more the deeper it lies.
-
-    Examples
-    --------
-    >>> iterations_for(View("-0.65", "0", "3.3"))
-    1000
-    """
-    width = float(view.width)
-    doublings = max(0.0, math.log2(4 / width)) if width > 0 else 1100.0
-    return 1000 + 100 * round(0.6 * max(0.0, doublings - 1) ** 1.5)
-
-
-def read_scene(text: str) -> Scene:
-    """Read a scene that somebody copied: its JSON, the command that draws it, or its name.
-
-    Examples
-    --------
-    >>> read_scene("fraktal run fractal.render --scene seahorse") == scenes["seahorse"]
-    True
-    """
-    text = text.strip()
-    if text.startswith("fraktal "):
-        try:
-            words = shlex.split(text)
-            text = words[words.index("--scene") + 1]
-        except (ValueError, IndexError):
-            raise InvalidInput("the command that was pasted has no --scene with a value.") from None
-    elif not text.startswith("{") and (len(text) > 60 or "\n" in text):
-        raise InvalidInput("what was pasted is no view; copy one with Copy view first.")
-    return resolve_scene(text, [])
-
-
-def command_for(scene: Scene) -> str:
-    """Write the command that draws this scene in a terminal."""
-    name = next((name for name in scenes if scenes[name] == scene), None)
-    text = name or json.dumps(scene.to_dict(), separators=(",", ":"))
-    return f"fraktal run fractal.render --scene {shlex.quote(text)} --out picture.png"
-
-
-@cache
-def thumbnail(name: str) -> str:
-    """Draw a scene small, as a data address; once in a process."""
-    scene = scenes[name]
-    *_, (_, positions) = progressive(scene, *THUMBNAIL_SIZE, lambda: False)
-    colours = colours_of(palettes[scene.palette])
-    with io.BytesIO() as file:
-        Image.fromarray(colours[positions]).save(file, "PNG", optimize=True)
-        return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-@cache
-def _catalog() -> dict[str, Any]:
-    return {
-        "palettes": [
-            {
-                "name": name,
-                "title": palette.title,
-                "inside": palette.inside,
-                "table": base64.b64encode(palette.table(TABLE_SIZE).tobytes()).decode(),
-            }
-            for name, palette in palettes.items()
-        ],
-        "scenes": [{"name": name, "title": name.replace("_", " ").capitalize()} for name in scenes],
-    }
-
-
-def _drawable(scene: Scene) -> Scene:
-    """Refuse what cannot be drawn here."""
-    check_plain(scene)
-    return scene
-
-
-def _moved(view: View, scale: float, x: float, y: float) -> View:
-    """Move a view as the browser did: x and y in widths, y downwards; then scale its width."""
-    moved = view if x == y == 0 else view.panned(x, -y)
-    return moved if scale == 1 else moved.zoomed(1 / scale)
-
-
-def _fitted(scene: Scene, size: tuple[int, int] | None) -> Scene:
-    """Widen a view that was composed for 4:3 so that a wider canvas cuts nothing off."""
-    if size is None or 3 * size[0] <= 4 * size[1]:
-        return scene
-    wider = float(scene.view.width) * (3 * size[0]) / (4 * size[1])
-    return replace(scene, view=replace(scene.view, width=f"{wider:.4g}"))
-
-
-def _julia(scene: Scene, x: float, y: float) -> Scene:
-    point = scene.view.panned(x, -y)
-    return replace(scene, seed=Seed(point.re, point.im), view=JULIA_VIEW)
-
-
-def _same_place(one: Scene, other: Scene) -> bool:
-    """Say whether ``other`` is the scene ``one``, perhaps widened to fit."""
-    wider = float(other.view.width) / float(one.view.width)
-    fitted = replace(one.view, width=other.view.width)
-    same = (one.formula, one.parameters, one.seed, fitted)
-    return same == (other.formula, other.parameters, other.seed, other.view) and 1 <= wider < 3
-
-
-def _short(number: str) -> str:
-    return f"{float(number):.10g}"
+    return scene if scene.look else replace(scene, palette=scenes[HOME].palette)

@@ -4,15 +4,20 @@ const KEYS = [
   ["Wheel, pinch, + −", "zoom at the pointer; keys at the centre"],
   ["Drag, arrow keys", "move; with Shift in large steps"],
   ["Double click", "zoom in; with Shift out"],
+  ["Shift drag, two fingers", "turn"],
+  ["R, U", "turn by 15°, with Shift back; upright again"],
   ["[ ]", "back and forward through the views"],
-  ["Home", "the whole set"],
+  ["Home", "the formula as a whole"],
   ["J", "Julia set of the point under the pointer, and back"],
   ["P", "next palette; with Shift the one before"],
   ["F", "full screen"],
   ["H", "hide and show the controls"],
   ["Ctrl C, Ctrl V", "copy and paste the view"],
+  ["Escape", "stop drawing"],
   ["?", "these keys"],
 ];
+
+const TWIST = 0.14; // radians
 
 /** Let pointers zoom, move and pick; until the signal. */
 function followPointers({ exchange, picture, julia, signal }) {
@@ -20,6 +25,7 @@ function followPointers({ exchange, picture, julia, signal }) {
   const on = (type, act, options = {}) => canvas.addEventListener(type, act, { signal, ...options });
   const hands = new Map(); // pointers that touch the picture
   let travelled = 0;
+  let twisted = 0; // by how much two fingers have turned; a little is no wish
 
   function at(event) {
     const box = canvas.getBoundingClientRect();
@@ -27,6 +33,12 @@ function followPointers({ exchange, picture, julia, signal }) {
       (event.clientX - box.left) / box.width - 0.5,
       (event.clientY - box.top - box.height / 2) / box.width,
     ];
+  }
+
+  /** By how much a hand goes round a point, clockwise on the screen, which turns the window the other way. */
+  function angleBetween(before, now, [x, y]) {
+    const angle = Math.atan2(now[1] - y, now[0] - x) - Math.atan2(before[1] - y, before[0] - x);
+    return Math.atan2(Math.sin(angle), Math.cos(angle));
   }
 
   on("wheel", (event) => {
@@ -42,6 +54,7 @@ function followPointers({ exchange, picture, julia, signal }) {
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     if (!hands.size) travelled = 0;
+    twisted = 0;
     hands.set(event.pointerId, at(event));
   });
 
@@ -55,7 +68,9 @@ function followPointers({ exchange, picture, julia, signal }) {
       return;
     }
     travelled += Math.hypot(now[0] - before[0], now[1] - before[1]) * canvas.clientWidth;
-    if (hands.size === 1) {
+    if (hands.size === 1 && event.shiftKey && travelled > 3) {
+      exchange.zoom(1, 0, 0, angleBetween(before, now, [0, 0]));
+    } else if (hands.size === 1) {
       if (travelled > 3) {
         canvas.classList.add("fk-explorer-dragging");
         exchange.pan(before[0] - now[0], before[1] - now[1], true);
@@ -65,8 +80,10 @@ function followPointers({ exchange, picture, julia, signal }) {
       const apart = (a) => Math.max(0.01, Math.hypot(a[0] - other[0], a[1] - other[1]));
       const middle = (a) => [(a[0] + other[0]) / 2, (a[1] + other[1]) / 2];
       const [from, to] = [middle(before), middle(now)];
-      picture.pan(from[0] - to[0], from[1] - to[1], true);
-      exchange.zoom(apart(before) / apart(now), ...to);
+      const angle = angleBetween(before, now, other);
+      twisted += angle;
+      picture.slide(from[0] - to[0], from[1] - to[1]);
+      exchange.zoom(apart(before) / apart(now), ...to, Math.abs(twisted) > TWIST ? angle : 0);
     }
     hands.set(event.pointerId, now);
   });
@@ -98,6 +115,8 @@ function followKeys({ root, exchange, picture, views, julia, desk, choices, sign
     "]": () => views.travel(1),
     Home: () => exchange.wish({ home: true }),
     j: () => julia.toggle(),
+    r: (back) => exchange.turn(back ? -15 : 15),
+    u: () => exchange.upright(),
     p: (back) => choices.nextPalette(back ? -1 : 1),
     f: () => desk.fullScreen(),
     h: () => desk.showControls(),
@@ -105,11 +124,12 @@ function followKeys({ root, exchange, picture, views, julia, desk, choices, sign
     Escape: () => {
       if (!desk.help.hidden) desk.showHelp(false);
       else if (julia.picking) julia.pick(false);
+      else exchange.stopDrawing();
     },
   };
 
   on("keydown", (event) => {
-    const typing = event.target.matches("input:not([type=radio], [type=checkbox]), select, textarea");
+    const typing = event.target.matches("input:not([type=radio], [type=checkbox], [type=range]), select, textarea");
     // What is typed here is not for the notebook around.
     event.stopPropagation();
     if (typing || event.altKey || event.metaKey || event.ctrlKey) return;

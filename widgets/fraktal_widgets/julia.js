@@ -12,7 +12,7 @@ class Julia {
     this.picking = false;
     this.pointer = null; // where it hovers, in widths from the centre
     this.peeking = false;
-    this.mandelbrot = null; // where the user came from
+    this.before = null; // where the user came from
     this.preview = h("canvas", { width: 192, height: 144 });
     this.peekBox = h("div", { class: "fk-explorer-peek", hidden: true, "aria-hidden": "true" }, this.preview);
     this.words = h("p", { class: "fk-explorer-hint" });
@@ -21,8 +21,8 @@ class Julia {
     }, "Pick a point");
   }
 
-  show({ julia } = {}) {
-    setText(this.button, julia ? "Back to the Mandelbrot set" : this.picking ? "Cancel" : "Pick a point");
+  show({ julia, title } = {}) {
+    setText(this.button, julia ? `Back to the ${title}` : this.picking ? "Cancel" : "Pick a point");
     setText(this.words, julia
       ? `Seed ${julia}`
       : "Every point of the picture has its own Julia set. Point, look, click.");
@@ -52,21 +52,22 @@ class Julia {
   enter(point) {
     this.pick(false);
     this.views.keep();
-    this.mandelbrot = { scene: this.exchange.base };
+    this.before = { scene: this.exchange.base };
     const at = this.seenFromBase(point);
     this.exchange.wish({ julia: [at.x, at.y] });
   }
 
   leave() {
     this.views.keep();
-    if (this.mandelbrot) this.exchange.goTo(this.mandelbrot.scene, null);
-    else this.exchange.wish({ home: true, formula: "mandelbrot" });
-    this.mandelbrot = null;
+    if (this.before) this.exchange.goTo(this.before.scene, null);
+    else this.exchange.wish({ home: true, plane: true });
+    this.before = null;
   }
 
   seenFromBase([x, y]) {
     const { target, places } = this.picture;
-    return seenFrom({ x: target.x + x * target.s, y: target.y + y * target.s, s: 1 }, places.get("base"));
+    const [dx, dy] = turned(target.r, x * target.s, y * target.s);
+    return seenFrom({ x: target.x + dx, y: target.y + dy, s: 1, r: 0 }, places.get("base"));
   }
 
   askPeek() {

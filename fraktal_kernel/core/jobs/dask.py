@@ -55,17 +55,25 @@ def guard(host: str, port: int, key_hex: str, job_id: int, fence: int, beat_s: f
     """Run one job in a process of this machine until it ends; what Dask workers call."""
     import uuid
 
+    from distributed import secede
+
     address, key = (host, port), bytes.fromhex(key_hex)
     process = _take_process(address, key, f"dask-{uuid.uuid4().hex[:8]}")
-    healthy = False
+    healthy = seceded = False
     try:
         line = Channel.connect(address, key)
         line.send({"op": "place", "job": job_id, "fence": fence, "worker": process.id})
         beat_at = time.monotonic()
         while process.alive:
             if line.poll(POLL_S):
-                healthy = line.receive()["op"] == "done"
-                break
+                said = line.receive()["op"]
+                if said != "yield":
+                    healthy = said == "done"
+                    break
+                if not seceded:
+                    # The job waits for others now, who may be in need of this thread.
+                    secede()
+                    seceded = True
             if time.monotonic() - beat_at >= beat_s:
                 beat_at = time.monotonic()
                 if not process.stopped:

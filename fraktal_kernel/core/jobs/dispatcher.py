@@ -15,6 +15,7 @@ from fraktal_kernel.core.jobs.executors import Executor, LocalExecutor
 from fraktal_kernel.core.jobs.files import sweep
 from fraktal_kernel.core.jobs.hub import Hub, Running
 from fraktal_kernel.core.jobs.journal import Journal
+from fraktal_kernel.core.jobs.scratch import sweep_scratch
 from fraktal_kernel.core.monitoring.logs import get_logger
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.store import Store
@@ -62,6 +63,8 @@ class Dispatcher:
             journal,
             store,
             settings.capability_modules,
+            settings.data,
+            settings.dask_scheduler,
             host=hub_host(settings),
             log_level=settings.log_level,
             changed=self.wake,
@@ -216,6 +219,7 @@ class Dispatcher:
         try:
             leftovers = self._store.sweep()
             swept = sweep(self._database, self._store, stopped=lambda: self._stopping)
+            sweep_scratch(self._settings.data)
         except FraktalError as error:
             log.warning("the store cannot be swept now", reason=str(error))
         except Exception:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Listener
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fraktal_kernel.core.jobs.channel import Channel, Message
@@ -68,6 +69,8 @@ class Hub:
         journal: Journal,
         store: Store,
         modules: list[str],
+        data: Path,
+        cluster: str = "",
         host: str = "127.0.0.1",
         log_level: str = "info",
         changed: Callable[[], None] = lambda: None,
@@ -75,6 +78,7 @@ class Hub:
         self._journal = journal
         self._store = store
         self._modules = modules
+        self._data, self._cluster = data, cluster
         self._log_level = log_level
         self._changed = changed
         self._notes: list[tuple[int, int, int, str, dict[str, Any]]] = []
@@ -190,6 +194,9 @@ class Hub:
                 self._record_for(worker, lambda: self._journal.ask(job.id, job.fence, *asked))
             case "call":
                 self._record_for(worker, lambda: self._call(job, message))
+            case "yield":
+                if (warden := self.wardens.get(job.id)) is not None:
+                    warden.send({"op": "yield"})
             case "save":
                 self._reply(worker, lambda: self._save(worker, job, message))
             case "succeeded" | "failed" | "cancelled" | "suspended":
@@ -317,6 +324,8 @@ class Hub:
                     "params": json.loads(job.params),
                     "modules": self._modules,
                     "log_level": self._log_level,
+                    "data": str(self._data),
+                    "cluster": self._cluster,
                     **memory,
                 }
             )

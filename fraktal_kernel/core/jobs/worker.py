@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -25,6 +26,7 @@ from typing_extensions import override
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.jobs.channel import Channel, Message
 from fraktal_kernel.core.jobs.model import CHILD_KEY
+from fraktal_kernel.core.jobs.scratch import make_scratch, scratch_place
 from fraktal_kernel.core.monitoring.logs import forward_logs
 from fraktal_kernel.core.run import (
     Artifact,
@@ -115,6 +117,8 @@ class JobRun(Run):
         self._steps: dict[str, Any] = message["steps"]
         self._answers: dict[str, str] = message["answers"]
         self._children: dict[str, Any] = message["children"]
+        self._scratch = scratch_place(Path(message["data"]), self.job_id)
+        self._cluster: str = message["cluster"]
         self._seen: Counter[str] = Counter()
         self._told_at = 0.0
         self._untold: tuple[float, str] | None = None
@@ -155,12 +159,14 @@ class JobRun(Run):
                 self._untold = None
                 self._told_at = time.monotonic()
 
-    def end(self, tell_rest: bool) -> None:
+    def end(self, succeeded: bool) -> None:
         """Say no more of progress: the line is about to serve the next job."""
         with self._telling:
-            if tell_rest:
+            if succeeded:
                 self.flush()
             self._ended, self._untold = True, None
+        if succeeded:  # any other one may be taken up again
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     @override
     def log(self, text: str, level: str = "info") -> None:
@@ -230,6 +236,16 @@ class JobRun(Run):
             )
         return child["result"]
 
+    @override
+    def scratch(self) -> Path:
+        return make_scratch(self._scratch)
+
+    @override
+    def cluster(self) -> str:
+        if self._cluster:
+            self._line.tell(op="yield")
+        return self._cluster
+
     @property
     @override
     def cancelled(self) -> bool:
@@ -284,7 +300,7 @@ def work(line: Line, message: Message) -> None:
     run = JobRun(line, message)
     line.send_logs(message["log_level"])
     ending = _ending(run, message)
-    run.end(tell_rest=ending["op"] == "succeeded")
+    run.end(succeeded=ending["op"] == "succeeded")
     line.tell(**ending)
 
 

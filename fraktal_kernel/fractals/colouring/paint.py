@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from fraktal_kernel.fractals.colouring.survey import Ranks, Survey, region, surv
 from fraktal_kernel.fractals.palettes.gradient import Palette, light_of_text
 from fraktal_kernel.fractals.palettes.light import lab_planes
 from fraktal_kernel.fractals.palettes.named import palette_of
-from fraktal_kernel.fractals.progress import Cancelled
+from fraktal_kernel.fractals.progress import Cancelled, Stopped, apart
 
 # So fine that neighbours differ by less than 8 of 65,536 levels.
 _TABLE = 1 << 16
@@ -63,23 +63,26 @@ def paint(
     top, bottom, left, right = margin
     if min(margin) < 0 or top + bottom >= rows or left + right >= columns:
         raise InvalidInput(f"margin is {margin}; expected less than the {rows} x {columns} given.")
+    wide = columns if width_px is None else width_px
     if survey is None:
-        survey = Survey.of(arrays, look)
+        survey = Survey.of(arrays, look, width_px=wide)
     elif missing := [need for need in surveyed(look) if need not in survey.ranks]:
         raise InvalidInput(f"the survey lacks {missing[0][0]!r}; make it for this look.")
-    wide = columns if width_px is None else width_px
     far = reach(look, wide)
     out = np.empty((rows - top - bottom, columns - left - right, 3), np.float32)
     tall = max(_BLOCK // columns, 2 * far, 1)
     for first in range(top, rows - bottom, tall):
         if cancelled is not None and cancelled():
-            from fraktal_kernel.fractals.progress import Stopped
-
             raise Stopped("painting was cancelled before the picture was complete.")
         last = min(first + tall, rows - bottom)
         low, high = max(first - far, 0), min(last + far, rows)
         block = {name: array[low:high] for name, array in arrays.items()}
-        planes = _painted(block, look, survey, wide, slice(first - low, last - low))
+        inner = slice(first - low, last - low)
+        # Tables that are made with the first block, and light that looks far, take their time.
+        long = far > 0 or first == top
+        planes = apart(
+            partial(_painted, block, look, survey, wide, inner), cancelled if long else None
+        )
         for k in range(3):
             out[first - top : last - top, :, k] = planes[k, :, left : columns - right]
     return out

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.colouring.look import REGIONS, Look
+from fraktal_kernel.fractals.colouring.look import LENGTHS, REGIONS, Look
 
 # Values that are looked at of each part; ranks are off by a thousandth at most.
 _SAMPLES = 1 << 18
@@ -92,13 +92,29 @@ class Survey:
 
     @classmethod
     def of(
-        cls, parts: Mapping[str, NDArray[Any]] | Iterable[Mapping[str, NDArray[Any]]], look: Look
+        cls,
+        parts: Mapping[str, NDArray[Any]] | Iterable[Mapping[str, NDArray[Any]]],
+        look: Look,
+        *,
+        width_px: int | None = None,
     ) -> Survey:
-        """Survey fields: those of the whole picture, or of its tiles one after the other."""
+        """Survey fields: those of the whole picture, or of its tiles one after the other.
+
+        Parameters
+        ----------
+        parts : arrays [h, w] by name
+        look : what they shall look like
+        width_px : width of the picture whose pixels lengths are counted in, as `paint` takes it;
+            by default that of the fields, but tiles do not tell
+        """
         needs = surveyed(look)
         if not needs:
             return cls({})
         tiles = [parts] if isinstance(parts, Mapping) else parts
+        if width_px is None and isinstance(parts, Mapping) and "smooth" in parts:
+            width_px = np.asarray(parts["smooth"]).shape[1]
+        if width_px is None and any(name in LENGTHS for name, _ in needs):
+            raise InvalidInput("the survey of lengths in tiles needs the picture's width_px.")
         kept: dict[tuple[str, str], list[NDArray[Any]]] = {need: [] for need in needs}
         for tile in tiles:
             for name, where in needs:
@@ -109,7 +125,10 @@ class Survey:
                 chosen = values[region(tile["smooth"], where)]
                 # Many tiles must not fill the memory.
                 step = -(-chosen.size // _SAMPLES) | 1
-                kept[name, where].append(chosen[::step].copy())
+                chosen = chosen[::step].copy()
+                if name in LENGTHS and width_px is not None:
+                    chosen *= 1000 / width_px  # as they are painted, whatever the picture's size
+                kept[name, where].append(chosen)
         return cls({need: Ranks.of(arrays) for need, arrays in kept.items()})
 
     @classmethod

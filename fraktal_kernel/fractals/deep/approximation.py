@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.deep import minibrot
+from fraktal_kernel.fractals.deep.inside import cycles_of
 from fraktal_kernel.fractals.deep.kinds import Map, degree_of, is_holomorphic, map_of
 from fraktal_kernel.fractals.deep.table import (
     NOWHERE,
@@ -32,6 +33,7 @@ from fraktal_kernel.fractals.reference.recurrences import Recurrence, recurrence
 
 FIELDS = ("iterations", "smooth", "z", "angle", "derivative", "distance", "normal")
 NEED_SLOPE = ("derivative", "distance", "normal")
+INSIDE = ("interior_distance", "period")  # of z*z + c alone
 # Pixels below that size need numbers with exponents of their own, and so does a z that falls below
 # the other, whose square would have none of its digits left.
 _DEEP_BITS, _SMALLEST_BITS = -900, -480
@@ -76,6 +78,8 @@ class Pixels:
     size, exponent : of a pixel, ``size * 2**exponent``
     matrix : rotation and skew
     offset : of the reference from the centre of the view, in pixels
+    within : of a window, where it begins in the whole picture, and how large that is: column, row,
+        width and height
     """
 
     width: int
@@ -84,6 +88,7 @@ class Pixels:
     exponent: int
     matrix: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
+    within: tuple[float, float, int, int] | None = None
 
     def conjugate(self) -> Pixels:
         """Give the pixels mirrored at the real axis."""
@@ -98,7 +103,8 @@ class Pixels:
         x, y = self.offset
         determinant = a * d - b * c
         u, v = (d * x - b * y) / determinant, (a * y - c * x) / determinant
-        return -(self.width - 1) / 2 - u, (self.height - 1) / 2 - v
+        column, row, width, height = self.within or (0.0, 0.0, self.width, self.height)
+        return column - (width - 1) / 2 - u, (height - 1) / 2 - row - v
 
     @property
     def furthest(self) -> tuple[float, int]:
@@ -210,10 +216,12 @@ class Approximation:
     def _band(self, out: Mapping[str, NDArray[Any]], row: int, crew: Crew) -> int:
         rows, width = next(iter(out.values())).shape
         slopes = any(name in out for name in NEED_SLOPE)
+        inside = any(name in out for name in INSIDE)
+        pixels = self.pixels
         holomorphic = is_holomorphic(self.kind)
         begun = None
         if self.minibrot:
-            begun = self.minibrot.begin(self.pixels, row, rows, slopes, crew)
+            begun = self.minibrot.begin(pixels, row, rows, slopes, inside, crew)
 
         def work(spans: Iterator[tuple[int, int]], stop: threading.Event) -> int:
             taken = 0
@@ -229,6 +237,19 @@ class Approximation:
                     break
                 part = {name: array[top:end].reshape(-1) for name, array in out.items()}
                 self._finish(part, state)
+                if inside:
+                    period, far = np.zeros(len(points), np.int64), np.full(len(points), np.nan)
+                    if begun is not None:
+                        here = slice(top * width, end * width)
+                        period, far = begun.period[here], begun.far[here]
+                    if pixels.exponent >= _SMALLEST_BITS:
+                        unknown = np.flatnonzero((state.count < 0) & (period == 0))
+                        where = pixels, points[unknown], self.max_iter
+                        found = cycles_of(self._orbit, *where, stop)
+                        period[unknown], far[unknown] = found
+                    for name, values in zip(INSIDE, (far, period), strict=True):
+                        if name in part:
+                            part[name][...] = values
             return taken
 
         return crew.share(work, rows)

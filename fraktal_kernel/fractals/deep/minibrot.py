@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.deep.table import NEAR_BITS, NOWHERE, Table
+from fraktal_kernel.fractals.formulas import formulas
 from fraktal_kernel.fractals.lanes.body import QUADRATIC
 from fraktal_kernel.fractals.lanes.fill import LANES, Walks
-from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, INSIDE, PERIOD, TO_DO
+from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, DISCS, INSIDE, PERIOD, TO_DO
 from fraktal_kernel.fractals.lanes.tally import Tally
-from fraktal_kernel.fractals.lanes.task import Task
+from fraktal_kernel.fractals.lanes.task import Task, cycles
 
 if TYPE_CHECKING:
     from fraktal_kernel.fractals.deep.approximation import Pixels
@@ -47,6 +48,7 @@ class Minibrot:
     scale, scale_exponent : A
     slope, slope_exponent : B for the size of a pixel
     steps : at most so many of ``w*w + c'``
+    skip : what may be skipped, as bits
     walks : who does them
     """
 
@@ -59,46 +61,67 @@ class Minibrot:
     slope: complex
     slope_exponent: int
     steps: int
+    skip: int = CARDIOID | BULB | PERIOD | DISCS
     walks: Walks = LANES
 
-    def begin(self, pixels: Pixels, row: int, rows: int, slopes: bool, crew: Crew) -> Begun:
-        """Iterate w for some rows of a picture."""
+    def begin(
+        self, pixels: Pixels, row: int, rows: int, slopes: bool, inside: bool, crew: Crew
+    ) -> Begun:
+        """Iterate w for some rows of a picture; say whether derivatives, or cycles, are wanted."""
         a, b, c, d = pixels.matrix
         turn = np.array([[self.stretch.real, -self.stretch.imag],
                          [self.stretch.imag, self.stretch.real]])  # fmt: skip
         matrix = turn @ np.array([[a, b], [c, d]])
         shift = self.stretch * complex(*pixels.offset)
+        left, top, width, height = pixels.within or (0.0, 0.0, pixels.width, pixels.height)
         task = Task(
             body=QUADRATIC,
             centre=self.centre - shift,
             pixel=1.0,
-            size=(pixels.width, pixels.height),
+            size=(width, height),
             max_iter=self.steps,
             matrix=tuple(map(float, matrix.ravel())),  # type: ignore[arg-type]
             radius=self.radius,
-            skip=CARDIOID | BULB | PERIOD,
+            skip=self.skip & PERIOD if inside else self.skip,
+            left=left,
+            top=top,
         )
         counts = np.full((rows, pixels.width), TO_DO, np.int64)
         last = np.zeros((rows, pixels.width), np.complex128)
         self.walks.count(task, counts, last=last, row=row, crew=crew)
         slope = np.zeros_like(last)
+        period, far = np.zeros(counts.shape, np.int64), np.full(counts.shape, np.nan)
+        if inside:
+            known = formulas["mandelbrot"]
+            tapes = known.jacobian, known.curvature
+            cycles(task, *tapes, counts, last, period, far, row=row, crew=crew)
+            period *= self.period
+            far /= abs(self.stretch)
         if slopes:
-            from fraktal_kernel.fractals.formulas import formulas
-
             tally = Tally(QUADRATIC, ("derivative",), formulas["mandelbrot"].jacobian, None, False)
             kept, _ = self.walks.remember(task, tally, counts, row=row, crew=crew)
             slope = kept[tally.slope[0]] + 1j * kept[tally.slope[1]]
-        return Begun(self, counts.reshape(-1), last.reshape(-1), slope.reshape(-1))
+        started = counts.reshape(-1), last.reshape(-1), slope.reshape(-1)
+        return Begun(self, *started, period.reshape(-1), far.reshape(-1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Begun:
-    """Points that have left the disc, or are inside: where the walk goes on."""
+    """Points that have left the disc, or are inside: where the walk goes on.
+
+    Parameters
+    ----------
+    minibrot : of which they are points
+    counts, last, slope : steps, w and its derivative where they left
+    period, far : of the cycles of those inside, 0 and NaN where unknown; distances in pixels
+    """
 
     minibrot: Minibrot
     counts: NDArray[np.int64]
     last: NDArray[np.complex128]
     slope: NDArray[np.complex128]
+    period: NDArray[np.int64]
+    far: NDArray[np.float64]
 
     def put(self, state: Any, points: slice) -> None:
         """Write some of them into a state."""

@@ -99,16 +99,7 @@ def tabulate(kind: Map, orbit: Orbit, last: int, dc: float, dc_exponent: int) ->
     last : where it ends for all purposes
     dc, dc_exponent : the largest distance of a point from the reference
     """
-    values = orbit.z[: last + 1]
-    mantissas = np.ascontiguousarray(values).view(np.float64).reshape(-1, 2)
-    exponents = np.zeros(len(values), np.int64)
-    kept = int(np.searchsorted(orbit.small_index, last, side="right"))
-    small = orbit.small_index[:kept]
-    if kept:
-        mantissas = mantissas.copy()
-        mantissas[small] = orbit.small_mantissa[:kept].view(np.float64).reshape(-1, 2)
-        exponents[small] = orbit.small_exponent[:kept]
-    logs = stages.sizes(values, small, orbit.small_mantissa[:kept], orbit.small_exponent[:kept])
+    mantissas, exponents, logs = _values(orbit, last)
     begins = stages.boundaries(logs, last)
     table = Table(mantissas, exponents, begins, [], [])
     first, later = _kernels(kind)
@@ -127,17 +118,31 @@ def tabulate(kind: Map, orbit: Orbit, last: int, dc: float, dc_exponent: int) ->
     return table
 
 
+def _values(orbit: Orbit, last: int) -> tuple[Floats, Integers, Floats]:
+    """Give the values of an orbit as mantissas [n, 2] and exponents, and their ``log2 |Z|``."""
+    values = orbit.z[: last + 1]
+    mantissas = np.ascontiguousarray(values).view(np.float64).reshape(-1, 2)
+    exponents = np.zeros(len(values), np.int64)
+    kept = int(np.searchsorted(orbit.small_index, last, side="right"))
+    small = orbit.small_index[:kept]
+    if kept:
+        mantissas = mantissas.copy()
+        mantissas[small] = orbit.small_mantissa[:kept].view(np.float64).reshape(-1, 2)
+        exponents[small] = orbit.small_exponent[:kept]
+    logs = stages.sizes(values, small, orbit.small_mantissa[:kept], orbit.small_exponent[:kept])
+    return mantissas, exponents, logs
+
+
 def lay_out(kind: Map, table: Table, pixel: float, pixel_exponent: int) -> Layout:
     """Put the stages one after the other, with B for the size of a pixel, 0 in a Julia set."""
-    lengths = [len(begin) for begin in table.begins]
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    offsets, links = linked(table.begins)
     many = int(offsets[-1])
     segments, wide = np.zeros((many, 12)), np.zeros((many, 11))
-    wide_e, links = np.zeros((many, 6), np.int64), np.full((many, 4), -1, np.int64)
+    wide_e = np.zeros((many, 6), np.int64)
     ends = offsets[1:] - 1
     segments[ends, 3], wide_e[ends, 1] = -1.0, NOWHERE
     for k, begin in enumerate(table.begins):
-        all_of_it, own = slice(offsets[k], offsets[k + 1]), slice(offsets[k], offsets[k + 1] - 1)
+        own = slice(offsets[k], offsets[k + 1] - 1)
         m, e = table.mantissas[k].copy(), table.exponents[k].copy()
         m[:, slice(2, 4) if is_holomorphic(kind) else slice(4, 8)] *= pixel
         e[:, 1] = e[:, 1] + pixel_exponent if pixel else _ZERO
@@ -146,14 +151,22 @@ def lay_out(kind: Map, table: Table, pixel: float, pixel_exponent: int) -> Layou
         wide[own] = np.column_stack((start_z, m[:, 8], m[:, :8]))
         wide_e[own] = np.column_stack((start_e, e[:, 4], e[:, :4]))
         segments[own] = _in_float64(kind, start_z, start_e, m, e)
-        links[own, 2] = np.diff(begin)
-        links[ends[k], 2] = 0
+    return Layout(segments, wide, wide_e, links, np.ascontiguousarray(offsets[:-1][::-1]))
+
+
+def linked(begins: list[Integers]) -> tuple[Integers, Integers]:
+    """Say where each stage lies, one after the other, and link their segments as `walk` has it."""
+    offsets = np.concatenate(([0], np.cumsum([len(begin) for begin in begins])))
+    links = np.full((int(offsets[-1]), 4), -1, np.int64)
+    for k, begin in enumerate(begins):
+        all_of_it = slice(offsets[k], offsets[k + 1])
+        links[all_of_it, 2] = np.append(np.diff(begin), 0)
         links[all_of_it, 3] = begin
         if k:
-            below = offsets[k - 1] + np.searchsorted(table.begins[k - 1], begin)
+            below = offsets[k - 1] + np.searchsorted(begins[k - 1], begin)
             links[all_of_it, 1] = below
             links[below, 0] = np.arange(offsets[k], offsets[k + 1])
-    return Layout(segments, wide, wide_e, links, np.ascontiguousarray(offsets[:-1][::-1]))
+    return offsets, links
 
 
 # For each column of mantissas, its exponent, and how often y is a factor of what it multiplies.
@@ -190,6 +203,12 @@ def settled_orbit(*tables: Table) -> tuple[Floats, Integers]:
     """Give orbits one after the other, mantissas brought to [0.5, 1), as `far` takes them."""
     settled = [_settled(table.orbit, table.orbit_exponents) for table in tables]
     return np.concatenate([m for m, _ in settled]), np.concatenate([e for _, e in settled])
+
+
+def settled_values(orbit: Orbit, last: int) -> tuple[Floats, Integers]:
+    """Give an orbit up to ``last`` as mantissas in [0.5, 1) and exponents."""
+    m, e, _ = _values(orbit, last)
+    return _settled(m, e)
 
 
 def chained(first: Layout, second: Layout, steps: int) -> Layout:

@@ -14,8 +14,10 @@ def table_of(text: str, name: str) -> dict[str, Any]:
     """Read TOML; ``name`` says in errors where it came from."""
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{name} is no TOML: {error!s:.200}") from None
+    except RecursionError:
+        raise InvalidInput(f"{name} is nested too deeply; no location is.") from None
+    except ValueError as error:
+        raise InvalidInput(f"{name} is no TOML: {error!s:.200}.") from None
 
 
 def toml_of(data: Mapping[str, Any]) -> str:

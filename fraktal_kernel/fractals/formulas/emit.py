@@ -7,6 +7,7 @@ each device's own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -153,6 +154,47 @@ def scalar(tape: Tape) -> Any:
     # The number of arguments is the tape's, which a plain definition cannot say to numba.
     exec(f"def body(typingctx, {names}):\n    return signature, codegen", namespace)
     return intrinsic(namespace["body"])
+
+
+def extended(tape: Tape, names: Sequence[str], functions: dict[str, Any]) -> Any:
+    """Make a function for numba's compiled code that runs a tape on numbers with exponents.
+
+    Parameters
+    ----------
+    names : of the inputs, in the order in which the function takes them; each is a mantissa and
+        an exponent, and so is each result
+    functions : ``plus``, ``times``, ``diffabs``, ``constant``, by these names
+
+    Examples
+    --------
+    The function for ``x*x + y`` is called as ``f(xm, xe, ym, ye)`` and gives ``(m, e)``.
+    """
+    from numba import njit
+
+    first = len(tape.inputs)
+    order = ", ".join(f"m{tape.inputs.index(n)}, e{tape.inputs.index(n)}" for n in names)
+    lines, called = [f"def run({order}):"], {"add": "plus", "mul": "times"}
+    for k, (op, *args) in enumerate(tape.code, first):
+        m, e = ([f"{part}{a}" for a in args] if op != "const" else [] for part in "me")
+        pair = [f"{a}, {b}" for a, b in zip(m, e, strict=True)]
+        if op == "const":
+            value = f"constant({float(args[0])!r})"
+        elif op in ("neg", "abs"):
+            value = f"{'-' if op == 'neg' else 'fabs'}({m[0]}), {e[0]}"
+        elif op == "copysign":
+            value = f"copysign({m[0]}, {m[1]}), {e[0]}"
+        elif op == "sub":
+            value = f"plus({pair[0]}, -{m[1]}, {e[1]})"
+        elif op == "fma":
+            lines.append(f"    m, e = times({pair[0]}, {pair[1]})")
+            value = f"plus(m, e, {pair[2]})"
+        else:
+            value = f"{called.get(op, op)}({', '.join(pair)})"
+        lines.append(f"    m{k}, e{k} = {value}")
+    lines.append("    return (" + ", ".join(f"m{k}, e{k}" for k in tape.outputs) + ",)")
+    namespace = functions | {"fabs": math.fabs, "copysign": math.copysign}
+    exec(compile("\n".join(lines), "<extended>", "exec"), namespace)
+    return njit(namespace["run"], error_model="numpy")
 
 
 def defined(

@@ -44,6 +44,14 @@ def exact_start(formula: Formula) -> Step:
     return _function(formula.exact_begin)
 
 
+def exact_slopes(formula: Formula) -> Step:
+    """Give the first and the second derivative of a step by z, z counted from 0, as `exact_step`.
+
+    The result is called as ``slopes(zr, zi, cr, ci)``.
+    """
+    return _function(formula.exact_slopes)
+
+
 def _function(tape: Tape) -> Step:
     """Define the function that a tape is: names of registers and of ours, no user's text."""
     import gmpy2

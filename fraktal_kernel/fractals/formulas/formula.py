@@ -19,6 +19,9 @@ from fraktal_kernel.fractals.formulas.tape import Tape, merge
 Value = int | float | complex | str | Fraction
 Ends = Literal["escapes", "converges", "both"]
 MAX_PARAMETERS = 16
+# What only deep tapes have: where z is counted from, and the derivative there. Nobody can type
+# such names.
+ORIGIN, SLOPE = Symbol("origin()"), Symbol("slope()")
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,22 @@ class Formula:
         )
 
     @cached_property
+    def curvature(self) -> Tape | None:
+        """The derivatives of a step's slope by z, by z and by c; None where there are none."""
+        if not self.holomorphic:
+            return None
+        slope = algebra.differentiate(self.node, "z")
+        return self._lower(*(algebra.differentiate(slope, name) for name in ("z", "c")))
+
+    @cached_property
+    def multiplicity(self) -> int:
+        """How many critical points meet in the only one that there is: of z**d + c, d - 1; or 1."""
+        if not (self.polynomial and self.holomorphic) or self.remembers:
+            return 1
+        slope = polynomial.coefficients(algebra.differentiate(self.node, "z"), "z") or {}
+        return max(1, *slope) if len(slope) == 1 else 1
+
+    @cached_property
     def begin(self) -> Tape:
         """z_0 from c and the parameters, and its derivative by c in the manner of `jacobian`."""
         from fraktal_kernel.fractals.formulas.perturb import real_derivatives
@@ -231,17 +250,100 @@ class Formula:
         There the derivative vanishes, and a difference from it keeps all its digits.
         """
         start = self.start_node
-        return start if isinstance(start, Number) and self.polynomial else algebra.ZERO
+        usable = isinstance(start, Number) and self.polynomial and not self.remembers
+        known = usable and not self.branches
+        return start if known and isinstance(start, Number) else algebra.ZERO
+
+    @cached_property
+    def drifts(self) -> bool:
+        """Whether the deep tapes count z from the z_0 of the reference, a further input.
+
+        That is so where z_0 follows c, and where there are other critical points than z_0, which
+        may then be the origin.
+        """
+        if not (self.polynomial and self.holomorphic) or self.remembers:
+            return False
+        return not isinstance(self.start_node, Number) or self.branches
+
+    @cached_property
+    def branches(self) -> bool:
+        """Whether a step has several critical points, of which orbits begin at one."""
+        if not (self.polynomial and self.holomorphic) or self.remembers:
+            return False
+        slope = polynomial.coefficients(algebra.differentiate(self.node, "z"), "z") or {}
+        return len(slope) > 1 and max(slope) > 1 and self._begins_critically
+
+    @cached_property
+    def slope_coefficients(self) -> Tape:
+        """The derivative by z as a polynomial: its coefficients, the highest first."""
+        slope = polynomial.coefficients(algebra.differentiate(self.node, "z"), "z") or {}
+        powers = range(max(slope, default=0), -1, -1)
+        return lower([slope.get(k, algebra.ZERO) for k in powers], ("c", *self.uniforms), self.real)
+
+    @cached_property
+    def exact_slopes(self) -> Tape:
+        """The first and second derivative by z in arithmetic of any precision."""
+        first = algebra.differentiate(self.node, "z")
+        given = {name: _constant(name, self.parameters[name]) for name in self.uniforms}
+        both = [algebra.substitute(n, given) for n in (first, algebra.differentiate(first, "z"))]
+        return lower(both, ["z", "c"], exact=True)
+
+    @cached_property
+    def _moved(self) -> Node:
+        """The expression for z counted from where orbits begin, exactly."""
+        origin: Node = ORIGIN if self.drifts else self.centre
+        if origin == algebra.ZERO:
+            return self.node
+        shifted = {n: algebra.add(Symbol(n), origin) for n in ("z", "previous")}
+        return algebra.sub(algebra.substitute(self.node, shifted), origin)
 
     @cached_property
     def deep_node(self) -> Node:
-        """The expression for ``w = z - centre``."""
-        if self.centre == algebra.ZERO:
-            return self.node
-        shifted = {n: algebra.add(Symbol(n), self.centre) for n in ("z", "previous")}
-        moved = algebra.sub(algebra.substitute(self.node, shifted), self.centre)
-        short = polynomial.horner(moved, "z") if self.holomorphic else None
+        """The expression for z counted from where orbits begin, with few multiplications.
+
+        Where the derivative vanishes for the reference, it is another symbol, ``slope``: what of it
+        does not vanish for another c.
+        """
+        moved = self._moved
+        if moved is self.node or not self.holomorphic:
+            return moved
+        if self.drifts and self._begins_critically:
+            found = polynomial.coefficients(moved, "z")
+            if found is not None and 1 in found:
+                found[1] = SLOPE
+                terms = (algebra.mul(a, algebra.power(Symbol("z"), k)) for k, a in found.items())
+                moved = algebra.add(*terms)
+        short = polynomial.horner(moved, "z")
         return moved if short is None else short
+
+    @cached_property
+    def slope_node(self) -> Node:
+        """What ``slope`` in `deep_node` stands for; 0 for the reference."""
+        if SLOPE.name not in algebra.symbols(self.deep_node):
+            return algebra.ZERO
+        return algebra.substitute(algebra.differentiate(self.node, "z"), {"z": ORIGIN})
+
+    @cached_property
+    def slope_tape(self) -> Tape | None:
+        """How ``slope`` follows c at ``origin``; None where it is 0."""
+        node = algebra.differentiate(self.slope_node, "c")
+        if node == algebra.ZERO:
+            return None
+        return lower([node], ("c", *self.uniforms, ORIGIN.name), self.real)
+
+    @cached_property
+    def _begins_critically(self) -> bool:
+        """Whether the derivative by z vanishes where orbits begin, whatever c is."""
+        from fraktal_kernel.fractals.formulas.tape import evaluate
+
+        for c in ({"cr": 0.3, "ci": 0.7}, {"cr": -1.1, "ci": -0.4}):
+            known = c | self.values | {"zr": 0.0, "zi": 0.0}
+            start = evaluate(self.begin, [known[name] for name in self.begin.inputs])
+            known |= {"zr": start[0], "zi": start[1]}
+            slope = evaluate(self.jacobian, [known[name] for name in self.jacobian.inputs])[:2]
+            if not max(map(abs, slope)) < 1e-9:
+                return False
+        return True
 
     @cached_property
     def perturbed(self) -> Tape | None:
@@ -249,7 +351,8 @@ class Formula:
 
         Inputs ``Zr, Zi, zr, zi, Cr, Ci, cr, ci``, the parameters, and ``PREVIOUSr, PREVIOUSi,
         previousr, previousi`` where the z before is read: capital letters are the reference,
-        counted from `centre`, small ones the difference from it.
+        counted from `centre`, small ones the difference from it. Where the formula `drifts`, there
+        are also the two parts of ``origin``.
         """
         from fraktal_kernel.fractals.formulas.perturb import perturbed
 
@@ -264,12 +367,14 @@ class Formula:
 
     @cached_property
     def exact(self) -> Tape:
-        """One step for arithmetic of any precision, z counted from `centre`.
+        """One step for arithmetic of any precision, z counted from `centre` or from ``origin``.
 
         Constants are fractions, the parameters among them; the inputs are ``zr, zi, cr, ci`` (and
-        ``previousr, previousi``).
+        ``previousr, previousi``, or the two parts of ``origin``).
         """
-        return self._exactly(self.deep_node, [n for n in self.names if n not in self.uniforms])
+        names = [n for n in self.names if n not in self.uniforms]
+        node = self._moved if self.drifts else self.deep_node
+        return self._exactly(node, [*names, *([ORIGIN.name] if self.drifts else [])])
 
     @cached_property
     def exact_begin(self) -> Tape:
@@ -281,11 +386,57 @@ class Formula:
         return lower([algebra.substitute(node, given)], names, exact=True)
 
     @cached_property
+    def deep_names(self) -> tuple[str, ...]:
+        """Symbols whose parts are the inputs of `deep_jacobian` and `deep_bends`, in order."""
+        return (*self.names, *((ORIGIN.name, SLOPE.name) if self.drifts else ()))
+
+    @cached_property
     def deep_jacobian(self) -> Tape | None:
-        """The linear coefficients of `perturbed`: `jacobian` for z counted from `centre`."""
+        """The linear coefficients of `perturbed`: `jacobian` for z counted as there."""
         if not self.polynomial:
             return None
-        return self.jacobian if self.centre == algebra.ZERO else self._derivatives([self.deep_node])
+        if self._moved is self.node:
+            return self.jacobian
+        if not self.drifts:
+            return self._derivatives([self.deep_node])
+        return lower(self._deep_slopes, self.deep_names, self.real)
+
+    @property
+    def _deep_slopes(self) -> list[Node]:
+        by_z = algebra.differentiate(self.deep_node, "z")
+        return [by_z, algebra.differentiate(self._moved if self.drifts else self.deep_node, "c")]
+
+    @cached_property
+    def deep_bends(self) -> Tape | None:
+        """The second derivatives: each of `deep_jacobian` by all that it is taken by."""
+        from fraktal_kernel.fractals.formulas.perturb import real_derivatives
+
+        if self.deep_jacobian is None:
+            return None
+        moving = [name for name in self.names if name not in self.uniforms]
+        if not self.holomorphic:
+            return real_derivatives(self.deep_jacobian, moving)
+        first = [algebra.differentiate(self.deep_node, name) for name in moving]
+        second = [algebra.differentiate(slope, name) for slope in first for name in moving]
+        return lower(second, self.deep_names, self.real)
+
+    @cached_property
+    def deep_folds(self) -> Tape | None:
+        """What each ``abs`` in a step is taken of, and its derivatives; None: there is none.
+
+        The outputs are these values, then for each symbol and value the derivatives by its parts.
+        """
+        from fraktal_kernel.fractals.formulas.perturb import real_derivatives
+
+        if self.holomorphic:
+            return None
+        step = self._lower(self.deep_node)
+        taken = tuple(args[0] for op, *args in step.code if op == "abs")
+        if not taken:
+            return None
+        inner = Tape(step.inputs, step.code, taken)
+        moving = [name for name in self.names if name not in self.uniforms]
+        return merge(inner, real_derivatives(inner, moving))
 
 
 def _constant(name: str, value: Value) -> Number:

@@ -87,6 +87,9 @@ def _tangents(body: Body, tape: Tape, nodes: Sequence[int], by: str) -> list[int
             tangent = body.div(body.sub(da, body.mul(value, db)), b)
         elif op == "abs":
             tangent = body.mul(body.call("copysign", one, a), da)
+        elif op == "copysign":
+            assert da == zero, "only signs are taken"
+            tangent = zero
         elif op == "sqrt":
             tangent = body.div(da, body.mul(body.const(2), value))
         elif op == "exp":
@@ -117,6 +120,8 @@ class _Inputs:
             else:
                 names += [name.upper() + part for part in "ri"]
                 names += [name + part for part in "ri" if name in moving]
+        if formula.drifts:
+            names += ["origin()r", "origin()i"]
         self.body = Body(names)
         zero = self.body.const(0)
         self.large: dict[str, Pair] = {}
@@ -130,6 +135,12 @@ class _Inputs:
                 if name in moving
                 else (zero, zero)
             )
+        if formula.drifts:
+            origin = self.body.input("origin()r"), self.body.input("origin()i")
+            self.large["origin()"], self.small["origin()"] = origin, (zero, zero)
+            # It vanishes for the reference, so that nothing but the difference is left of it.
+            slope = _Difference(self.body, self.large, self.small).of(formula.slope_node)[1]
+            self.large["slope()"], self.small["slope()"] = (zero, zero), slope
 
     def complex(self, form: Node) -> Tape:
         """Take the difference of an expression in complex arithmetic."""

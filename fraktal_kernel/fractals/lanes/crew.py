@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 
+# Towards the end spans have at most so many parts of what is left for each of several threads: rows
+# of one picture may take a thousand times as long as others.
+_SPANS_OF_THE_REST = 4
 _LOOK_UP_S = 0.01
 
 # What a thread does: it takes spans of rows while there are some, until it is to stop, and gives
@@ -35,6 +38,11 @@ class Crew:
     cancelled: Cancelled | None = None
     spans: int = 16
 
+    def ask(self) -> None:
+        """End the work if somebody wants that."""
+        if self.cancelled is not None and self.cancelled():
+            raise Stopped("the computation was cancelled before the picture was complete.")
+
     def share(self, work: Work, rows: int, *, first: int = 0, step: int = 1) -> int:
         """Let them do the rows ``first, first + step, ...`` below ``rows``; adds up their steps.
 
@@ -45,33 +53,55 @@ class Crew:
         """
         workers = worker_count(self.threads)
         todo = max(0, -(-(rows - first) // step))
-        tall = max(1, -(-todo // (workers * self.spans))) * step
-        starts = iter(range(first, rows, tall))  # each start goes to one worker only
+        cut = iter(_spans(todo, workers, self.spans))
+        cutting = threading.Lock()
         ended: list[int] = []
         stop = threading.Event()
 
-        def cut() -> Iterator[tuple[int, int]]:
-            for start in starts:
-                yield start, min(start + tall, rows)
-                ended.append(start)
+        def spans() -> Iterator[tuple[int, int]]:
+            while True:
+                with cutting:
+                    span = next(cut, None)
+                if span is None:
+                    return
+                start, end = span
+                yield first + start * step, min(first + end * step, rows)
+                ended.append((end - start) * step)
 
         with ThreadPoolExecutor(workers, thread_name_prefix="fractal") as pool:
-            futures = [pool.submit(work, cut(), stop) for _ in range(workers)]
+            futures = [pool.submit(work, spans(), stop) for _ in range(workers)]
             try:
                 waiting = set(futures)
                 rows_done = 0
                 while waiting:
                     _, waiting = wait(waiting, timeout=_LOOK_UP_S)
-                    if self.cancelled is not None and self.cancelled():
-                        raise Stopped(
-                            "the computation was cancelled before the picture was complete."
-                        )
-                    done, rows_done = rows_done, min(rows, len(ended) * tall)
+                    self.ask()
+                    done, rows_done = rows_done, min(rows, sum(ended))
                     if self.progress is not None and rows_done > done:
                         self.progress(rows_done / rows, f"rows {rows_done}/{rows}")
             finally:
                 stop.set()
             return sum(future.result() for future in futures)
+
+
+def _spans(todo: int, workers: int, spans: int) -> Iterator[tuple[int, int]]:
+    """Cut rows into spans that get smaller towards the end, so that all are done together.
+
+    References
+    ----------
+    Polychronopoulos and Kuck, *Guided self-scheduling* (1987).
+
+    Examples
+    --------
+    >>> [end - start for start, end in _spans(64, 2, 8)][:3], list(_spans(64, 2, 8))[-1]
+    ([4, 4, 4], (63, 64))
+    """
+    most, start = -(-todo // (workers * spans)), 0
+    while start < todo:
+        rest = (todo - start) // (workers * _SPANS_OF_THE_REST) if workers > 1 else most
+        end = min(todo, start + max(1, min(most, rest)))
+        yield start, end
+        start = end
 
 
 def worker_count(threads: int | None) -> int:

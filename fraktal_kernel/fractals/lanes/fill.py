@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from fraktal_kernel.fractals.formulas.tape import Tape
 from fraktal_kernel.fractals.lanes import finish
 from fraktal_kernel.fractals.lanes.crew import Crew
-from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, INSIDE, TO_DO
+from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, DISCS, INSIDE, TO_DO
 from fraktal_kernel.fractals.lanes.tally import Tally
 from fraktal_kernel.fractals.lanes.task import Task, count, cycles, remember
+from fraktal_kernel.fractals.progress import apart
 
 # Fields that need the second walk, and what it has to keep for them.
 KEPT = {
@@ -58,11 +60,17 @@ class Slopes:
     Parameters
     ----------
     jacobian, start, folds : as `Tally` takes them
+    curvature : from the inputs of the step to the derivatives of its slope by z, by z and by c;
+        None where there are none, and then no distance inside is known
+    branches : how often the multiplier takes each value within a component: for ``z**d + c``, in
+        whose critical point d - 1 meet, as often
     """
 
     jacobian: Tape
     start: Tape | None = None
     folds: bool = False
+    curvature: Tape | None = None
+    branches: int = 1
 
 
 def fill(
@@ -131,10 +139,7 @@ class _Band:
         self.walks = walks
         self.out, self.slopes, self.row, self.crew = out, slopes, row, crew
         self.inside_too = any(name in out for name in _EVERYWHERE)
-        if self.inside_too or any(name in out for name in _INSIDE):
-            # What is known without a step says nothing of the way.
-            task = replace(task, skip=task.skip & ~(CARDIOID | BULB))
-        self.task = task
+        self.task = replace(task, skip=skipped(task, out))
         self.kinds = tuple(dict.fromkeys(KEPT[name] for name in out if name in KEPT))
 
     def fill(self, todo: NDArray[np.bool_] | None = None) -> int:
@@ -147,11 +152,12 @@ class _Band:
             counts[~todo] = 0
         smooth = out.get("smooth")
         if smooth is None and averages:
-            smooth = np.empty(shape)
+            smooth = np.full(shape, np.nan)
         last = np.full(shape, np.nan, np.complex128) if set(_LAST) & set(out) else None
         more = bool(self.kinds) or any(name in out for name in _INSIDE)
         first = self.crew(0.0, 0.5 if more else 1.0)
         steps = self.walks.count(task, counts, smooth=smooth, last=last, row=self.row, crew=first)
+        first.ask()
         inside = counts <= INSIDE
         if "iterations" in out:
             out["iterations"][...] = np.where(inside, task.max_iter, counts)
@@ -196,14 +202,18 @@ class _Band:
         if not any(name in out for name in _INSIDE):
             return
         slopes = self.slopes
-        exact = slopes is not None and not slopes.folds and not self.task.body.remembers
+        jacobian = curvature = None
+        if slopes and not slopes.folds and not self.task.body.remembers:
+            jacobian, curvature = slopes.jacobian, slopes.curvature
         period = out.get("period")
         if period is None:
             period = np.zeros(counts.shape, np.int64)
-        jacobian = slopes.jacobian if slopes and exact else None
-        edge = out.get("interior_distance")
+        edge = out.get("interior_distance") if curvature else None
         cycles(
-            self.task, jacobian, counts, last, period, edge, row=self.row, crew=self.crew(0.5, 1)
+            *(self.task, jacobian, curvature, counts, last, period, edge),
+            branches=slopes.branches if slopes else 1,
+            row=self.row,
+            crew=self.crew(0.5, 1),
         )
 
     def _of_the_last(self, z: NDArray[np.complex128], kept: Mapping[str, Any]) -> None:
@@ -212,18 +222,23 @@ class _Band:
         if "z" in out:
             out["z"][...] = z
         if "angle" in out:
-            out["angle"][...] = finish.turns(z)
+            out["angle"][...] = self._apart(lambda: finish.turns(z))
         if "derivative" not in self.kinds:
             return
-        slope = finish.complex_slope(z, [kept[name] for name in self.slope_names])
+        parts = [kept[name] for name in self.slope_names]
+        slope = self._apart(lambda: finish.complex_slope(z, parts))
         if "derivative" in out:
             out["derivative"][...] = np.where(np.isnan(z), np.nan, slope)
         # Where a point came to rest there is no way out, along which these are measured.
-        left = np.where(np.abs(z) > task.radius, z, np.nan)
+        left = self._apart(lambda: np.where(np.abs(z) > task.radius, z, np.nan))
         if "distance" in out:
-            out["distance"][...] = finish.distance(left, slope)
+            out["distance"][...] = self._apart(lambda: finish.distance(left, slope))
         if "normal" in out:
-            out["normal"][...] = finish.normal(left, slope, task.matrix)
+            out["normal"][...] = self._apart(lambda: finish.normal(left, slope, task.matrix))
+
+    def _apart(self, work: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Work on all points at once, which takes longer than a cancel may."""
+        return apart(work, self.crew(0.5, 1.0).cancelled)
 
     def _averages(
         self,
@@ -238,9 +253,15 @@ class _Band:
             part = np.where(np.abs(z) > task.radius, part, np.clip(smooth - counts + 1, 0, 1))
         for name in ("stripe", "triangle"):
             if name in self.out:
-                total, term = kept[f"{name}_sum"], kept[f"{name}_term"]
-                mean = finish.average(total, term, counts, part)
+                found = kept[f"{name}_sum"], kept[f"{name}_term"], counts, part
+                mean = self._apart(partial(finish.average, *found))
                 self.out[name][...] = np.where(counts >= 0, mean, np.nan)
+
+
+def skipped(task: Task, names: Collection[str]) -> int:
+    """Say what may be skipped for some fields: what is known without a step has no orbit."""
+    needed = any(name in names for name in (*_EVERYWHERE, *_INSIDE))
+    return task.skip & ~(CARDIOID | BULB | DISCS) if needed else task.skip
 
 
 def fields_that_need_slopes(names: Collection[str]) -> bool:

@@ -2,6 +2,10 @@
 
 An orbit that stays comes near a cycle. Newton's method finds the cycle itself, its multiplier
 says whether it attracts, and how fast the multiplier changes with c says how far the edge is.
+
+References
+----------
+Heiland-Allen, *Interior coordinates in the Mandelbrot set* (2013), for the derivatives by z and c.
 """
 
 from __future__ import annotations
@@ -21,18 +25,19 @@ _LONGEST = 8192
 _ROUNDS = 12
 
 
-def build_interior(body: Body, jacobian: Tape | None) -> Any:
+def build_interior(body: Body, jacobian: Tape | None, curvature: Tape | None) -> Any:
     """Make the kernel for one formula; without a complex jacobian it only compares z with z."""
     from numba import njit
 
     step = scalar_step(body)
-    slopes = scalar_slopes(body, jacobian)
+    slopes, bends = scalar_slopes(body, jacobian), scalar_slopes(body, curvature)
     exact, remembers = jacobian is not None, body.remembers
 
     @njit(error_model="numpy")  # type: ignore[untyped-decorator]
     def cycle(zr: float, zi: float, cr: float, ci: float, p: int, parameters: Any) -> Any:
         """Find a cycle by Newton's method: whether there is one, its z and its multiplier."""
         lr = li = 0.0
+        before = math.inf
         for _ in range(_ROUNDS):
             x, y, lr, li = zr, zi, 1.0, 0.0
             for _ in range(p):
@@ -44,29 +49,64 @@ def build_interior(body: Body, jacobian: Tape | None) -> Any:
             size = br * br + bi * bi
             dr, di = (ar * br + ai * bi) / size, (ai * br - ar * bi) / size
             zr, zi = zr - dr, zi - di
-            if dr * dr + di * di <= 1e-30 * (1.0 + zr * zr + zi * zi):
+            moved = (dr * dr + di * di) / (1.0 + zr * zr + zi * zi)
+            # Long cycles never come to rest: what is rounded on their way moves them on and on.
+            if moved <= 1e-30 or (moved <= 1e-18 and moved >= 0.25 * before):
                 return True, zr, zi, lr, li
+            before = moved
         return False, zr, zi, lr, li
 
     @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def shortest(zr: float, zi: float, cr: float, ci: float, p: int, parameters: Any) -> int:
+        """Give the period of a cycle that is known to close after p steps: a divisor of p."""
+        near = _SAME**2 * (1.0 + zr * zr + zi * zi)
+        x, y = zr, zi
+        for q in range(1, p // 2 + 1):
+            x, y, _, _ = step(x, y, x, y, cr, ci, parameters)
+            if p % q == 0 and (x - zr) * (x - zr) + (y - zi) * (y - zi) <= near:
+                return q
+        return p
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
     def edge(
-        zr: float,
-        zi: float,
-        lr: float,
-        li: float,
-        cr: float,
-        ci: float,
-        p: int,
-        h: float,
-        parameters: Any,
+        zr: float, zi: float, cr: float, ci: float, p: int, branches: int, parameters: Any
     ) -> float:
-        """Estimate the distance to the edge: half of ``(1 - |l|^2) / |dl/dc|``."""
-        right, _, _, ar, ai = cycle(zr, zi, cr + h, ci, p, parameters)
-        left, _, _, br, bi = cycle(zr, zi, cr - h, ci, p, parameters)
-        if not (right and left):
-            return math.nan
-        change = math.sqrt((ar - br) * (ar - br) + (ai - bi) * (ai - bi)) / (2 * h)
-        return (1.0 - lr * lr - li * li) / (2 * change)
+        """Estimate the distance to the edge: half of ``(1 - |l|^2) / |dl/dc|``.
+
+        Of the p-th z, a is the derivative by z_0, d by c, b twice by z_0, e by both; as the cycle
+        moves with c, ``dl/dc = e + b d / (1 - a)``. Where l takes each value several times, its
+        root does so once and stands in its place.
+        """
+        ar, ai, dr, di = 1.0, 0.0, 0.0, 0.0
+        br, bi, er, ei = 0.0, 0.0, 0.0, 0.0
+        x, y = zr, zi
+        for _ in range(p):
+            ur, ui, vr, vi = slopes(x, y, x, y, cr, ci, parameters)
+            hr, hi, kr, ki = bends(x, y, x, y, cr, ci, parameters)
+            # What f_zz and f_zc make of a and d together.
+            gr, gi = hr * dr - hi * di + kr, hr * di + hi * dr + ki
+            er, ei = (
+                ur * er - ui * ei + gr * ar - gi * ai,
+                ur * ei + ui * er + gr * ai + gi * ar,
+            )
+            gr, gi = ar * ar - ai * ai, 2 * ar * ai
+            br, bi = (
+                ur * br - ui * bi + hr * gr - hi * gi,
+                ur * bi + ui * br + hr * gi + hi * gr,
+            )
+            dr, di = ur * dr - ui * di + vr, ur * di + ui * dr + vi
+            ar, ai = ur * ar - ui * ai, ur * ai + ui * ar
+            x, y, _, _ = step(x, y, x, y, cr, ci, parameters)
+        gr, gi = 1.0 - ar, -ai
+        size = gr * gr + gi * gi
+        wr, wi = (dr * gr + di * gi) / size, (di * gr - dr * gi) / size
+        change = math.hypot(er + br * wr - bi * wi, ei + br * wi + bi * wr)
+        multiplier = math.hypot(ar, ai)
+        if branches > 1:
+            root = math.exp(math.log(multiplier) / branches)
+            change *= root / (branches * multiplier)
+            multiplier = root
+        return (1.0 - multiplier * multiplier) / (2 * change)
 
     def interior(
         counts: Any,
@@ -77,6 +117,7 @@ def build_interior(body: Body, jacobian: Tape | None) -> Any:
         plane: Any,
         parameters: Any,
         julia: bool,
+        branches: int,
         clock: Any,
         budget: int,
     ) -> bool:
@@ -88,6 +129,7 @@ def build_interior(body: Body, jacobian: Tape | None) -> Any:
         period : int64, what is found; untouched where nothing is
         far : float64, estimate of the distance to the edge in pixels, likewise; or empty
         span, plane, parameters, julia : as `build_sweep` takes them
+        branches : how often the multiplier takes each value within a component
         clock : of which the cursor is used
         budget : return after so many steps
 
@@ -132,13 +174,15 @@ def build_interior(body: Body, jacobian: Tape | None) -> Any:
                 there, wr, wi, lr, li = cycle(x, y, cr, ci, p, parameters)
                 away = (wr - zr) * (wr - zr) + (wi - zi) * (wi - zi)
                 if there and lr * lr + li * li < 1.0 and away <= 1e-4 * size:
-                    period[target] = p
+                    q = shortest(wr, wi, cr, ci, p, parameters)
+                    period[target] = q
                     if far.shape[0] > 0 and not julia:
-                        # The step of the difference follows the distance that it finds.
-                        found = edge(wr, wi, lr, li, cr, ci, p, 1e-3 * plane[4], parameters)
-                        for _ in range(2):
-                            h = 1e-3 * found
-                            found = edge(wr, wi, lr, li, cr, ci, p, h, parameters)
+                        found = edge(wr, wi, cr, ci, q, branches, parameters)
+                        if branches > 1 and not found < math.inf:
+                            # In the very centre, where l and its change are 0: from beside it.
+                            x, y = cr + 1e-3 * plane[4], ci
+                            _, wr, wi, _, _ = cycle(wr, wi, x, y, q, parameters)
+                            found = edge(wr, wi, x, y, q, branches, parameters)
                         far[target] = found / plane[4]
                     break
             target += 1

@@ -12,15 +12,16 @@ from fraktal_kernel.fractals.formulas.tape import Tape, evaluate, tidy
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.body import CARRIED, QUADRATIC, Body
 from fraktal_kernel.fractals.lanes.fill import Slopes
-from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, PERIOD
+from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, DISCS, PERIOD
 from fraktal_kernel.fractals.lanes.task import Task
+from fraktal_kernel.fractals.lattice import placed
 
 if TYPE_CHECKING:
     from fraktal_kernel.fractals.formulas.formula import Formula
 
 # A step is so small, compared with the radius of the picture's orbits, that z has come to rest.
 EPSILON = 1e-6
-SHORTCUTS = {"cardioid": CARDIOID, "bulb": BULB, "period": PERIOD}
+SHORTCUTS = {"cardioid": CARDIOID, "bulb": BULB, "period": PERIOD, "discs": DISCS}
 # An orbit beyond the radius that grows at least so much in each step never comes back.
 _GROWS = 2.0
 
@@ -41,7 +42,8 @@ def slopes_of(formula: Formula) -> Slopes:
     """Make what derivatives follow from."""
     begin = formula.begin
     start = tidy(replace(begin, outputs=begin.outputs[2:]))
-    return Slopes(formula.jacobian, start, not formula.holomorphic)
+    folds = not formula.holomorphic
+    return Slopes(formula.jacobian, start, folds, formula.curvature, formula.multiplicity)
 
 
 def task_of(
@@ -58,13 +60,12 @@ def task_of(
     julia : the constant of a Julia set, decimal; None for the plane of c
     shortcuts : names of those that may be taken, where the formula has them
     """
-    view = geometry.view
-    centre = complex(float(view.re), float(view.im))
+    centre, place = placed(geometry.view, geometry.width, geometry.matrix)
     seed = complex(float(julia[0]), float(julia[1])) if julia else None
     body = body_of(formula)
     skip = sum(bit for name, bit in SHORTCUTS.items() if name in shortcuts)
     if body != QUADRATIC or seed is not None:
-        skip &= ~(CARDIOID | BULB)
+        skip &= ~(CARDIOID | BULB | DISCS)
     values = formula.values
     parameters = tuple(values[name] for name in body.parameters)
     if body.escapes and not _leaves_for_good(formula, parameters, _some_c(geometry, seed)):
@@ -82,6 +83,7 @@ def task_of(
         epsilon=EPSILON,
         degree=formula.degree,
         skip=skip,
+        place=place,
     )
 
 

@@ -14,10 +14,10 @@ from fraktal_kernel.fractals.machine import Kernel
 
 # Rows of the int64 state [3, lanes]: pixel (-1: lane is free), block it started, Brent's next.
 PIXEL, BEGUN, SAVE_AT = range(3)
-# The int64 clock [5]: blocks so far, next deadline, next look at Brent, cursor, iterations.
+# The int64 clock [5]: blocks so far, next deadline, next save for Brent, cursor, iterations.
 NOW, DEADLINE, BRENT, CURSOR, ITERATIONS = range(5)
 # What may be skipped, as bits.
-CARDIOID, BULB, PERIOD = 1, 2, 4
+CARDIOID, BULB, PERIOD, DISCS = 1, 2, 4, 8
 # Counts that are none: still to be done; inside (less the steps after which that was known).
 TO_DO, INSIDE = -1, -2
 
@@ -52,14 +52,25 @@ def orbit_of(tally: Tally) -> Kernel:
 
 
 @lru_cache(maxsize=64)
-def interior_of(body: Body, jacobian: Tape | None) -> Kernel:
+def interior_of(body: Body, jacobian: Tape | None, curvature: Tape | None) -> Kernel:
     """Give the kernel that finds cycles, for one body."""
     return Kernel(
         "fraktal_kernel.fractals.lanes.interior",
         "build_interior",
         "boolean(int64[::1], float64[::1], int64[::1], float64[::1], int64[::1], float64[::1], "
-        "float64[::1], boolean, int64[::1], int64)",
-        args=(body, jacobian),
+        "float64[::1], boolean, int64, int64[::1], int64)",
+        args=(body, jacobian, curvature),
+    )
+
+
+@lru_cache(maxsize=1)
+def discs_of() -> Kernel:
+    """Give the kernel that marks discs which lie inside."""
+    return Kernel(
+        "fraktal_kernel.fractals.lanes.discs",
+        "discs",
+        "boolean(int64[::1], float64[::1], int64[::1], float64[::1], int64, float64, int64, "
+        "int64[::1], int64)",
     )
 
 
@@ -73,5 +84,7 @@ def aligned(rows: int, columns: int) -> NDArray[np.float64]:
 def fresh_lanes(rows: int, lanes: int) -> Lanes:
     """Make the lanes of one thread, all free, and their clock."""
     clock = np.zeros(5, np.int64)
-    clock[DEADLINE] = NEVER
-    return aligned(rows, lanes), np.full((3, lanes), -1, np.int64), clock
+    clock[DEADLINE] = clock[BRENT] = NEVER
+    held = np.full((3, lanes), -1, np.int64)
+    held[SAVE_AT] = NEVER
+    return aligned(rows, lanes), held, clock

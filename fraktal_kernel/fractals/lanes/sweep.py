@@ -37,7 +37,8 @@ from fraktal_kernel.fractals.lanes.vectors import (
     scalar_step,
 )
 
-_BRENT_EVERY = 64  # steps
+# Brent's finder saves a point's z after so many steps, and whenever twice as many are done.
+_FIRST_SAVED = 64
 
 
 def build_sweep(body: Body) -> Any:
@@ -51,7 +52,7 @@ def build_sweep(body: Body) -> Any:
     has_before = many == 4
     escapes, converges = body.escapes, body.converges
     point, old, saved, rows = many, many + 2, 2 * many + 2, 3 * many + 2
-    brent_every = _BRENT_EVERY // block
+    first_saved = _FIRST_SAVED // block
 
     def sweep(
         counts: Any,
@@ -190,6 +191,7 @@ def build_sweep(body: Body) -> Any:
                     if last.shape[0] > 0:
                         last[2 * pixel], last[2 * pixel + 1] = zr, zi
                     lanes[PIXEL, lane] = -1
+                    lanes[SAVE_AT, lane] = NEVER
                     active &= ~bit
                 # The lane is free: give it the next point that needs work.
                 while cursor < points:
@@ -228,7 +230,9 @@ def build_sweep(body: Body) -> Any:
                         state[row, lane] = np.inf
                     lanes[PIXEL, lane] = target
                     lanes[BEGUN, lane] = now
-                    lanes[SAVE_AT, lane] = now + brent_every
+                    lanes[SAVE_AT, lane] = now + first_saved
+                    if now + first_saved < brent:
+                        brent = now + first_saved
                     if now + limit < deadline:
                         deadline = now + limit
                     active |= bit
@@ -255,12 +259,17 @@ def build_sweep(body: Body) -> Any:
             blocks = (deadline if deadline < stop_at else stop_at) - now
             if skip & PERIOD:
                 if now >= brent:
-                    brent = now + brent_every
+                    # At an age of its own, not when others are looked at: what is known of a
+                    # point shall not depend on its company.
+                    brent = NEVER
                     for lane in range(lane_count):
-                        if lanes[PIXEL, lane] >= 0 and now >= lanes[SAVE_AT, lane]:
+                        due = lanes[SAVE_AT, lane]
+                        if due <= now:
                             for row in range(many):
                                 state[saved + row, lane] = state[row, lane]
-                            lanes[SAVE_AT, lane] = 2 * now - lanes[BEGUN, lane]
+                            due = lanes[SAVE_AT, lane] = 2 * now - lanes[BEGUN, lane]
+                        if due < brent:
+                            brent = due
                 if brent - now < blocks:
                     blocks = brent - now
             done, gone, back = advance(

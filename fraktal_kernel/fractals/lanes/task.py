@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,12 @@ from fraktal_kernel.fractals.lanes.body import WIDTH, Body
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.rows import (
     CURSOR,
+    DISCS,
+    INSIDE,
     ITERATIONS,
+    PERIOD,
     Lanes,
+    discs_of,
     fresh_lanes,
     interior_of,
     orbit_of,
@@ -27,6 +31,12 @@ from fraktal_kernel.fractals.lanes.tally import Tally
 # A worker looks up after so many operations: some ten milliseconds.
 _BUDGET = 50_000_000
 _NOBODY_ASKS: NDArray[np.float64] = np.empty(0)
+# Discs are looked for around points that lie so far apart, one grid after the other.
+_GRIDS = (16, 4)
+# Fewer steps inside than these are done before discs are found; and only a small part of all
+# steps that there might be is usually done inside.
+_WORTHWHILE = 60_000_000
+_USUAL_PART = 1 / 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +46,8 @@ class Task:
     Parameters
     ----------
     body : of the formula
-    centre, pixel, matrix : where the view lies, as `Geometry` says
+    centre, pixel, matrix : where the view lies, as `Geometry` says; with a ``place`` the picture
+        lies so many columns to the right of it, and rows above, as `lattice.placed` says
     size : width and height of the whole picture, in pixels
     max_iter : a point that has not ended after so many steps is inside
     seed : the constant of a Julia set; None for the plane of c
@@ -44,6 +55,7 @@ class Task:
     radius, epsilon : beyond, or below, which a point has ended
     degree : power of the growth, for the continuous count; 0 for none
     skip : what may be skipped, as bits
+    left, top : which pixel of the picture an array begins with, where it is a window
     """
 
     body: Body
@@ -58,14 +70,19 @@ class Task:
     epsilon: float = 1e-6
     degree: float = 2.0
     skip: int = 0
+    left: float = 0.0
+    top: float = 0.0
+    place: tuple[float, float] = (0.0, 0.0)
 
     def plane(self, row: int = 0) -> NDArray[np.float64]:
         """Tell kernels where pixel [0, 0] of an array lies that begins with some row."""
         seed = self.seed or 0j
         width, height = self.size
-        corner = (-(width - 1) / 2, (height - 1) / 2 - row)
+        corner = (self.left - (width - 1) / 2, (height - 1) / 2 - self.top - row)
         where = (self.centre.real, self.centre.imag, *corner, self.pixel)
-        return np.array([*where, *self.matrix, seed.real, seed.imag])
+        plane = np.array([*where, *self.matrix, seed.real, seed.imag])
+        plane[2:4] += self.place
+        return plane
 
     def ends(self) -> NDArray[np.float64]:
         """Tell kernels where a point ends, and when an orbit has come back."""
@@ -121,6 +138,59 @@ def count(
     part : which of their rows and columns to do
     crew : who does it
     """
+    steps = 0
+    most = task.max_iter * counts.size
+    if task.skip & DISCS and part.step == 1 and most * _USUAL_PART >= _WORTHWHILE:
+        steps = _settle(task, counts, smooth, last, row, part, replace(crew, progress=None))
+    return steps + _sweep(task, counts, smooth, last, row, part, crew)
+
+
+def _settle(
+    task: Task,
+    counts: NDArray[np.int64],
+    smooth: NDArray[np.float64] | None,
+    last: NDArray[np.complex128] | None,
+    row: int,
+    part: Part,
+    crew: Crew,
+) -> int:
+    """Walk few points, and mark as inside what lies in discs around them; give the steps."""
+    kernel = discs_of()
+    extent = part.extent or (counts.shape[0], counts.shape[1])
+    if last is None:
+        last = np.empty(counts.shape, np.complex128)
+    a, b, c, d = task.matrix
+    stretch = float(np.linalg.norm([[a, b], [c, d]], 2))
+    limit = task.max_iter if task.skip & PERIOD else task.max_iter + 1
+    flat = counts.reshape(-1), last.reshape(-1).view(np.float64)
+    budget = task.budget(2)
+    steps = 0
+
+    def go(span: NDArray[np.int64], lanes: Lanes, drain: bool) -> bool:
+        return drain or bool(
+            kernel(*flat, span, task.plane(row), extent[0], stretch, limit, lanes[-1], budget)
+        )
+
+    for grid in _GRIDS:
+        few = Part(extent, part.first + grid // 2, grid)
+        steps += _sweep(task, counts, smooth, last, row, few, crew)
+        if grid == _GRIDS[0]:
+            known = INSIDE - counts[few.first : extent[0] : grid, few.first : extent[1] : grid]
+            if known[(known > 0) & (known < limit)].sum() * grid**2 < _WORTHWHILE:
+                break
+        _walk(go, (1, 1), counts.shape, few, crew)
+    return steps
+
+
+def _sweep(
+    task: Task,
+    counts: NDArray[np.int64],
+    smooth: NDArray[np.float64] | None,
+    last: NDArray[np.complex128] | None,
+    row: int,
+    part: Part,
+    crew: Crew,
+) -> int:
     sweep = sweep_of(task.body)
     flat: list[Any] = [
         counts.reshape(-1),
@@ -172,11 +242,13 @@ def remember(
 def cycles(
     task: Task,
     jacobian: Tape | None,
+    curvature: Tape | None,
     counts: NDArray[np.int64],
     last: NDArray[np.complex128],
     period: NDArray[np.int64],
     edge: NDArray[np.float64] | None,
     *,
+    branches: int = 1,
     row: int = 0,
     crew: Crew,
 ) -> None:
@@ -184,14 +256,15 @@ def cycles(
 
     Parameters
     ----------
-    jacobian : complex, of a formula that does not remember; None for others
+    jacobian, curvature : complex, of a formula that does not remember; None for others
     counts, last : [rows, columns], as `count` leaves them
     period, edge : [rows, columns], filled in place where something is found
+    branches : how often the multiplier takes each value within a component
     """
-    interior = interior_of(task.body, jacobian)
+    interior = interior_of(task.body, jacobian, curvature)
     far = _NOBODY_ASKS if edge is None else edge.reshape(-1)
     flat = counts.reshape(-1), last.reshape(-1).view(np.float64), period.reshape(-1), far
-    picture = task.plane(row), task.numbers(), task.seed is not None
+    picture = task.plane(row), task.numbers(), task.seed is not None, branches
     budget = task.budget(8)
 
     def go(span: NDArray[np.int64], lanes: Lanes, drain: bool) -> bool:

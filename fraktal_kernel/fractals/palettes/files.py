@@ -40,7 +40,8 @@ def read_palette(path: str | os.PathLike[str]) -> Palette:
             return _from_ggr(text, name)
         return _from_map(text, name) if suffix == ".map" else _from_kfp(text, name)
     except (ValueError, OverflowError) as error:
-        raise InvalidInput(f"{path.name:.100} is no {suffix} palette: {error!s:.200}") from None
+        reason = str(error)[:200].removesuffix(".")
+        raise InvalidInput(f"{path.name:.100} is no {suffix} palette: {reason}.") from None
 
 
 def write_palette(palette: Palette, path: str | os.PathLike[str]) -> Path:

@@ -10,8 +10,9 @@ from fraktal_kernel.errors import InvalidInput
 
 TILES = (128, 256, 512, 1024)
 MAX_SIDE = 100_000
-# Points of a cell, and what a band of the kernels takes, whatever the cell's size.
-_MOST_POINTS = 1 << 23
+# Pixels along the side of a cell: so many, or so many times the margin, which is computed twice.
+_SIDE, _MARGINS, _LONGEST_SIDE = 1024, 40, 2048
+# What a band of the kernels takes, whatever the cell's size.
 _FIXED_BYTES = 200 << 20
 
 
@@ -107,9 +108,14 @@ class Layout:
 
 
 def layout_for(
-    width: int, height: int, tile: int, margin: int, point_bytes: int, memory_bytes: int
+    width: int,
+    height: int,
+    tile: int,
+    margin: int,
+    point_bytes: int,
+    memory_bytes: int,
 ) -> Layout:
-    """Choose cells as large as the memory allows, because their surroundings are computed twice.
+    """Choose cells: small, so that little is lost by a stop, unless their surroundings are large.
 
     Parameters
     ----------
@@ -117,13 +123,14 @@ def layout_for(
     point_bytes : memory for one point while it is computed and painted
     memory_bytes : what the whole may take
     """
-    points = min((memory_bytes - _FIXED_BYTES) // point_bytes, _MOST_POINTS)
-    side = (math.isqrt(max(points, 0)) - 2 * margin) // tile
-    longest = max(-(-width // tile), -(-height // tile))
-    if side < 1:
+    points = max(memory_bytes - _FIXED_BYTES, 0) // point_bytes
+    room = (math.isqrt(points) - 2 * margin) // tile
+    if room < 1:
         least = (tile + 2 * margin) ** 2 * point_bytes + _FIXED_BYTES
         raise InvalidInput(
             f"memory_bytes is {memory_bytes}; a tile of {tile} pixels with the {margin} around it "
             f"that its light needs takes {least}, allow that or choose smaller tiles."
         )
-    return Layout(width, height, tile, min(side, longest))
+    wanted = min(max(_SIDE, _MARGINS * margin), _LONGEST_SIDE)
+    longest = max(width, height)
+    return Layout(width, height, tile, min(room, -(-min(wanted, longest) // tile)))

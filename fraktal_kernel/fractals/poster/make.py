@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,15 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.antialias import Antialias, smoothed
-from fraktal_kernel.fractals.colouring import Look, Survey, develop, paint, reach
+from fraktal_kernel.fractals.antialias import Antialias
+from fraktal_kernel.fractals.colouring import Look, Survey, reach
 from fraktal_kernel.fractals.fields import KINDS, checked_fields
 from fraktal_kernel.fractals.lanes.crew import worker_count
 from fraktal_kernel.fractals.palettes.light import gamut_of
 from fraktal_kernel.fractals.planner import Request, look_of, plan_for, request_of
 from fraktal_kernel.fractals.poster.cells import MAX_SIDE, TILES, Cell, Layout, layout_for
+from fraktal_kernel.fractals.poster.cluster import check as check_scheduler
+from fraktal_kernel.fractals.poster.cluster import spread
+from fraktal_kernel.fractals.poster.painter import Cells, Made, Making, Painter
 from fraktal_kernel.fractals.poster.plan import Plan, facts_of, survey_of
-from fraktal_kernel.fractals.poster.points import Fields, Points, points_of
+from fraktal_kernel.fractals.poster.points import Fields
 from fraktal_kernel.fractals.poster.tiff import TiffStore
 from fraktal_kernel.fractals.poster.zarrs import ZarrStore
 from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
@@ -36,6 +40,7 @@ from fraktal_kernel.fractals.scene import Scene
 # What painting a point takes beside its fields: planes of light, masks, pixels and tiles.
 _PAINT_BYTES = 64
 _PLAIN = Antialias(1)
+_STOPPED = "the poster was cancelled before it was complete; the tiles are kept."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,7 @@ def poster(
     compression: str | None = None,
     memory_bytes: int = 1 << 30,
     threads: int | None = None,
+    scheduler: str = "",
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Poster:
@@ -121,7 +127,9 @@ def poster(
     antialias : how edges are smoothed; by default not at all
     tile : side of the tiles in pixels, 128, 256, 512 or 1024
     compression : ``"deflate"``, which TIFF has by default, or ``"zstd"``, as zarr has
-    memory_bytes : bounds what is computed at a time
+    memory_bytes : bounds what is computed at a time, on a cluster by each of its threads
+    scheduler : address of a Dask scheduler whose workers make the tiles, such as
+        ``"tcp://10.0.0.5:8786"``; empty for the processors of this machine
     threads, progress, cancelled : as `compute` takes them
 
     Raises
@@ -153,6 +161,8 @@ def poster(
     request = replace(request, fields=names, threads=threads, device="cpu")
     worker_count(threads)
     plan_for(request)  # both refuse what cannot be
+    if scheduler:
+        check_scheduler(scheduler)
     edge = 1 if antialias.samples > 1 else 0
     far = (reach(painted, geometry.width) if painted else 0) + edge
     point = sum(np.dtype(KINDS[name].dtype).itemsize for name in names)
@@ -175,8 +185,18 @@ def poster(
         survey = store.open(
             lambda: survey_of(request, painted, None, cancelled) if painted else Survey({})
         )
-        painter = _Painter(request, painted, survey, antialias, far, bits, gamut, cancelled)
-        made = _work(store, layout, painter, progress)
+        painter = Painter(request, painted, survey, antialias, far, bits, gamut, kept)
+
+        def ask() -> None:
+            if cancelled is not None and cancelled():
+                raise Stopped(_STOPPED)
+
+        def making(cells: Cells) -> Making:
+            if not scheduler:
+                return _here(painter, cells, cancelled)
+            return spread(scheduler, painter, cells, cancelled)
+
+        made = _work(store, layout, making, progress, ask)
         store.finish()
     finally:
         store.close()
@@ -184,122 +204,69 @@ def poster(
     return Poster(target, (geometry.width, geometry.height), layout.count, made, seconds)
 
 
-def _work(store: Store, layout: Layout, painter: _Painter, progress: Progress | None) -> int:
-    """Go through the cells: one is computed while the one before is painted and stored."""
+def _work(
+    store: Store,
+    layout: Layout,
+    making: Callable[[Cells], Making],
+    progress: Progress | None,
+    cancelled: Callable[[], None],
+) -> int:
+    """Store cells as they come: one is painted and stored while others are computed."""
     there = store.done()
     ready, made = len(there), 0
     if len(there) == layout.count:
         return 0
-    points = points_of(painter.request, painter.cancelled)
+    began = time.perf_counter()
     waiting: Future[int] | None = None
 
     def told(done: Future[int]) -> None:
         nonlocal ready, made
-        made += (count := done.result())
-        ready += count
+        count = done.result()
+        made, ready = made + count, ready + count
         if progress is not None:
-            progress(ready / layout.count, f"tiles {ready}/{layout.count}")
+            left_s = (time.perf_counter() - began) / made * (layout.count - ready)
+            progress(ready / layout.count, f"tiles {ready}/{layout.count}{_shown(left_s)}")
 
-    def end(numbers: list[int], cell: Cell, around: Cell, fields: Fields) -> int:
-        pixels = painter.pixels(points, cell, around, fields)
-        top, bottom, left, right = around.margin(cell)
-        rows, columns = around.shape
-        inner = slice(top, rows - bottom), slice(left, columns - right)
-        store.put(numbers, cell, pixels, {n: a[inner] for n, a in fields.items()}, painter.ask)
+    def end(numbers: list[int], cell: Cell, made: Callable[[], Made]) -> int:
+        pixels, fields = made()
+        store.put(numbers, cell, pixels, fields, cancelled)
         return len(numbers)
 
-    geometry = painter.request.geometry
     with ThreadPoolExecutor(1, thread_name_prefix="poster") as pool:
-        for numbers, cell in layout.cells(there):
-            painter.ask()
-            around = cell.grown(painter.far, geometry.width, geometry.height)
-            try:
-                fields = points.fields(around, cancelled=painter.cancelled)
-            finally:
-                if waiting is not None:
-                    told(waiting)
-                    waiting = None
-            waiting = pool.submit(end, numbers, cell, around, fields)
-            del fields
-        if waiting is not None:
-            told(waiting)
+        cells = making(layout.cells(there))
+        try:
+            for one in cells:
+                done, waiting = waiting, None
+                if done is not None:
+                    told(done)
+                waiting = pool.submit(end, *one)
+                del one
+        finally:
+            cells.close()
+            if waiting is not None:
+                told(waiting)
     return made
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Painter:
-    """From the fields of a cell to its pixels."""
+def _here(painter: Painter, cells: Cells, cancelled: Cancelled | None) -> Making:
+    """Make cells on this machine: all processors compute one while the one before is painted."""
+    points = painter.points(cancelled)
+    for numbers, cell in cells:
+        if cancelled is not None and cancelled():
+            raise Stopped(_STOPPED)
+        fields = painter.fields(points, cell, cancelled)
+        yield numbers, cell, partial(painter.made, points, cell, fields, cancelled)
+        del fields
 
-    request: Request
-    look: Look | None
-    survey: Survey
-    antialias: Antialias
-    far: int
-    bits: int
-    gamut: str
-    cancelled: Cancelled | None
 
-    def ask(self) -> None:
-        """End the work if somebody wants that."""
-        if self.cancelled is not None and self.cancelled():
-            raise Stopped("the poster was cancelled before it was complete; the tiles are kept.")
-
-    def pixels(
-        self, points: Points, cell: Cell, around: Cell, fields: Fields
-    ) -> NDArray[Any] | None:
-        """Paint a cell whose fields are known with their surroundings."""
-        if self.look is None:
-            return None
-        geometry = self.request.geometry
-        if self.antialias.samples == 1:
-            light = self._painted(fields, around.margin(cell))
-        else:
-            # One pixel more: whether a pixel is at an edge, its neighbours tell.
-            wider = cell.grown(1, geometry.width, geometry.height)
-            light = smoothed(
-                self._painted(fields, around.margin(wider)),
-                lambda right, down, mask: self._sampled(points, cell, right, down, mask),
-                self.antialias,
-                margin=wider.margin(cell),
-                origin=(cell.top, cell.left),
-            )
-        return develop(
-            light,
-            bits=self.bits,
-            gamut=self.gamut,
-            origin=(cell.top, cell.left),
-            cancelled=self.cancelled,
-        )
-
-    def _painted(
-        self, fields: Fields, margin: tuple[int, int, int, int] = (0, 0, 0, 0)
-    ) -> NDArray[np.float32]:
-        assert self.look is not None
-        return paint(
-            fields,
-            self.look,
-            survey=self.survey,
-            width_px=self.request.geometry.width,
-            margin=margin,
-            cancelled=self.cancelled,
-        )
-
-    def _sampled(
-        self, points: Points, cell: Cell, right: float, down: float, mask: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
-        """Compute and paint more samples of some pixels."""
-        assert self.look is not None
-        far = self.far - 1
-        if not far:
-            fields = points.fields(cell, (right, down), self.look.fields, mask, self.cancelled)
-            flat = self._painted({name: a[mask][None] for name, a in fields.items()})
-            return flat.reshape(-1, 3)
-        # Light that looks at its surroundings needs them at the same places.
-        geometry = self.request.geometry
-        around = cell.grown(far, geometry.width, geometry.height)
-        fields = points.fields(around, (right, down), self.look.fields, None, self.cancelled)
-        light = self._painted(fields, around.margin(cell))
-        return np.asarray(light[mask], np.float32)
+def _shown(left_s: float) -> str:
+    """Say how long it still takes, as finely as that is known."""
+    if left_s < 1:
+        return ""
+    for unit, length_s in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
+        if left_s >= 2 * length_s or unit == "s":
+            return f", about {left_s / length_s:.0f} {unit} left"
+    return ""
 
 
 def _asked(what: object, width: int | None, height: int | None) -> tuple[Request, Look]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from fraktal_kernel.errors import Conflict
 from fraktal_kernel.fractals.colouring import Look, Survey
-from fraktal_kernel.fractals.colouring.look import LENGTHS
 from fraktal_kernel.fractals.colouring.survey import surveyed
 from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.planner import Request, plan_for
@@ -103,6 +102,4 @@ def survey_of(
     small_request = replace(request, geometry=small, fields=look.fields)
     fields = empty_fields(look.fields, height, width)
     plan_for(small_request).fill(fields, progress=progress, cancelled=cancelled)
-    for name in set(LENGTHS) & set(fields):
-        fields[name] *= geometry.width / width  # lengths count in pixels
     return Survey.of(fields, look)

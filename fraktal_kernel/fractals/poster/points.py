@@ -7,10 +7,9 @@ the whole, not from a small view of its own.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.antialias import Mask
@@ -59,28 +58,11 @@ def points_of(request: Request, cancelled: Cancelled | None = None) -> Points:
     return _Deep(method, cancelled)
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class _Window(Task):
-    """A picture seen through a window: its pixel [0, 0] is another one of the whole picture."""
-
-    left: float
-    top: float
-
-    def plane(self, row: int = 0) -> NDArray[np.float64]:
-        """Tell kernels where pixel [0, 0] of an array lies that begins with some row."""
-        plane = Task.plane(self, row)
-        plane[2] += self.left
-        plane[3] -= self.top
-        return plane
-
-
 class _Lanes:
     """Points in float64."""
 
     def __init__(self, request: Request, task: Task, slopes: Slopes | None) -> None:
-        self.request, self.slopes = request, slopes
-        names = Task.__dataclass_fields__
-        self.shared = {name: getattr(task, name) for name in names}
+        self.request, self.task, self.slopes = request, task, slopes
 
     def fields(
         self,
@@ -91,7 +73,7 @@ class _Lanes:
         cancelled: Cancelled | None = None,
     ) -> Fields:
         out = empty_fields(names or self.request.fields, *cell.shape)
-        window = _Window(**self.shared, left=cell.left + by[0], top=cell.top + by[1])
+        window = replace(self.task, left=cell.left + by[0], top=cell.top + by[1])
         crew = Crew(self.request.threads, None, cancelled)
         fill(out, window, self.slopes, todo=todo, crew=crew)
         return out
@@ -114,13 +96,9 @@ class _Deep:
     ) -> Fields:
         rows, columns = cell.shape
         pixels = self.whole.pixels
-        # The middle of the window from the middle of the picture, before the matrix.
-        u = cell.left + (columns - 1) / 2 - (pixels.width - 1) / 2 + by[0]
-        v = (pixels.height - 1) / 2 - (cell.top + (rows - 1) / 2) - by[1]
-        a, b, c, d = pixels.matrix
-        offset = pixels.offset[0] - (a * u + b * v), pixels.offset[1] - (c * u + d * v)
+        within = (cell.left + by[0], cell.top + by[1], pixels.width, pixels.height)
         window = copy.copy(self.whole)
-        window.pixels = replace(pixels, width=columns, height=rows, offset=offset)
+        window.pixels = replace(pixels, width=columns, height=rows, within=within)
         out = empty_fields(names or self.request.fields, rows, columns)
         window.fill(out, crew=Crew(self.request.threads, None, cancelled))
         return out

@@ -12,7 +12,7 @@ from fraktal_kernel.errors import InvalidInput, Unavailable
 _LEFT_OVER = 1 << 20
 
 
-def check_room(place: Path, needed: int, begun: int = 0) -> None:
+def check_room(place: Path, needed: int, begun: int = 0, what: str = "picture") -> None:
     """Refuse what would not fit on the disk, even if none of it can be compressed.
 
     Parameters
@@ -20,6 +20,7 @@ def check_room(place: Path, needed: int, begun: int = 0) -> None:
     place : of the file or folder to be
     needed : bytes of the whole
     begun : bytes of it that are there
+    what : it is, in a word
     """
     folder = place.parent
     if not folder.is_dir():
@@ -29,7 +30,7 @@ def check_room(place: Path, needed: int, begun: int = 0) -> None:
     free = shutil.disk_usage(folder).free
     if needed - begun + _LEFT_OVER > free:
         raise InvalidInput(
-            f"the picture may take {_shown(needed - begun)}, but {str(folder)!r:.200} has only "
+            f"the {what} may take {_shown(needed - begun)}, but {str(folder)!r:.200} has only "
             f"{_shown(free)} left; choose a smaller size or another disk."
         )
 

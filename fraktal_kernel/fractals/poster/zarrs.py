@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from fraktal_kernel.fractals.fields import KINDS
 from fraktal_kernel.fractals.poster.cells import Cell, Layout
 from fraktal_kernel.fractals.poster.plan import Plan, digest_of
 from fraktal_kernel.fractals.poster.space import check_room, full
+from fraktal_kernel.fractals.progress import Cancelled, Stopped
 
 PIXELS = "picture/pixels"
 COMPRESSIONS = ("zstd", "deflate")
@@ -98,6 +100,7 @@ class ZarrStore:
                     inner = self.layout.pixels_of(number)
                     stored[_whole(inner)] = values[_within(inner, cell)]
             for number in numbers:
+                cancelled()
                 own = _within(self.layout.pixels_of(number), cell)
                 parts = (np.ascontiguousarray(values[own]) for values in arrays.values())
                 self.group[_JOURNAL][number] = _digest(parts)
@@ -197,6 +200,25 @@ class ZarrStore:
                 continue  # a damaged chunk is made anew
             if _digest(parts) == known[number]:
                 self.tiles.add(number)
+
+
+def pack(folder: Path, file: Path, cancelled: Cancelled | None = None) -> None:
+    """Make one file of a zarr folder, which zarr reads as a ``ZipStore``; the folder goes."""
+    part = file.with_name(f"{file.name}.part")
+    # Chunks are compressed already.
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as packed:
+        for path in sorted(folder.rglob("*")):
+            if cancelled is not None and cancelled():
+                raise Stopped("the poster was cancelled while it was packed; its tiles are kept.")
+            if path.is_file():
+                packed.write(path, path.relative_to(folder).as_posix())
+    part.replace(file)
+    shutil.rmtree(folder)
+
+
+def open_zarr(folder: Path) -> Any:
+    """Open a complete zarr folder for reading."""
+    return _zarr().open_group(str(folder), mode="r")
 
 
 def _whole(inner: Cell) -> tuple[slice, slice]:

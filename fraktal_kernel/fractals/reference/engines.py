@@ -167,9 +167,12 @@ class ProgramEngine:
         state: tuple[int, ...],
         bits: int,
         radius: float,
+        origin: tuple[Number, Number] | None = None,
     ) -> None:
         tape = recurrence.tape
         values: dict[str, Number] = {"cr": c[0], "ci": c[1]}
+        if origin is not None:
+            values |= {"origin()r": origin[0], "origin()i": origin[1]}
         inputs = len(tape.inputs)
         self._radius2 = radius * radius
         self._fraction = bits // 64
@@ -235,15 +238,19 @@ def engine_for(
     state: tuple[int, ...],
     bits: int,
     radius: float,
+    origin: tuple[Number, Number] | None = None,
 ) -> Engine:
-    """Choose the fastest engine for a recurrence and a precision, a multiple of 64 bits."""
+    """Choose the fastest engine for a recurrence and a precision, a multiple of 64 bits.
+
+    ``origin`` is where z is counted from, for a recurrence that drifts.
+    """
     from fraktal_kernel.fractals.reference.wide import SpectralEngine, wide
 
     if wide(recurrence, bits):
         return SpectralEngine(recurrence, c, state, bits, radius)
     if recurrence.fold >= 0:
         return QuadraticEngine(recurrence, c, state, bits, radius)
-    return ProgramEngine(recurrence, c, state, bits, radius)
+    return ProgramEngine(recurrence, c, state, bits, radius, origin)
 
 
 def fixed_c(recurrence: Recurrence, c: tuple[Number, Number], bits: int) -> tuple[int, int]:

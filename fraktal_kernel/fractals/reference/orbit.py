@@ -129,10 +129,13 @@ def reference_orbit(
         bits, state = going_on.bits, going_on.state
     else:
         state = (fixed(start[0], bits), fixed(start[1], bits))
-    engine = engine_for(recurrence, c, state, bits, escape_radius)
+    origin = origin_of(recurrence, c, bits) if recurrence.drifts else None
+    engine = engine_for(recurrence, c, state, bits, escape_radius, origin)
     finder = None
-    if radius is not None and julia is None and not any(ratio(part)[0] for part in start):
-        finder = PeriodFinder(recurrence, c, radius)
+    returns = recurrence.begin is None and "previousr" not in recurrence.tape.inputs
+    at_start = julia is None and not any(ratio(part)[0] for part in start)
+    if radius is not None and returns and at_start:
+        finder = PeriodFinder(recurrence, c, radius, origin)
     begin = complex(float_of(start[0]), float_of(start[1]))
     z, ended, period = _walk(
         engine, going_on, begin, max_iter, finder, until_period, progress, cancelled
@@ -157,20 +160,39 @@ def points(
     julia: tuple[Number, Number] | None,
     bits: int,
 ) -> tuple[tuple[Number, Number], tuple[Number, Number]]:
-    """Give c and z_0, this counted from the centre of the formula."""
-    if julia is not None:
-        start = [Fraction(*map(int, ratio(part))) for part in (re, im)]
-        x, y = (part - centre for part, centre in zip(start, recurrence.centre, strict=True))
-        return julia, (x, y)
+    """Give c and z_0, this counted from the centre of the formula, or from its own z_0."""
+    c = (re, im) if julia is None else julia
+    if julia is None and not recurrence.drifts:
+        return c, recurrence.start if recurrence.begin is None else origin_of(recurrence, c, bits)
+    if julia is None:
+        return c, (0.0, 0.0)
+    origin = origin_of(recurrence, c, bits) if recurrence.drifts else recurrence.centre
+    x, y = (Fraction(*map(int, ratio(part))) for part in (re, im))
+    return c, (x - origin[0], y - origin[1])
+
+
+def begin_of(recurrence: Recurrence, c: tuple[Number, Number], bits: int) -> tuple[Number, Number]:
+    """Give the z_0 of a c, not counted from anywhere but 0."""
+    if recurrence.begin is not None:
+        return origin_of(recurrence, c, bits)
+    x, y = (Fraction(*map(int, ratio(part))) for part in recurrence.start)
+    return x + recurrence.centre[0], y + recurrence.centre[1]
+
+
+def origin_of(
+    recurrence: Recurrence, c: tuple[Number, Number], bits: int
+) -> tuple[Fraction, Fraction]:
+    """Give the z_0 of a c with all digits."""
     if recurrence.begin is None:
-        return (re, im), recurrence.start
+        x, y = (Fraction(*map(int, ratio(part))) for part in recurrence.start)
+        return x, y
     g = gmpy2()
     with g.context(g.get_context(), precision=bits + 64):
-        c = [g.mpfr(g.mpq(*ratio(part))) for part in (re, im)]
-        x, y = (
-            Fraction(*map(int, g.mpfr(part).as_integer_ratio())) for part in recurrence.begin(*c)
+        at = [g.mpfr(g.mpq(*ratio(part))) for part in c]
+        re, im = (
+            Fraction(*map(int, g.mpfr(part).as_integer_ratio())) for part in recurrence.begin(*at)
         )
-    return (re, im), (x, y)
+    return re, im
 
 
 def _walk(

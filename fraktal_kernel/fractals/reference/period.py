@@ -39,15 +39,23 @@ class Frame:
     ----------
     recurrence : whose tape it is
     c : its value
+    origin : where z is counted from, for a recurrence that drifts
     """
 
-    def __init__(self, recurrence: Recurrence, c: tuple[Number, Number]) -> None:
+    def __init__(
+        self,
+        recurrence: Recurrence,
+        c: tuple[Number, Number],
+        origin: tuple[Number, Number] | None = None,
+    ) -> None:
         tape = recurrence.tape
         count, inputs = len(tape.inputs) + len(tape.code), len(tape.inputs)
         self.mantissas = np.zeros((count, 3))
         self.exponents = np.full((count, 3), _NONE, np.int64)
         self.code = np.zeros((len(tape.code), 4), np.int64)
         values: dict[str, Number] = {"cr": c[0], "ci": c[1]}
+        if origin is not None:
+            values |= {"origin()r": origin[0], "origin()i": origin[1]}
         for k, (op, *args) in enumerate(tape.code):
             self.code[k, 0] = OPERATIONS.index(op)
             if op == "const":
@@ -79,16 +87,23 @@ class PeriodFinder:
     recurrence : what is iterated
     c : the middle of the view
     radius : of the disk that contains the view
+    origin : where z is counted from, for a recurrence that drifts; the same for every c
     """
 
-    def __init__(self, recurrence: Recurrence, c: tuple[Number, Number], radius: Number) -> None:
+    def __init__(
+        self,
+        recurrence: Recurrence,
+        c: tuple[Number, Number],
+        radius: Number,
+        origin: tuple[Number, Number] | None = None,
+    ) -> None:
         self._power = recurrence.power
         self._size, self._exponent = scaled(radius)
         self._next = 1 if self._power else 0
         self._state = np.array([0, self._exponent + 1], np.int64)
         self._ball = np.array([self._size / 2])
         if not self._power:
-            self._frame = Frame(recurrence, c)
+            self._frame = Frame(recurrence, c, origin)
             for column, name in enumerate(("cr", "ci"), start=1):
                 self._frame.put(recurrence.tape.inputs.index(name), column, 1.0)
 

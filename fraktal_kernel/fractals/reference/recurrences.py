@@ -45,6 +45,7 @@ class Recurrence:
     start : z_0, where it is the same for every c
     begin : gives z_0 for a c in gmpy2's numbers, where it is not
     centre : where z is counted from
+    drifts : whether z is counted from z_0, which is then an input of the tape
     """
 
     name: str
@@ -54,6 +55,7 @@ class Recurrence:
     start: tuple[Number, Number] = (0.0, 0.0)
     begin: Callable[..., tuple[Any, Any]] | None = field(default=None, compare=False)
     centre: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
+    drifts: bool = False
 
     def __post_init__(self) -> None:
         for op, *_ in self.tape.code:
@@ -95,8 +97,10 @@ def _recurrence(formula: Formula) -> Recurrence:
         fold=fold,
         power=power,
         start=(first[0], first[1]),
-        begin=exact_start(formula) if depends else None,
+        # Made when it is called: its constants have the precision of that moment.
+        begin=(lambda *c: exact_start(formula)(*c)) if depends else None,
         centre=(formula.centre.re, formula.centre.im),
+        drifts=formula.drifts,
     )
 
 

@@ -21,11 +21,12 @@ import numpy as np
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.cache import cache_folder, keep, read_kept
 from fraktal_kernel.fractals.formulas import Formula
-from fraktal_kernel.fractals.progress import Cancelled, Progress
+from fraktal_kernel.fractals.progress import Cancelled, Progress, apart
 from fraktal_kernel.fractals.reference.compression import Waypoints, compress, expand
 from fraktal_kernel.fractals.reference.decimals import bits_for, gmpy2, ratio
 from fraktal_kernel.fractals.reference.orbit import (
     Orbit,
+    origin_of,
     points,
     reference_orbit,
     whole_limbs,
@@ -65,8 +66,9 @@ def kept_orbit(
         raise InvalidInput("neither bits nor radius is given; one says how precise to compute.")
     bits = whole_limbs(bits)
     c, start = points(recurrence, re, im, julia, bits)
-    name = digest(recurrence, c, start, escape_radius)
-    known = load(name, bits)
+    origin = origin_of(recurrence, c, bits) if recurrence.drifts else ()
+    name = digest(recurrence, c, (*start, *origin), escape_radius)
+    known = apart(lambda: load(name, bits), cancelled)
     began = time.perf_counter()
     orbit = reference_orbit(
         *(recurrence, re, im),
@@ -82,17 +84,20 @@ def kept_orbit(
     )
     longer = known is None or len(orbit) > len(known)
     if longer and orbit.state and time.perf_counter() - began >= _WORTH_S:
-        save(name, orbit, recurrence)
+        apart(lambda: save(name, orbit, recurrence), cancelled)
     return orbit
 
 
 def digest(
     recurrence: Recurrence,
     c: tuple[Number, Number],
-    start: tuple[Number, Number],
+    start: tuple[Number, ...],
     escape_radius: float,
 ) -> str:
-    """Name an orbit by all that its values follow from, but for the precision."""
+    """Name an orbit by all that its values follow from, but for the precision.
+
+    ``start`` is z_0, and where z is counted from if that is not the same for every c.
+    """
     exact = [str(gmpy2().mpq(*ratio(part))) for part in (*c, *start)]
     tape = recurrence.tape
     facts = (_VERSION, tape.inputs, tape.code, tape.outputs, exact, escape_radius)

@@ -295,6 +295,29 @@ def test_a_poster_looks_like_its_preview(compute: Callable[..., Fields]) -> None
     assert np.abs(light[0] - light[1][1::3, 1::3])[far].max() < 0.06
 
 
+@pytest.mark.parametrize("kind", ["histogram", "levels"])
+def test_equalised_lengths_go_with_the_picture(kind: str, compute: Callable[..., Fields]) -> None:
+    """Distances are ranked as they are painted: at any size, by any survey, in the same colours."""
+    scale = Scale(kind, beyond="clamp")
+    look = Look(layers=(Layer("distance", scale, "graphite"),))
+    small = compute(-0.65, 0.0, 3.3, (60, 45), 100)
+    large = compute(-0.65, 0.0, 3.3, (180, 135), 100)
+    survey = Survey.of(small, look)
+    tiles = [box(large, slice(k, k + 45), slice(None)) for k in range(0, 135, 45)]
+    by_tiles = Survey.of(tiles, look, width_px=180)
+    pictures = [paint(large, look, survey=each) for each in (None, survey, by_tiles)]
+    outside = np.isfinite(large["distance"])
+    for light in pictures:
+        # The whole ramp is there, from black to white, and not its ends alone.
+        assert len(np.unique(light[outside, 0])) > 1000
+        assert np.abs(light - pictures[0]).max() < 0.05
+    one = paint(small, look)
+    far = (small["distance"] > 2) & np.isfinite(small["distance"])
+    assert np.abs(one - pictures[0][1::3, 1::3])[far].max() < 0.05
+    with pytest.raises(InvalidInput, match="width_px"):
+        Survey.of(tiles, look)
+
+
 def test_a_cancel_stops_the_painting(seahorse: Fields) -> None:
     """Painting and developing end with the error that all work ends with."""
     with pytest.raises(Stopped):

@@ -246,11 +246,12 @@ BROKEN = {
     ("name", "text"), [(name, text) for name, texts in BROKEN.items() for text in texts]
 )
 def test_broken_palette_files_are_refused(name: str, text: str, tmp_path: Path) -> None:
-    """Each with a sentence; nothing else escapes."""
+    """Each with a whole sentence; nothing else escapes."""
     path = tmp_path / name
     path.write_text(text)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as caught:
         read_palette(path)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith((".", "?"))
 
 
 @settings(deadline=None)
@@ -264,8 +265,8 @@ def test_no_bytes_break_the_readers(data: bytes, suffix: str) -> None:
         file.flush()
         try:
             assert len(read_palette(file.name).stops) >= 2
-        except InvalidInput:
-            pass
+        except InvalidInput as error:
+            assert "\n" not in str(error) and str(error).endswith((".", "?"))
 
 
 def test_huge_and_missing_palette_files_are_refused(tmp_path: Path) -> None:

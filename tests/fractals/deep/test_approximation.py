@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import FraktalError
+from fraktal_kernel.fractals import compute
 from fraktal_kernel.fractals.deep.approximation import Approximation, Pixels
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.crew import Crew
@@ -230,3 +232,22 @@ def test_julia_sets_go_as_deep(formula: str, width: str) -> None:
         if n < 2000:
             slope = abs(out["derivative"][row, column])
             assert out["z"][row, column] == pytest.approx(z, rel=1e-6, abs=1e-5 * slope)
+
+
+@pytest.mark.parametrize("digits", [25_000, 30_000])
+def test_deepest_views_are_what_the_closed_form_says(digits: int) -> None:
+    """Beside -2 the orbit is 2 minus 8/3 of the distance times 4 each step, however deep."""
+    size = (4, 2)
+    done = compute("mandelbrot", "-2", "0", f"4e-{digits}", 60_000, size, ("iterations", "smooth"))
+    for row in range(2):
+        for column in range(4):
+            # Take so many steps by the closed form that float64 can do the rest.
+            quick = math.floor((digits - 12) * math.log(10, 4))
+            shift = 10.0 ** (quick * math.log10(4) - digits)
+            w = -8 / 3 * complex(column - 1.5, 0.5 - row) * shift  # the distance from 2
+            n = quick + 2
+            while abs(2 + w) <= 1e3:
+                w, n = 4 * w + w * w, n + 1
+            assert done.iterations[row, column] == n
+            smooth = n + 1 - math.log2(math.log2(abs(2 + w)))
+            assert done.smooth[row, column] == pytest.approx(smooth, abs=1e-6)

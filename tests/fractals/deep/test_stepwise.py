@@ -78,8 +78,7 @@ def test_segments_and_steps_give_the_same() -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    """A formula that remembers, or a view beyond float64's range, is told before any work."""
-    with pytest.raises(InvalidInput, match="phoenix"):
-        stepwise("phoenix", "0.3", "0", "1e-30", 100)
-    with pytest.raises(InvalidInput, match="wide"):
-        stepwise("mandelbrot", "-2", "0", "1e-400", 100)
+    """A formula that is no polynomial is told before any work."""
+    orbit = reference_orbit("mandelbrot", "-2", "0", bits=64, max_iter=10)
+    with pytest.raises(InvalidInput, match="magnet1 is no polynomial"):
+        Stepwise(orbit, -2 + 0j, Pixels(W, H, 0.5, -200), 100, formula=formula_of("magnet1"))

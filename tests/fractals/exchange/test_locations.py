@@ -214,7 +214,8 @@ def test_what_the_others_have_not_is_not_written() -> None:
         ("location.zoom = 1\n[[formula]]\nopcodes = 'sqr add'\n", "opcodes"),
         ("location.zoom = 1\n[[formula]]\npower = 1\n", "power"),
         ("location.zoom = 1\nimage.width = 0\nimage.height = 1\n", "image.width"),
-        ("location = {zoom = " + "[" * 5000, "TOML"),
+        ("location = {zoom = " + "[" * 5000, "nested"),
+        ("location = = 3", "no TOML: Invalid value"),
         ("(initstate)", "view"),
         ("(view 0 0 4)", "3 values"),
         ("(view 0 0 4 3", "cut off"),
@@ -228,7 +229,7 @@ def test_bad_files_are_refused_with_a_sentence(text: str, says: str) -> None:
     """Each fault is named, before anything is made."""
     with pytest.raises(InvalidInput, match=says) as caught:
         read_location(text)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith((".", "?"))
 
 
 @settings(deadline=None, max_examples=150)
@@ -254,6 +255,6 @@ def _read(data: bytes, name: str) -> None:
     try:
         scene, _ = location_of(data, name)
     except InvalidInput as error:
-        assert "\n" not in str(error)
+        assert "\n" not in str(error) and str(error).endswith((".", "?"))
     else:
         assert isinstance(scene, Scene)

@@ -30,12 +30,24 @@ DEEP |= {"phoenix with a complex p": formula_of("phoenix", {"p": "0.2 - 0.4*i"})
 DEEP |= {text: formula_of(text) for text in TYPED}
 
 
+def origin(formula: Formula, large: dict[str, float], bits: int = 1400) -> list[gmpy2.mpfr]:
+    """Give where z is counted from, if that follows c."""
+    if not formula.drifts:
+        return []
+    with gmpy2.context(precision=bits):
+        return list(exact_start(formula)(gmpy2.mpfr(large["cr"]), gmpy2.mpfr(large["ci"])))
+
+
 def inputs_of(formula: Formula, tape: Tape, large: dict[str, float], small: dict[str, float]):
     """Give the values of a tape's inputs: capitals the reference, the others the difference."""
     values = []
     for name in tape.inputs:
         symbol, part = name[:-1], name[-1]
-        if name in formula.values:
+        if symbol == "origin()":
+            values.append(float(origin(formula, large)["ri".index(part)]))
+        elif symbol == "slope()":
+            values.append(0.0)
+        elif name in formula.values:
             values.append(formula.values[name])
         elif symbol.isupper():
             values.append(large[symbol.lower() + part])
@@ -50,8 +62,9 @@ def exact_difference(formula: Formula, large: dict[str, float], small: dict[str,
         step = exact_step(formula)
         names = [n for n in ("zr", "zi", "cr", "ci", "previousr", "previousi")]
         names = names[: 6 if formula.remembers else 4]
-        there = step(*(gmpy2.mpfr(large[n]) + gmpy2.mpfr(small[n]) for n in names))
-        here = step(*(gmpy2.mpfr(large[n]) for n in names))
+        more = origin(formula, large)
+        there = step(*(gmpy2.mpfr(large[n]) + gmpy2.mpfr(small[n]) for n in names), *more)
+        here = step(*(gmpy2.mpfr(large[n]) for n in names), *more)
         return [a - b for a, b in zip(there, here, strict=True)]
 
 
@@ -99,7 +112,9 @@ def test_the_linear_part_is_the_limit(name: str) -> None:
     for _ in range(50):
         large, small = draw(random_, 1.5), draw(random_, 1e-30)
         ours = complex(*evaluate(tape, inputs_of(formula, tape, large, small)))
-        values = [formula.values[n] if n in formula.values else large[n] for n in slopes.inputs]
+        names = [n if n in formula.values or "()" in n else n[:-1].upper() + n[-1]
+                 for n in slopes.inputs]  # fmt: skip
+        values = inputs_of(formula, Tape(tuple(names), (), ()), large, small)
         found = evaluate(slopes, values)
         names = ["z", "c", *(["previous"] if formula.remembers else [])]
         linear = 0j
@@ -125,6 +140,13 @@ def test_an_orbit_by_differences_is_the_orbit(name: str) -> None:
         away = [gmpy2.mpfr("3e-40"), gmpy2.mpfr("-2e-40")]
         there = [big[0] + away[0], big[1] + away[1]]
         reference, point = list(start(*big)), list(start(*there))
+        at = origin(formula, {"cr": float(big[0]), "ci": float(big[1])})
+        if at:
+            big = [gmpy2.mpfr(float(part)) for part in big]
+            there = [a + b for a, b in zip(big, away, strict=True)]
+            first = list(start(*there))
+            reference = [gmpy2.mpfr(0)] * 2
+            point = [a - b for a, b in zip(first, at, strict=True)]
         small = {"cr": float(away[0]), "ci": float(away[1]), "previousr": 0.0, "previousi": 0.0}
         small |= {
             f"z{part}": float(p - r) for part, p, r in zip("ri", point, reference, strict=True)
@@ -138,7 +160,7 @@ def test_an_orbit_by_differences_is_the_orbit(name: str) -> None:
                 break
             zr, zi = evaluate(tape, inputs_of(formula, tape, large, small))
             small |= {"previousr": small["zr"], "previousi": small["zi"], "zr": zr, "zi": zi}
-            more, more_there = (before, before_there) if formula.remembers else ([], [])
+            more, more_there = (before, before_there) if formula.remembers else (at, at)
             before, reference = reference, list(step(*reference, *big, *more))
             before_there, point = point, list(step(*point, *there, *more_there))
         exact = [float(p - r) for p, r in zip(point, reference, strict=True)]

@@ -1,0 +1,192 @@
+"""How many pixels of deep views are wrong: beside each point by itself, in arbitrary precision.
+
+Pixels taken at random are iterated one by one with as many digits as the view needs and 80 bits
+more, without perturbation or approximation, by the engine for reference orbits; a few of them by
+gmpy2 in Python as well, so that this engine is not its own witness. A count that differs is the
+boundary's rounding where a point within a millionth of a pixel has it (`Truth.rounds`); any other
+is wrong, and is printed with its place.
+
+``PIXELS`` says how many (500), ``SPAN_S`` (60) after how many seconds a view has to do with those
+it had; the line of each figure says how many those were. Orbits are followed for ``STEPS`` steps
+(12,000,000) at most: what is said to be inside, or to escape later, is held to not escaping until
+then.
+``make bench ONLY=wrong_pixels_NAME`` looks at one view.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import tempfile
+import time
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import gmpy2
+import numpy as np
+
+from benchmarks.deep import LOCATIONS
+from fraktal_kernel.fractals import compute
+from fraktal_kernel.fractals.formulas import formula_of
+from fraktal_kernel.fractals.formulas.exact import exact_start, exact_step
+from fraktal_kernel.fractals.geometry import Geometry, matrix_of
+from fraktal_kernel.fractals.reference import reference_orbit
+from fraktal_kernel.fractals.view import View
+
+SIZE = (800, 600)
+PIXELS = int(os.environ.get("PIXELS", "500"))
+SPAN_S = float(os.environ.get("SPAN_S", "60"))
+STEPS = int(os.environ.get("STEPS", "12000000"))
+# So many are iterated by gmpy2 as well, where they leave within so many steps.
+WITNESSES, WITNESS_STEPS = 2, 400_000
+SPARE_BITS = 80
+SEED = 20_11
+# Circles about a pixel on which counts tell how near the boundary is, in pixels.
+CIRCLES = (1e-9, 1e-8, 1e-7)
+ROUND = [
+    (radius * math.cos(t * math.pi / 4), radius * math.sin(t * math.pi / 4))
+    for radius in CIRCLES
+    for t in range(8)
+]
+
+
+class Truth:
+    """A view whose points are iterated one by one.
+
+    Parameters
+    ----------
+    location : formula, re, im, width and max_iter, and skew where there is one
+    size : width and height of the picture in pixels
+    """
+
+    def __init__(self, location: dict[str, Any], size: tuple[int, int]) -> None:
+        self.location = location
+        self.formula = formula_of(location["formula"])
+        view = View(location["re"], location["im"], location["width"])
+        self.geometry = Geometry(view, *size, matrix_of(0, location.get("skew")))
+        self.centre = Fraction(Decimal(view.re)), Fraction(Decimal(view.im))
+        self.pixel = Fraction(Decimal(view.width)) / size[0]
+        self.bits = SPARE_BITS + max(0, -self.geometry.pixel_parts[1])
+        self.steps = min(location["max_iter"], STEPS)
+
+    def point(self, row: float, column: float) -> tuple[Fraction, Fraction]:
+        """Give the point of a place in the picture, exactly."""
+        u = Fraction(column) - Fraction(self.geometry.width - 1, 2)
+        v = Fraction(self.geometry.height - 1, 2) - Fraction(row)
+        a, b, c, d = map(Fraction, self.geometry.matrix)
+        return (
+            self.centre[0] + self.pixel * (a * u + b * v),
+            self.centre[1] + self.pixel * (c * u + d * v),
+        )
+
+    def count(self, row: float, column: float) -> int | None:
+        """Give the first n with a z outside; None where there is none until the last step."""
+        orbit = reference_orbit(
+            self.formula,
+            *self.point(row, column),
+            bits=self.bits,
+            max_iter=self.steps,
+            escape_radius=self.formula.escape_radius,
+        )
+        return len(orbit) if orbit.ended == "escaped" else None
+
+    def witnessed(self, row: float, column: float, count: int) -> bool:
+        """Say whether gmpy2 counts the same."""
+        with gmpy2.context(gmpy2.get_context(), precision=self.bits):
+            c = [gmpy2.mpfr(gmpy2.mpq(part)) for part in self.point(row, column)]
+            step, z = exact_step(self.formula), exact_start(self.formula)(*c)
+            limit = self.formula.escape_radius**2
+            for n in range(count + 1):
+                if z[0] ** 2 + z[1] ** 2 > limit:
+                    return n == count
+                z = step(*z, *c)
+        return False
+
+    def agrees(self, row: float, column: float, given: int) -> bool:
+        """Say whether a count is right, as far as it is followed."""
+        found = self.count(row, column)
+        return found == given or (found is None and given >= self.steps)
+
+    def rounds(self, row: float, column: float, given: int) -> bool:
+        """Say whether a point within a millionth of a pixel has that count.
+
+        Between two points the potential is continuous and takes every value in between. By
+        Harnack's inequality it does not change threefold, nor the count by 2, within a tenth of the
+        distance to the set: where counts around differ by more, the set is nearer than a millionth
+        of a pixel, and beside it every greater count occurs.
+        """
+        counts = [
+            self.count(row + dy, column + dx) or self.location["max_iter"] for dx, dy in ROUND
+        ]
+        least, most = min(counts), max(counts)
+        return least <= given and (given <= most or most - least > 2)
+
+
+def wrong_pixels(
+    location: dict[str, Any], most: int, span_s: float, size: tuple[int, int] = SIZE
+) -> dict[str, Any]:
+    """Look at pixels of a view, and tell those that are wrong, as rows of [row, column, count]."""
+    done = compute(
+        *(location["formula"], location["re"], location["im"], location["width"]),
+        max_iter=location["max_iter"],
+        size=size,
+        fields=("iterations",),
+        skew=location.get("skew"),
+    )
+    truth = Truth(location, size)
+    chance = np.random.default_rng(SEED)
+    wrong, rounded, looked, followed, witnesses = [], 0, 0, 0, 0
+    began = time.perf_counter()
+    while looked < most and (looked < 2 or time.perf_counter() - began < span_s):
+        row, column = int(chance.integers(size[1])), int(chance.integers(size[0]))
+        given = int(done.iterations[row, column])
+        looked += 1
+        followed += given >= truth.steps
+        if not truth.agrees(row, column, given):
+            if truth.rounds(row, column, given):
+                rounded += 1
+            else:
+                wrong.append([row, column, given])
+        elif witnesses < WITNESSES and given < min(truth.steps, WITNESS_STEPS):
+            witnesses += 1
+            if not truth.witnessed(row, column, given):
+                wrong.append([row, column, given])
+    return {
+        **{"wrong": wrong, "looked_at": looked, "rounded_at_the_boundary": rounded},
+        **{"not_followed_to_the_end": followed, "by_gmpy2": witnesses, "method": done.method},
+    }
+
+
+def main() -> None:
+    wanted = [
+        name.removeprefix("wrong_pixels_")
+        for name in sys.argv[1:] or os.environ.get("FIGURE", "").split()
+    ]
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["FRAKTAL_CACHE"] = folder
+        for location in json.loads(LOCATIONS.read_text()):
+            name = location["name"]
+            if wanted and name not in wanted:
+                continue
+            found = wrong_pixels(location, PIXELS, SPAN_S)
+            wrong = found.pop("wrong")
+            failed |= bool(wrong)
+            line = {
+                "figure": f"wrong_pixels_{name}",
+                "value": len(wrong),
+                "unit": "pixels",
+                **found,
+            }
+            for row, column, count in wrong:
+                print(f"{name}: pixel [{row}, {column}] has {count}, which is wrong")
+            print(json.dumps(line), flush=True)
+    if failed:
+        sys.exit("some pixels are wrong.")
+
+
+if __name__ == "__main__":
+    main()

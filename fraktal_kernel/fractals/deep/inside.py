@@ -1,0 +1,58 @@
+"""The cycles of points inside, where no copy of the set in which all points lie knows them."""
+
+from __future__ import annotations
+
+import math
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fraktal_kernel.fractals.deep.table import Floats, Integers
+from fraktal_kernel.fractals.machine import Kernel
+
+if TYPE_CHECKING:
+    from fraktal_kernel.fractals.deep.approximation import Pixels
+
+_BUDGET = 400_000
+# Periods are looked for up to so many times the length of the reference orbit.
+_TIMES = 64
+
+
+@lru_cache(maxsize=1)
+def _cycles() -> Kernel:
+    state = "int64[::1], int64[::1], float64[:, ::1], float64[::1], int64[::1], float64[::1]"
+    return Kernel(
+        "fraktal_kernel.fractals.deep.cycles",
+        "cycles",
+        f"boolean(float64[:, ::1], float64[::1], int64, int64[::1], int64, {state}, int64[::1], "
+        "int64)",
+    )
+
+
+def cycles_of(
+    orbit: Floats, pixels: Pixels, points: Integers, max_iter: int, stop: threading.Event
+) -> tuple[Integers, Floats]:
+    """Give periods and distances to the edge in pixels of points inside; 0 and NaN if unknown.
+
+    Parameters
+    ----------
+    orbit : of the reference, float64 [n + 1, 2]
+    pixels : of the picture, which float64 must be able to square
+    points : int64, numbers of the points, row after row
+    max_iter : longer periods are not looked for
+    stop : set by whoever wants no more of it
+    """
+    many = len(points)
+    found = np.zeros(many, np.int64), np.full(many, np.nan)
+    plane = np.array([*pixels.corner, *pixels.matrix, math.ldexp(pixels.size, pixels.exponent)])
+    most = min(max_iter, _TIMES * len(orbit))
+    common = orbit, plane, pixels.width, points, most
+    state = np.zeros(many, np.int64), np.zeros(many, np.int64), np.zeros((many, 2))
+    nearest, counters = np.full(many, np.inf), np.zeros(1, np.int64)
+    kernel = _cycles()
+    while many and not stop.is_set():
+        if kernel(*common, *state, nearest, *found, counters, _BUDGET):
+            break
+    return found

@@ -1,0 +1,37 @@
+"""The views that are timed, held to their points one by one: see `benchmarks.deep_truth`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.deep import FRACTALSHADES_S, LOCATIONS
+from benchmarks.deep_truth import Truth, wrong_pixels
+
+VIEWS = {location["name"]: location for location in json.loads(LOCATIONS.read_text())}
+SIZE = (80, 60)
+
+
+@pytest.mark.parametrize(
+    "name", ["seahorse_valley", "minibrot_e21", "dinkydau_flake_e157", "burning_ship_e101"]
+)
+def test_no_pixel_of_a_view_is_wrong(name: str) -> None:
+    """Pixels taken at random count as they do by themselves with all digits, or lie beside."""
+    found = wrong_pixels(VIEWS[name], 8, 60.0, SIZE)
+    assert found["wrong"] == [] and found["looked_at"] == 8
+    assert found["by_gmpy2"] == 2
+
+
+def test_a_wrong_count_is_found() -> None:
+    """A count that is one off is neither right nor the boundary's rounding."""
+    truth = Truth(VIEWS["minibrot_e21"], SIZE)
+    count = truth.count(10, 20)
+    assert count is not None and truth.agrees(10, 20, count) and truth.witnessed(10, 20, count)
+    assert not truth.agrees(10, 20, count + 1) and not truth.rounds(10, 20, count + 1)
+    assert not truth.witnessed(10, 20, count + 1)
+
+
+def test_every_view_has_a_figure() -> None:
+    """The list of views and the times that are quoted beside them name the same."""
+    assert {f"deep_{name}" for name in VIEWS} == set(FRACTALSHADES_S)
