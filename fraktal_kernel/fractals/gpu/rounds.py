@@ -10,8 +10,9 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
+from fraktal_kernel.fractals.gpu.tapes import simulated
 from fraktal_kernel.fractals.lanes.crew import Crew
-from fraktal_kernel.fractals.progress import Stopped
+from fraktal_kernel.fractals.progress import apart
 
 # A launch is to take so long: an answer to a cancel may take two, and drivers end those that hold
 # a screen for seconds.
@@ -72,10 +73,14 @@ def in_rounds(
         when the crew's ``cancelled`` says so, after the launch that is running
     """
     rounds, total = Rounds(launch, points), len(points)
+    # Nobody waits for the first launch, which may compile; the simulator does one thing at a time.
+    asked = None if simulated() else crew.cancelled
     while rounds.many:
-        if crew.cancelled is not None and crew.cancelled():
-            raise Stopped("the computation was cancelled before the picture was complete.")
-        rounds.go()
+        crew.ask()
+        if rounds.reached:
+            rounds.go()
+        else:
+            apart(rounds.go, asked)
         if crew.progress is not None:
             part = min(1.0, rounds.reached * block / max(1, longest))
             done = total - rounds.many * (1 - part)
