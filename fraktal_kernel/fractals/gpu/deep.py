@@ -10,14 +10,11 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.deep.approximation import Approximation
 from fraktal_kernel.fractals.gpu.card import Card
-from fraktal_kernel.fractals.gpu.small import Walk, far_of, walk_of
+from fraktal_kernel.fractals.gpu.small import FAR, NEAR, Walk, far_of, walk_of
 from fraktal_kernel.fractals.gpu.walks import walks_of
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.perturbation import Perturbation
 from fraktal_kernel.fractals.planner import Request
-
-# How many arguments of the walks are the same for all points, and their arrays for all rows.
-_TABLES, _FAR_TABLES = 4, 6
 
 
 class OnCard(Approximation):
@@ -36,11 +33,11 @@ class OnCard(Approximation):
 
     def walk_kernel(self, slopes: bool) -> Callable[..., bool]:
         """Give what walks points of ordinary size."""
-        return self._once(("near", slopes), lambda: Walk(walk_of(self.kind, slopes), _TABLES))
+        return self._once(("near", slopes), lambda: Walk(walk_of(self.kind, slopes), NEAR))
 
     def far_kernel(self, slopes: bool) -> Callable[..., bool]:
         """Give what walks points that are too small for float64."""
-        return self._once(("far", slopes), lambda: Walk(far_of(self.kind, slopes), _FAR_TABLES))
+        return self._once(("far", slopes), lambda: Walk(far_of(self.kind, slopes), FAR))
 
     def _once(self, key: object, make: Callable[[], Walk]) -> Walk:
         if key not in self._made:

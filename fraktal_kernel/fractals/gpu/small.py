@@ -17,101 +17,51 @@ from fraktal_kernel.fractals.gpu.rounds import Rounds
 
 # Steps and segments that are the unit of work of a launch.
 BUDGET = 16
+# What the walks are given, by names: tables, what all points share, what is each point's own.
+_POINTS = ("pixels", "max_iter", "count", "place", "value", "slope")
+NEAR = ("orbit", "segments", "links", "roots", "plane", "width", *_POINTS)
+_WIDE = ("orbit", "orbit_e", "segments", "segments_e")
+FAR = (*_WIDE, "links", "roots", "plane", "pixel_e", "width", *_POINTS, "powers")
+_OWN = ("pixels", "count", "place", "value", "slope", "powers")
 
 
 @lru_cache(maxsize=16)
 def walk_of(kind: Map, derivative: bool) -> Any:
     """Make the kernel of `deep.walk`."""
-    run = ported(walk(kind, derivative))
-
-    def kernel(
-        points: Any,
-        many: int,
-        onward: Any,
-        left: Any,
-        blocks: int,
-        orbit: Any,
-        segments: Any,
-        links: Any,
-        roots: Any,
-        plane: Any,
-        width: int,
-        pixels: Any,
-        max_iter: int,
-        count: Any,
-        place: Any,
-        value: Any,
-        slope: Any,
-        taken: Any,
-    ) -> None:
-        """Walk on; ``taken`` adds up the steps and segments."""
-        k = cuda.grid(1)
-        if k >= many:
-            return
-        i = points[k]
-        one = slice(i, i + 1)
-        counters = cuda.local.array(3, np.int64)
-        for m in range(3):
-            counters[m] = 0
-        done = run(
-            orbit, segments, links, roots, plane, width, pixels[one], max_iter, count[one],
-            place[one], value[one], slope[one], counters, blocks * BUDGET,
-        )  # fmt: skip
-        cuda.atomic.add(taken, 0, counters[STEPS] + counters[SEGMENTS])
-        if not done:
-            onward[cuda.atomic.add(left, 0, 1)] = i
-
-    return cuda.jit(kernel)
+    return _one_a_thread(ported(walk(kind, derivative)), NEAR)
 
 
 @lru_cache(maxsize=16)
 def far_of(kind: Map, derivative: bool) -> Any:
     """Make the kernel of `deep.far`."""
-    run = ported(far(kind, derivative))
+    return _one_a_thread(ported(far(kind, derivative)), FAR)
 
-    def kernel(
-        points: Any,
-        many: int,
-        onward: Any,
-        left: Any,
-        blocks: int,
-        orbit: Any,
-        orbit_e: Any,
-        segments: Any,
-        segments_e: Any,
-        links: Any,
-        roots: Any,
-        plane: Any,
-        pixel_e: int,
-        width: int,
-        pixels: Any,
-        max_iter: int,
-        count: Any,
-        place: Any,
-        value: Any,
-        slope: Any,
-        powers: Any,
-        taken: Any,
-    ) -> None:
-        """Walk on, as `walk_of` does."""
-        k = cuda.grid(1)
-        if k >= many:
-            return
-        i = points[k]
-        one = slice(i, i + 1)
-        counters = cuda.local.array(3, np.int64)
-        for m in range(3):
-            counters[m] = 0
-        done = run(
-            orbit, orbit_e, segments, segments_e, links, roots, plane, pixel_e, width,
-            pixels[one], max_iter, count[one], place[one], value[one], slope[one], powers[one],
-            counters, blocks * BUDGET,
-        )  # fmt: skip
-        cuda.atomic.add(taken, 0, counters[STEPS] + counters[SEGMENTS])
-        if not done:
-            onward[cuda.atomic.add(left, 0, 1)] = i
 
-    return cuda.jit(kernel)
+def _one_a_thread(run: Any, names: tuple[str, ...]) -> Any:
+    """Make the kernel that lets a walk over points see one point only.
+
+    It takes ``points, many, onward, left, blocks`` as `sweep_of` does, then what the walk takes but
+    for its counters and budget, and ``taken``, to which steps and segments are added.
+    """
+    asked = ", ".join(f"{name}[one]" if name in _OWN else name for name in names)
+    source = f"""
+def kernel(points, many, onward, left, blocks, {", ".join(names)}, taken):
+    k = cuda.grid(1)
+    if k >= many:
+        return
+    i = points[k]
+    one = slice(i, i + 1)
+    counters = cuda.local.array(3, number)
+    counters[0] = counters[1] = counters[2] = 0
+    done = run({asked}, counters, blocks * {BUDGET})
+    cuda.atomic.add(taken, 0, counters[{STEPS}] + counters[{SEGMENTS}])
+    if not done:
+        onward[cuda.atomic.add(left, 0, 1)] = i
+"""
+    namespace: dict[str, Any] = {"cuda": cuda, "number": np.int64, "run": run}
+    # The number of arguments is the walk's, which a plain definition cannot say to numba.
+    exec(source, namespace)
+    return cuda.jit(namespace["kernel"])
 
 
 class Walk:
@@ -123,12 +73,12 @@ class Walk:
     Parameters
     ----------
     kernel : of the card
-    tables : how many arguments come first that are the same for all points; arrays among them are
-        brought to the card once
+    names : of what it takes, `NEAR` or `FAR`; what comes before the plane is brought to the card
+        once
     """
 
-    def __init__(self, kernel: Any, tables: int) -> None:
-        self._kernel, self._tables = kernel, tables
+    def __init__(self, kernel: Any, names: tuple[str, ...]) -> None:
+        self._kernel, self._tables, self._count = kernel, names.index("plane"), names.index("count")
         self._there: dict[int, tuple[Any, Any]] = {}
         self._rounds: Rounds | None = None
         self._held: list[tuple[Any, Any]] = []
@@ -137,11 +87,12 @@ class Walk:
     def __call__(self, *values: Any) -> bool:
         """Walk on; the last two are the counters and a budget, in place of which is the launch."""
         *given, counters, _ = values
-        rounds = self._rounds or self._begin(given)
-        if rounds.many:
-            rounds.go()
-        if rounds.many:
-            self._rounds = rounds
+        # Other points than those that are there: whoever walked these was stopped.
+        if self._rounds is None or self._held[0][0] is not given[self._count]:
+            self._rounds = self._begin(given)
+        if self._rounds.many:
+            self._rounds.go()
+        if self._rounds.many:
             return False
         for array, place in self._held:
             place.copy_to_host(array)
@@ -152,6 +103,7 @@ class Walk:
     def _begin(self, given: list[Any]) -> Rounds:
         """Bring what is given to the card."""
         there = [self._known(value) for value in given[: self._tables]]
+        self._held = []
         for value in given[self._tables :]:
             if isinstance(value, np.ndarray):
                 self._held.append((value, cuda.to_device(value)))

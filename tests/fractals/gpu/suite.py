@@ -22,9 +22,11 @@ from fraktal_kernel.fractals.fields import KINDS, empty_fields
 from fraktal_kernel.fractals.formulas import formula_of, formulas
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.gpu.card import Card, card, simulation
+from fraktal_kernel.fractals.gpu.deep import Deep
 from fraktal_kernel.fractals.gpu.escape import Escape, in_single
 from fraktal_kernel.fractals.gpu.rounds import in_rounds
 from fraktal_kernel.fractals.lanes.crew import Crew
+from fraktal_kernel.fractals.perturbation import Perturbation
 from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.progress import Stopped
 from fraktal_kernel.fractals.view import View
@@ -206,6 +208,20 @@ def test_deep_work_tells_and_can_be_stopped() -> None:
 
     with pytest.raises(Stopped):
         compute(**given | {"max_iter": 10**9}, size=(24, 18), device="cuda", cancelled=late)
+
+
+def test_a_walk_that_was_stopped_is_no_harm_to_the_next() -> None:
+    """The tables stay on the card; the points of the one that was stopped do not."""
+    _, given, _ = DEEP["a Julia set"]
+    geometry = Geometry(View(given["re"], given["im"], given["width"]), 8, 6)
+    request = Request(formula_of("mandelbrot"), geometry, 500, ("smooth",), given["julia"])
+    prepared, _ = Deep(request, card()).prepared()
+    with pytest.raises(Stopped):
+        prepared.fill(empty_fields(("smooth",), 6, 8), crew=Crew(1, None, lambda: True))
+    out = [empty_fields(("smooth",), 6, 8) for _ in range(2)]
+    prepared.fill(out[0])
+    Perturbation(request).fill(out[1])
+    np.testing.assert_allclose(out[0]["smooth"], out[1]["smooth"], rtol=1e-6)
 
 
 def test_what_goes_step_by_step_is_left_to_the_processor() -> None:
