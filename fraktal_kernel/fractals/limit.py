@@ -59,5 +59,5 @@ def proposed_limit(request: Request, cancelled: Cancelled | None = None) -> int:
 
 def _rounded(limit: int) -> int:
     """Round up to two digits."""
-    grain = 10 ** max(0, len(str(limit)) - 2)
+    grain = int(10 ** max(0, len(str(limit)) - 2))
     return -(-limit // grain) * grain

@@ -62,6 +62,8 @@ def refusal(request: Request) -> str | None:
     formula = request.formula
     if not formula.polynomial:
         return f"{formula.name} is no polynomial, which alone go deeper"
+    if in_segments(request):
+        return None
     lacking = [name for name in request.fields if name not in Stepwise.fields]
     if lacking:
         return f"{', '.join(lacking)} cannot be computed there"

@@ -18,6 +18,7 @@ from fraktal_kernel.server.docs import add_docs
 from fraktal_kernel.server.gate import Gate
 from fraktal_kernel.server.leaving import let_visits_go
 from fraktal_kernel.server.links import LaunchLinks
+from fraktal_kernel.server.messages import send_messages_whole
 
 FOREVER_S = 10 * 366 * 86400.0
 
@@ -58,6 +59,7 @@ def create_app(
     from fraktal_kernel.server.pages import mount_pages  # Panel takes a second to import
 
     let_visits_go()
+    send_messages_whole()
     mount_pages(app, workbench, lab_url=lab_url)
     app.add_exception_handler(FraktalError, _known_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -284,8 +284,10 @@ def panel_server() -> Iterator[Callable[[Any], str]]:
     from panel.io.fastapi import add_applications
 
     from fraktal_kernel.server.leaving import let_visits_go
+    from fraktal_kernel.server.messages import send_messages_whole
 
     let_visits_go()
+    send_messages_whole()
     running = []
 
     def serve(page: Any) -> str:

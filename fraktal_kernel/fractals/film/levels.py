@@ -8,34 +8,33 @@ between a pixel and half of one, and in its middle, where there is more, from th
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fraktal_kernel.fractals.cache import keep, read_kept
 from fraktal_kernel.fractals.colouring.look import LENGTHS
 from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.film.path import Frame, Shot
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
 from fraktal_kernel.fractals.planner import Request, request_of
 from fraktal_kernel.fractals.poster.cells import Cell
-from fraktal_kernel.fractals.poster.plan import digest_of
 from fraktal_kernel.fractals.poster.points import points_of
-from fraktal_kernel.fractals.progress import Cancelled
+from fraktal_kernel.fractals.progress import Cancelled, Stopped
 from fraktal_kernel.fractals.view import text_of
 
 Fields = dict[str, NDArray[Any]]
 # Share of a window's width on which a finer level fades in from its edge.
 FADE = 0.1
-# Samples that are computed in one piece, so that progress is told in between.
+# Samples that are computed, or bytes that are written, in one piece: there is a look-up between.
 _PIECE = 1 << 21
+_DIGEST_BYTES = 16
 _CONTEXT = Context(prec=50, Emin=-(10**6), Emax=10**6)
 
 
@@ -255,7 +254,7 @@ class Store:
             if finer is None and level - 1 in self.grid.boxes:
                 finer = self._read(level - 1)
             known = self.grid.compute(level, finer, threads, told, cancelled)
-            self._keep(known)
+            self._keep(known, cancelled)
         self.levels[level] = known
         return known
 
@@ -268,26 +267,47 @@ class Store:
 
     def _path(self, level: int) -> Path:
         assert self.folder is not None
-        return self.folder / f"shot-{self.grid.shot.first:06d}-level-{level:05d}.npz"
+        return self.folder / f"shot-{self.grid.shot.first:06d}-level-{level:05d}.fields"
 
-    def _keep(self, level: Level) -> None:
+    def _keep(self, level: Level, cancelled: Cancelled | None) -> None:
+        """Write a level piece by piece, so that a cancel need not wait; a full disk costs it."""
         if self.folder is None:
             return
-        file = io.BytesIO()
-        np.savez(file, allow_pickle=False, **level.fields)
-        data = file.getvalue()
-        keep(self._path(level.number), digest_of(data).encode() + data)
+        path = self._path(level.number)
+        part, digest = path.with_suffix(".part"), blake2b(digest_size=_DIGEST_BYTES)
+        try:
+            with part.open("wb") as file:
+                for name in self.grid.names:
+                    values = level.fields[name].reshape(-1).view(np.uint8)
+                    for first in range(0, values.size, _PIECE):
+                        piece = values[first : first + _PIECE]
+                        digest.update(piece.data)
+                        file.write(piece.data)
+                        if cancelled is not None and cancelled():
+                            raise Stopped("the film was cancelled before it was complete.")
+                file.write(digest.digest())
+            part.replace(path)
+        except OSError:
+            return
+        finally:
+            part.unlink(missing_ok=True)
 
     def _read(self, level: int) -> Level | None:
         """Read a level; one that is damaged is as good as none."""
-        data = read_kept(self._path(level)) if self.folder is not None else None
-        if data is None or digest_of(data[32:]).encode() != data[:32]:
+        if self.folder is None:
             return None
-        with np.load(io.BytesIO(data[32:]), allow_pickle=False) as arrays:
-            fields = {name: arrays[name] for name in arrays.files}
-        box = self.grid.boxes[level]
-        fits = all(values.shape == box.shape for values in fields.values())
-        return Level(level, box, fields) if fits and set(fields) == set(self.grid.names) else None
+        box, digest = self.grid.boxes[level], blake2b(digest_size=_DIGEST_BYTES)
+        fields = empty_fields(self.grid.names, *box.shape)
+        try:
+            with self._path(level).open("rb") as file:
+                for values in fields.values():
+                    file.readinto(values.reshape(-1).view(np.uint8).data)
+                    digest.update(values.data)
+                if file.read() != digest.digest():
+                    return None
+        except OSError:
+            return None
+        return Level(level, box, fields)
 
 
 def _around(

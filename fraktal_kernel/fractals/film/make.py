@@ -41,6 +41,7 @@ _LEVELS = 5
 # Frames that wait for the encoder at most.
 _AHEAD = 3
 _LOOK_UP_S = 0.01
+# Samples of a frame or a level at most: each takes 8 bytes a field.
 _MOST_SAMPLES = 400_000_000
 # The picture of a key that looks are surveyed on.
 _SURVEY_SIDE = 512
@@ -153,11 +154,18 @@ class Plan:
 
 def plans(what: Film) -> list[Plan]:
     """Plan the shots of a film; refuse what cannot be computed."""
+    most = what.width * what.height * (2 * what.antialias) ** 2
+    if most > _MOST_SAMPLES:
+        raise InvalidInput(
+            f"frames of {what.width} x {what.height} with antialias {what.antialias} take {most} "
+            f"samples, more than the {_MOST_SAMPLES} that are computed at a time; choose smaller "
+            "frames, or less antialiasing."
+        )
     found = []
     for shot in shots(what):
         looks = [look_of(key.scene) for key in (shot.before, shot.after)]
         names = tuple(dict.fromkeys(name for look in looks for name in look.fields))
-        alone = Plan(shot, names, None, shot.morphs or "the speed of the zoom")
+        alone = Plan(shot, names, None, shot.morphs or "the speed of the way")
         plan = alone
         if not shot.morphs:
             grid = Grid.of(shot, names)

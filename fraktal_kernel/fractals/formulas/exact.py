@@ -44,7 +44,7 @@ def exact_start(formula: Formula) -> Step:
     return _function(formula.exact_begin)
 
 
-def exact_slopes(formula: Formula) -> Step:
+def exact_slopes(formula: Formula) -> Callable[..., tuple[Any, ...]]:
     """Give the first and the second derivative of a step by z, z counted from 0, as `exact_step`.
 
     The result is called as ``slopes(zr, zi, cr, ci)``.

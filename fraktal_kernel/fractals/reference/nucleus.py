@@ -87,7 +87,7 @@ def atom_of(formula: str | Formula | Recurrence, orbit: Orbit, *, power: int | N
     recurrence = recurrence_of(formula, power)
     if not orbit.period or len(orbit) < orbit.period:
         raise InvalidInput("the orbit has no known period; find it with a radius of the view.")
-    frame = Frame(recurrence, orbit.c)
+    frame = Frame(recurrence, orbit.c, recurrence.start if recurrence.drifts else None)
     place = recurrence.tape.inputs.index("zr")
     frame.put(place, 1, 1.0)
     frame.put(place + 1, 2, 1.0)
@@ -160,6 +160,11 @@ def nucleus(
     if isinstance(period, bool) or not isinstance(period, int) or period < 1:
         raise InvalidInput(f"period is {period!r:.40}; expected a whole number above 0.")
     recurrence = recurrence_of(formula, power)
+    if recurrence.begin is not None:
+        raise InvalidInput(
+            f"orbits of {recurrence.name} begin elsewhere for every c, where no nucleus is looked "
+            "for; give the point itself."
+        )
     start = -log2(radius)
     # The size of the atom says how many digits its centre needs; it is estimated on the way.
     bits = max(128, math.ceil(2 * start) + 64, bits_for(radius, period))
@@ -271,6 +276,9 @@ def _along_tape(recurrence: Recurrence, c: tuple[Any, Any], period: int) -> Iter
     zero, one = g.mpfr(0), g.mpfr(1)
     known = {"cr": (c[0], one, zero), "ci": (c[1], zero, one)}
     z = [(_number(part), zero, zero) for part in recurrence.start]
+    if recurrence.drifts:  # it is counted from where it begins
+        known |= zip(("origin()r", "origin()i"), z, strict=True)
+        z = [(zero, zero, zero)] * 2
     before = [(zero, zero, zero)] * 2
     for _ in range(period):
         known.update(zip(("zr", "zi", "previousr", "previousi"), (*z, *before), strict=True))

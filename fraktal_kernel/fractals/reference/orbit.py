@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -27,6 +28,8 @@ MAX_BITS = 700_000
 # One slice of work: a cancel is noticed after that long.
 _SLICE_S = 0.01
 _FIRST_SLICE = 16
+# A step of an orbit with its part of all tables; an orbit is lengthened to twice what it is.
+_STEP_BYTES = 250
 
 Ended = Literal["escaped", "period", "limit"]
 
@@ -220,6 +223,7 @@ def _walk(
         if cancelled is not None and cancelled():
             raise Stopped("the computation was cancelled before the orbit was complete.")
         if at >= len(z):
+            _check_room(at)
             z = np.concatenate((z, np.zeros(min(len(z), max_iter + 1 - len(z)), np.complex128)))
         engine.mark()
         began = time.perf_counter()
@@ -239,6 +243,20 @@ def _walk(
     if period and until_period:
         ended = "period"
     return z[:at].copy() if len(z) > at else z, ended, period
+
+
+def _check_room(steps: int) -> None:
+    """Refuse an orbit that memory cannot hold, with all that is made from it."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not every system says
+        return
+    if 2 * steps * _STEP_BYTES > memory:
+        raise InvalidInput(
+            f"the reference orbit has {steps:,} steps and more, which with its tables do not fit "
+            f"into {memory / 2**30:.0f} GiB of memory; choose a lower max_iter, or a centre whose "
+            "orbit comes back or leaves."
+        )
 
 
 def float_of(number: Number) -> float:

@@ -343,6 +343,25 @@ def test_views_that_are_too_deep_are_refused_before(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_frames_that_fill_the_memory_are_refused_before(tmp_path: Path) -> None:
+    """What is computed at a time is bounded."""
+    with pytest.raises(InvalidInput, match="choose smaller frames"):
+        film(tmp_path / "a.mp4", zoom(TAIL, 5, width=8192, height=8192, antialias=3))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_way_aside_is_filmed_as_well(tmp_path: Path) -> None:
+    """Between places side by side the window moves evenly; neither lies in the other."""
+    aside = replace(NEAR, view=NEAR.view.panned(1.5, 0.5))
+    what = Film((Key(0, NEAR, easing="linear"), Key(4, aside)), fps=15, **SMALL)
+    made = film(tmp_path / "a.mp4", what)
+    assert "reprojected" in made.method
+    frames = decoded(made.place)
+    for number in (0, 30, 59):
+        truth, twice = direct(what, number, 4), direct(what, number, 2)
+        assert np.abs(frames[number] - truth).mean() < 1.3 * np.abs(twice - truth).mean() + 2
+
+
 def test_only_films_of_ours_are_read(tmp_path: Path) -> None:
     """A file without a film in it is refused with a sentence."""
     path = tmp_path / "a.mp4"

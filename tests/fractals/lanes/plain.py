@@ -201,8 +201,8 @@ FORMULAS: dict[str, Plain] = {
 def points_of(task: Task) -> np.ndarray:
     """Give the points of a picture."""
     width, height = task.size
-    u = np.arange(width) - (width - 1) / 2
-    v = ((height - 1) / 2 - np.arange(height))[:, None]
+    u = task.place[0] + np.arange(width) - (width - 1) / 2
+    v = (task.place[1] + (height - 1) / 2 - np.arange(height))[:, None]
     a, b, c, d = task.matrix
     return task.centre + task.pixel * ((a * u + b * v) + 1j * (c * u + d * v))
 

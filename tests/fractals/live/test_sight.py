@@ -140,6 +140,16 @@ def test_a_deep_pan_uses_the_reference_and_the_pixels_again(
 reference = Perturbation.reference
 
 
+@pytest.mark.parametrize("name", ["deep_wheel", "deep_flake"])
+def test_coarse_samples_of_a_deep_picture_are_centres_of_fine_ones(name: str) -> None:
+    """A level is what the finest has at its centres, with whole periods as single steps too."""
+    scene = replace(scenes[name], look=None, view=replace(scenes[name].view, rotation_deg=20))
+    levels = dict(Sight().levels(scene, 81, 63))
+    for step in (9, 3):
+        centres = levels[1][step // 2 :: step, step // 2 :: step].astype(int)
+        assert np.abs(centres - levels[step]).max() <= 1
+
+
 def test_looks_of_coarse_levels_resemble_the_finest() -> None:
     """Lengths are scaled with the samples: a coarse relief is as steep as the fine one."""
     scene = replace(PLAIN, look=looks["relief"])
