@@ -65,6 +65,7 @@ def pyav() -> Any:
     except ImportError:
         raise MissingExtra("films need PyAV: pip install 'fraktal[pictures]'") from None
     av.logging.set_level(None)
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone; else it tells of every segment
     return av
 
 
