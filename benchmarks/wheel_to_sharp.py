@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from panel.io.fastapi import add_applications
 from playwright.sync_api import Page, sync_playwright
 
+from fraktal_kernel.server.messages import send_messages_whole
 from fraktal_widgets import FractalExplorer
 from fraktal_widgets.bridge import panel_component
 
@@ -52,6 +53,7 @@ def serve() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    send_messages_whole()
     app = FastAPI()
     app.get("/favicon.ico")(lambda: None)
     add_applications({"/": lambda: panel_component(FractalExplorer(max_iter=MAX_ITER))}, app=app)
