@@ -54,7 +54,7 @@ class Scale:
         ``"histogram"``: each colour on as many pixels as any other; ``"levels"``: from the
         lowest to the highest value of the picture, without the extreme hundredth at each end
     density : how often the palette is passed through
-    offset : where in the palette the colours begin, from 0 to 1
+    offset : where in the palette the colours begin, from 0 to 1; up to 2 on the way back of a ramp
     exponent : of the kind ``"power"``
     beyond : behind the end of the palette it may ``"repeat"`` (a ramp goes back) or ``"clamp"``
     """
@@ -68,8 +68,8 @@ class Scale:
     def __post_init__(self) -> None:
         checks.choice("scale", self.kind, SCALES)
         checks.choice("beyond", self.beyond, BEYOND)
-        checks.put(self, "density", checks.number("density", self.density, -1000, 1000))
-        checks.put(self, "offset", checks.number("offset", self.offset, 0, 1))
+        checks.put(self, "density", checks.number("density", self.density, -2000, 2000))
+        checks.put(self, "offset", checks.number("offset", self.offset, 0, 2))
         checks.put(self, "exponent", checks.number("exponent", self.exponent, 0.01, 10))
 
 
@@ -221,9 +221,14 @@ class Look:
     def default(
         cls, palette: str | Palette = "aurora", density: float = 1.0, offset: float = 0.0
     ) -> Look:
-        """Give the plain look: one palette along the logarithm of the escape time."""
-        scale = Scale(density=density, offset=offset)
-        return cls((Layer(scale=scale, palette=palette),), inside=palette_of(palette).inside)
+        """Give the plain look: one palette along the logarithm of the escape time.
+
+        Once round is a whole ring, or a ramp there and back, as `indices` has it.
+        """
+        chosen = palette_of(palette)
+        passes = 1 if chosen.cyclic else 2
+        scale = Scale(density=passes * density, offset=passes * offset)
+        return cls((Layer(scale=scale, palette=palette),), inside=chosen.inside)
 
     def painted(self, palette: str | Palette) -> Look:
         """Give this look with another palette in its lowest layer."""

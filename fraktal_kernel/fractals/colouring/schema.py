@@ -33,8 +33,8 @@ def look_json_schema() -> dict[str, Any]:
         parts.Scale(),
         {
             "kind": _choice(parts.SCALES),
-            "density": _number(-1000, 1000),
-            "offset": _number(0, 1),
+            "density": _number(-2000, 2000),
+            "offset": _number(0, 2),
             "exponent": _number(0.01, 10),
             "beyond": _choice(parts.BEYOND),
         },

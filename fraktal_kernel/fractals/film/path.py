@@ -16,6 +16,7 @@ from typing import Any
 from fraktal_kernel.fractals.colouring.look import Look
 from fraktal_kernel.fractals.film.easing import EASINGS
 from fraktal_kernel.fractals.film.script import Film, Key
+from fraktal_kernel.fractals.palettes.named import palette_of
 from fraktal_kernel.fractals.planner import look_of
 from fraktal_kernel.fractals.scene import Scene, Seed
 from fraktal_kernel.fractals.view import View, text_of
@@ -238,11 +239,12 @@ def _number(a: Any, b: Any, share: float) -> float:
 
 
 def _passed(look: Look, passes: float) -> Look:
-    """Move the colours of the lowest layer along its palette."""
+    """Move the colours of the lowest layer along its palette, a ramp there and back."""
     if not passes:
         return look
     first = look.layers[0]
-    scale = replace(first.scale, offset=(first.scale.offset + passes) % 1.0)
+    way = passes if palette_of(first.palette).cyclic else 2 * passes
+    scale = replace(first.scale, offset=(first.scale.offset + way) % 2.0)
     return replace(look, layers=(replace(first, scale=scale), *look.layers[1:]))
 
 

@@ -39,10 +39,14 @@ def lightness(light: NDArray[Any]) -> NDArray[Any]:
     return lab_of(np.clip(light, 0, None))[..., 0]
 
 
+@pytest.mark.parametrize("palette", ["aurora", "ember", "graphite"])
 @pytest.mark.parametrize("name", ["seahorse", "full_set", "elephant"])
-def test_the_default_look_has_the_colours_of_the_explorer(name: str) -> None:
-    """Exploring and painting show the same picture, but for a last bit here and there."""
-    scene = scenes[name]
+def test_the_default_look_has_the_colours_of_the_explorer(name: str, palette: str) -> None:
+    """Exploring and painting show the same picture, but for a last bit here and there.
+
+    A ring is gone round once where a ramp goes there and back.
+    """
+    scene = replace(scenes[name], palette=palette, offset=0.7)
     field = escape(scene, 160, 120)
     shown = colour(field, scene).astype(int)
     smooth = np.where(field.nu < 0, np.nan, field.nu)
