@@ -12,6 +12,7 @@ from typing import Literal
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.formulas import algebra, polynomial
 from fraktal_kernel.fractals.formulas.algebra import Node, Number, Power, Symbol
+from fraktal_kernel.fractals.formulas.critical import critical_point
 from fraktal_kernel.fractals.formulas.lower import cheapest, lower
 from fraktal_kernel.fractals.formulas.parse import RESERVED, is_name, parse
 from fraktal_kernel.fractals.formulas.tape import Tape, merge
@@ -166,7 +167,7 @@ class Formula:
     def start_node(self) -> Node:
         """z_0 as a tree."""
         if not self.begins:
-            return _critical_point(self.node)
+            return critical_point(self.node)
         node = parse(self.begins, self._meaning)
         if algebra.symbols(node) & {"z", "previous"}:
             raise InvalidInput(
@@ -477,37 +478,3 @@ def _meaning(name: str, value: Value) -> Node:
     if isinstance(value, (int, Fraction)):
         return constant
     return Symbol(name, real=constant.im == 0)
-
-
-def _critical_point(node: Node) -> Node:
-    """Find where an orbit tells most: a critical point, else 0, else c where 0 leads nowhere."""
-    c = Symbol("c")
-    if algebra.is_holomorphic(node, ("z",)) and algebra.is_polynomial(node):
-        slope = polynomial.coefficients(algebra.differentiate(node, "z"), "z") or {}
-        if slope and 0 not in slope:
-            return algebra.ZERO
-        root = _root(slope)
-        if root is not None:
-            return root
-    try:
-        first = algebra.substitute(node, {"z": algebra.ZERO, "previous": algebra.ZERO})
-    except (ZeroDivisionError, OverflowError):
-        return c
-    return c if first == algebra.ZERO else algebra.ZERO
-
-
-def _root(found: Mapping[int, Node]) -> Node | None:
-    """Give a root in closed form: of ``a*z**k + b``, or of a quadratic."""
-    high = max(found, default=0)
-    if high == 0:
-        return None
-    a, b = found[high], found[0]
-    if len(found) == 2:
-        ratio = algebra.divide(algebra.neg(b), a)
-        return algebra.raised(ratio, Number(Fraction(1, high)))
-    if high != 2:
-        return None
-    middle, two = found[1], algebra.number(2)
-    inner = algebra.sub(algebra.power(middle, 2), algebra.mul(algebra.number(4), a, b))
-    above = algebra.add(algebra.neg(middle), algebra.call("sqrt", inner))
-    return algebra.divide(above, algebra.mul(two, a))

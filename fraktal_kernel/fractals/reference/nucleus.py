@@ -219,7 +219,7 @@ def _newton(
             walk = _along if recurrence.power else _along_tape
             steps = walk(recurrence, point, period)
             moves = _solved(*_watched(steps, period, step, progress, cancelled))
-            if moves is None:
+            if moves is None or not all(map(g.is_finite, moves)):
                 break
             re -= g.mpz(g.rint(g.mul_2exp(moves[0], bits)))
             im -= g.mpz(g.rint(g.mul_2exp(moves[1], bits)))

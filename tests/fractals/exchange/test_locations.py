@@ -203,7 +203,7 @@ def test_what_the_others_have_not_is_not_written() -> None:
         ("", "empty"),
         ("Re: 0\nIm: 0\nZoom: 0\n", "zoom"),
         ("Re: 0\nIm: 0\nZoom: nan\n", "zoom"),
-        (f"Re: 0.{'1' * 30000}\nIm: 0\nZoom: 1\n", "characters"),
+        (f"Re: 0.{'1' * 60000}\nIm: 0\nZoom: 1\n", "characters"),
         ("Re: 0\nIm: 0\nZoom: 1e999999\n", "exponent"),
         ("Re: 0\nIm: 0\nZoom: 1\nIterations: -5\n", "iterations"),
         ("Re: 0\nIm: 0\nZoom: 1\nFractalType: 77\n", "FractalType"),
