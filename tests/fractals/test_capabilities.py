@@ -11,7 +11,7 @@ import pytest
 from fraktal_kernel.core.capability import Cancelled, Run, capabilities
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals import palettes, read_scene, render, scenes
-from fraktal_kernel.fractals.capabilities import RenderParams, render_picture
+from fraktal_kernel.fractals.capabilities.picture import RenderParams, render_picture
 from fraktal_kernel.fractals.png import write_png
 
 RENDER = capabilities["fractal.render"]

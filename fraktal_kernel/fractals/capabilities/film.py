@@ -1,4 +1,4 @@
-"""What the workbench can do with films: the thin skin round `film`."""
+"""Films: the thin skin round `film`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from fraktal_kernel.core.capability import Artifact, Needs, Run, capability
 from fraktal_kernel.errors import FraktalError
 from fraktal_kernel.fractals.cache import cache_folder
+from fraktal_kernel.fractals.capabilities.picture import asking
 from fraktal_kernel.fractals.film.easing import EASINGS
 from fraktal_kernel.fractals.film.encode import CODECS
 from fraktal_kernel.fractals.film.make import film, plans
@@ -208,11 +209,6 @@ def make_film(params: FilmParams, run: Run) -> FilmResult:
     What is done stays in the cache folder until the film is complete, so that the same film,
     asked for again after a stop, goes on where it was.
     """
-
-    def cancelled() -> bool:
-        run.check_cancelled()
-        return False
-
     what = params.film
     suffix = CODECS[what.codec].suffixes[0]
     folder = cache_folder("films")
@@ -222,7 +218,7 @@ def make_film(params: FilmParams, run: Run) -> FilmResult:
             what,
             work=folder / what.digest() if folder else None,
             progress=run.progress,
-            cancelled=cancelled,
+            cancelled=asking(run),
         )
         run.log(f"{made.frames} frames in {made.seconds:.3g} s: {made.method}")
         kept = run.save(f"film{suffix}", made.place, _MEDIA_TYPES[suffix])
