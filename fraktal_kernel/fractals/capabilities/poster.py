@@ -20,6 +20,7 @@ from fraktal_kernel.fractals.poster.space import check_room
 from fraktal_kernel.fractals.poster.zarrs import pack
 from fraktal_kernel.fractals.progress import Cancelled, part_of
 from fraktal_kernel.fractals.render import render
+from fraktal_kernel.fractals.resolve import raster_of
 
 # What grows tile by tile, the artifact that is made of it, and what that is.
 _FILES = {
