@@ -44,7 +44,7 @@ lock: develop
 	  --custom-compile-command "make lock" --output-file requirements.lock
 
 install:
-	@$(INSTALL) --extras "$(EXTRAS)"
+	@$(INSTALL) --extras "pictures,$(EXTRAS)"
 
 develop:
 	@$(INSTALL) --extras "dev,$(EXTRAS)"
