@@ -25,7 +25,7 @@ run: install
 
 test:
 	@$(INSTALL) --extras "dev,$(EXTRAS)" --debian chromium,gcc,postgresql
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: develop
 	@$(BIN)/python -m benchmarks $(ONLY)

@@ -97,7 +97,9 @@ def test_newest_view_wins_and_two_frames_at_most_are_under_way(
     def on_frame(change: dict[str, Any]) -> None:
         sequence, level = (int(word) for word in np.frombuffer(change["new"][:8], "<u4"))
         with lock:
-            under_way.append((sequence, -level))
+            # A quick browser has drawn it before whoever sent it comes by here.
+            if not drawn or (sequence, -level) > drawn[-1]:
+                under_way.append((sequence, -level))
             counts.append(len(under_way))
 
     def on_asked(change: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -39,6 +40,7 @@ class Hand:
         self.explorer = explorer
         self.client = client
         self.count = self.seq = 0
+        self.one_by_one = threading.RLock()  # as in a browser, whatever thread brings a frame
         self.drawn: list[int] | None = None
         self.more: dict[str, Any] = {"task": None, "peek": None}
         self.confirms = True
@@ -53,8 +55,9 @@ class Hand:
         pixels = pixels.reshape((height, width, 3) if painted else (height, width))
         self.frames.append((sequence, level, pixels))
         if self.confirms and level != PEEK:
-            self.drawn = [sequence, level]
-            self._send(self.last)
+            with self.one_by_one:
+                self.drawn = [sequence, level]
+                self._send(self.last)
 
     def _send(self, ask: dict[str, Any]) -> None:
         self.count += 1
@@ -63,16 +66,17 @@ class Hand:
 
     def ask(self, *, base: Any = None, move: Any = (1, 0, 0), **change: Any) -> dict[str, Any]:
         """Ask for a view; gives the answer that comes at once."""
-        self.seq += 1
-        self.last = {
-            "seq": self.seq,
-            "size": SIZE,
-            "base": base if base is not None else self.explorer.answer.get("scene"),
-            "move": list(move),
-            "change": change,
-        }
-        self._send(self.last)
-        return self.explorer.answer
+        with self.one_by_one:
+            self.seq += 1
+            self.last = {
+                "seq": self.seq,
+                "size": SIZE,
+                "base": base if base is not None else self.explorer.answer.get("scene"),
+                "move": list(move),
+                "change": change,
+            }
+            self._send(self.last)
+            return self.explorer.answer
 
     def rest(self) -> dict[str, Any]:
         """Wait until all that was asked is drawn; gives the last answer."""

@@ -285,7 +285,8 @@ class FractalExplorer(JobWidget):
                     return
                 self._flow.offer(serial, level, pixels)
         except FraktalError as error:
-            self.answer = self.answer | {"error": f"{error}", "seq": -serial}
+            with self._lock:
+                self.answer = self.answer | {"error": f"{error}", "seq": -serial}
             return
         with self._lock:
             if superseded() or serial != self._serial:

@@ -129,7 +129,7 @@ BAD: list[Any] = [
     {"layers": [{"scale": {"kind": "cubic"}}]},
     {"layers": [{"scale": {"density": "1"}}]},
     {"layers": [{"scale": {"density": float("inf")}}]},
-    {"layers": [{"scale": {"offset": 2}}]},
+    {"layers": [{"scale": {"offset": 3}}]},
     {"layers": [{"scale": {"exponent": 0}}]},
     {"layers": [{"scale": {"beyond": "wrap"}}]},
     {"layers": [{"scale": 3}]},
