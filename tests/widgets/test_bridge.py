@@ -10,6 +10,8 @@ import anywidget
 import panel as pn
 import pytest
 import traitlets
+from bokeh.document import Document
+from panel.io.state import set_curdoc
 
 from fraktal_widgets import FractalExplorer
 from fraktal_widgets.bridge import component_class, panel_component
@@ -106,9 +108,6 @@ def test_layout_can_be_chosen() -> None:
 
 def test_the_widget_is_closed_when_its_session_ends() -> None:
     """A session that is destroyed closes its widgets, and so stops their work."""
-    from bokeh.document import Document
-    from panel.io.state import set_curdoc
-
     document = Document()
     with set_curdoc(document):
         widget = Everything()
@@ -117,6 +116,22 @@ def test_the_widget_is_closed_when_its_session_ends() -> None:
     for ended in document.session_destroyed_callbacks:
         ended(None)  # what the server does, with the session that ended
     assert widget.comm is None
+
+
+def test_what_a_widget_said_does_not_come_back_to_it() -> None:
+    """Of two values told late to the page, the first does not take the place of the second."""
+    document, widget = Document(), Everything()
+    with set_curdoc(document):
+        component = panel_component(widget)
+    heard: list[bytes] = []
+    widget.observe(lambda change: heard.append(change["new"]), "data")
+    widget.data = b"first"
+    widget.data = b"second"
+    for told in list(document.session_callbacks):
+        with set_curdoc(document):
+            told.callback()
+    assert heard == [b"first", b"second"]
+    assert component.data == widget.data == b"second"
 
 
 def test_a_page_that_is_gone_can_be_collected() -> None:

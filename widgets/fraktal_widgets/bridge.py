@@ -75,20 +75,28 @@ def panel_component(widget: anywidget.AnyWidget, **layout: Any) -> AnyWidgetComp
     component = cls(**{name: getattr(widget, name) for name in names}, **layout)
 
     document = pn.state.curdoc
+    told: dict[str, Any] = {}  # by the widget to the component, the last of each name
+
+    def put(name: str, value: Any) -> None:
+        told[name] = value
+        setattr(component, name, value)
 
     def show(change: dict[str, Any]) -> None:
         # A param that is set by another thread while the browser's change of one is being told
         # can be forgotten: the document's own thread sets them, one after the other.
         if document is None or pn.state.curdoc is document:
-            setattr(component, change["name"], change["new"])
+            put(change["name"], change["new"])
         else:
-            document.add_next_tick_callback(
-                partial(setattr, component, change["name"], change["new"])
-            )
+            document.add_next_tick_callback(partial(put, change["name"], change["new"]))
+
+    def follow(event: param.parameterized.Event) -> None:
+        # What the widget itself said is no news to it, and may be old by now.
+        if event.name not in told or event.new is not told[event.name]:
+            setattr(widget, event.name, event.new)
 
     for name in names:
         widget.observe(show, name)
-        component.param.watch(lambda event: setattr(widget, event.name, event.new), name)
+        component.param.watch(follow, name)
     if document is not None:
         pn.state.on_session_destroyed(lambda context: widget.close())
     return component
