@@ -112,7 +112,8 @@ def test_many_may_open_an_empty_database_at_once(tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [process.communicate(timeout=120)[0].strip() for process in started] == [migrations.HEAD] * 3
+    found = [process.communicate(timeout=120)[0].strip() for process in started]
+    assert found == [migrations.HEAD] * 3
 
 
 # --- transactions -------------------------------------------------------------------------
