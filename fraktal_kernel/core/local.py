@@ -33,7 +33,6 @@ from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.core.workspace import Hold
 from fraktal_kernel.errors import AlreadyRunning, Conflict, FraktalError
 
-
 #: So long after its start a server without workers is no alert.
 STARTING_S = 60.0
 
