@@ -1,0 +1,1 @@
+"""Agents: who does the work, how they hear of it, and how one talks to them."""
