@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from fraktal_kernel.core.capability import Run, capability
+from fraktal_kernel.core.services import Asked, service
 from fraktal_kernel.errors import InvalidInput
 
 
@@ -159,3 +160,58 @@ def big(params: Nap, run: Run) -> int:
 def clock(params: Text, run: Run) -> float:
     """Return when the work began."""
     return time.time()
+
+
+class Family(BaseModel):
+    """How many children to begin at once, and which of them fails."""
+
+    count: int = 3
+    fails: int | None = None
+
+
+@capability("test.family", title="Begin children")
+def family(params: Family, run: Run) -> dict[str, object]:
+    """Begin children side by side, wait for them all, and tell how each ended."""
+    children = [
+        run.begin("test.talk", {"text": "refuse"}, name=str(number))
+        if number == params.fails
+        else run.begin("test.echo", {"text": str(number)}, name=str(number), asked_by="father")
+        for number in range(params.count)
+    ]
+    while not all(child.ended for child in children):
+        run.pause()
+    return {"states": [child.state for child in children], "ids": [c.id for c in children]}
+
+
+class Moment(BaseModel):
+    """How long to wait without a worker."""
+
+    seconds: float = 0.6
+
+
+@capability("test.alarm", title="Wait for a time")
+def alarm(params: Moment, run: Run) -> float:
+    """Wait without a worker until a time, and tell how late it is then."""
+    until = run.step("until", lambda: time.time() + params.seconds)
+    if time.time() < until:
+        run.pause(until)
+    return time.time() - until
+
+
+@capability("test.talk", title="Talk to the server")
+def talk(params: Text, run: Run) -> object:
+    """Say something, spend something, and ask the server whose job this is."""
+    run.say({"text": params.text})
+    run.spend(0.25)
+    run.spend(0.5)
+    return run.request("test.whose", text=params.text)
+
+
+@service("test.whose")
+def whose(asked: Asked, text: str) -> dict[str, object]:
+    """Tell whose job asks; what is called an error is one."""
+    if text == "refuse":
+        raise InvalidInput("text: given 'refuse', expected another.")
+    if text == "stumble":
+        raise RuntimeError("a service with a fault")
+    return {"owner": asked.owner_id, "job": asked.job_id, "text": text}

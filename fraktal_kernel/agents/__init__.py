@@ -1,1 +1,1 @@
-"""Agents: who does the work, how they hear of it, and how one talks to them."""
+"""Agents: who they are, what they may do, how they are asked, and what is seen of them."""

@@ -23,8 +23,9 @@ from fraktal_kernel.errors import FraktalError, InvalidInput
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from fraktal_kernel.core.artifact import Artifact
     from fraktal_kernel.core.capability import Capability
-    from fraktal_kernel.core.run import Artifact, DetachedRun
+    from fraktal_kernel.core.detached import DetachedRun
 
 #: Typer leaves alone what it does not know: those words are the capability's parameters.
 OPEN = {
@@ -126,7 +127,7 @@ def check_out(out: Path, largest_bytes: int = 0) -> None:
 
 
 def _run(found: Capability, params: BaseModel, detached: DetachedRun) -> tuple[Any, list[Artifact]]:
-    from fraktal_kernel.core.run import to_json
+    from fraktal_kernel.core.values import to_json
 
     try:
         return to_json(found(params, detached)), list(detached.artifacts.values())

@@ -18,8 +18,9 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
+from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.core.faults import sentence_of
-from fraktal_kernel.core.run import Artifact, Cancelled, Run
+from fraktal_kernel.core.run import Cancelled, Run
 from fraktal_kernel.errors import InvalidInput, Unavailable
 from fraktal_kernel.registry import unknown_name
 
@@ -48,6 +49,8 @@ class Capability:
     timeout_s: float | None = None
     max_attempts: int = 1
     examples: tuple[dict[str, Any], ...] = ()
+    #: what it does to the world outside, in words; empty where that is nothing
+    effect: str = ""
 
     @property
     def description(self) -> str:
@@ -69,6 +72,7 @@ class Capability:
             "needs": asdict(self.needs),
             "timeout_s": self.timeout_s,
             "max_attempts": self.max_attempts,
+            "effect": self.effect,
             "examples": list(self.examples),
         }
 
@@ -140,7 +144,8 @@ class Capabilities(Mapping[str, Capability]):
             self._waiting = {point.name: point.value for point in entry_points(group=GROUP)}
         return self._waiting
 
-    def _load(self, prefix: str | None = None) -> None:
+    def load(self, prefix: str | None = None) -> None:
+        """Import the plug-ins of one name, or all that are not there yet."""
         with self._loading:  # who comes second waits until the first has imported them
             points = self._points()
             for name in [prefix] if prefix in points else list(points):
@@ -153,9 +158,9 @@ class Capabilities(Mapping[str, Capability]):
 
     def __getitem__(self, name: str) -> Capability:
         if name not in self._known:
-            self._load(name.split(".")[0])
+            self.load(name.split(".")[0])
         if name not in self._known:
-            self._load()
+            self.load()
         if name in self._known:
             return self._known[name]
         prefix = name.split(".")[0]
@@ -176,7 +181,7 @@ class Capabilities(Mapping[str, Capability]):
         return len(self._all())
 
     def _all(self) -> dict[str, Capability]:
-        self._load()
+        self.load()
         return self._known
 
     def importable(self, name: str) -> bool:
@@ -197,6 +202,7 @@ def capability(
     timeout_s: float | None = None,
     max_attempts: int = 1,
     examples: Sequence[dict[str, Any]] = (),
+    effect: str = "",
 ) -> Callable[[F], F]:
     """Make a function a capability.
 
@@ -211,6 +217,8 @@ def capability(
     timeout_s : seconds after which a job of it is stopped, None for never
     max_attempts : how often a job of it is tried before it counts as failed
     examples : parameters that work as they stand
+    effect : what it does to the world outside that cannot be taken back, such as "sends an
+        invoice"; such a job is not tried twice, and programs need a person's yes for it
     """
 
     def register(function: F) -> F:
@@ -246,6 +254,7 @@ def capability(
                 timeout_s=timeout_s,
                 max_attempts=max_attempts,
                 examples=tuple(examples),
+                effect=effect,
             )
         )
         return function

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
 from fraktal_kernel.core.database import Database
+from fraktal_kernel.core.detached import DetachedRun
 from fraktal_kernel.core.events import Events, EventView
 from fraktal_kernel.core.jobs.dispatcher import Dispatcher
-from fraktal_kernel.core.jobs.journal import Journal
+from fraktal_kernel.core.jobs.journal import Claimed, Journal
 from fraktal_kernel.core.jobs.reading import Reader
 from fraktal_kernel.core.jobs.service import LocalJobs
 from fraktal_kernel.core.monitoring.logs import close_logs, configure_logs
 from fraktal_kernel.core.monitoring.metrics import Gauges, register_gauge_source
+from fraktal_kernel.core.run import Run
 from fraktal_kernel.core.security import Principal, Security
+from fraktal_kernel.core.services import Asked, answer
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.store import Store
 from fraktal_kernel.core.workbench import Workbench
@@ -62,6 +66,7 @@ class Engine:
                     self.events,
                     self.store,
                     self.database,
+                    self._serve,
                 )
                 dispatcher.start()
             except BaseException:
@@ -71,6 +76,9 @@ class Engine:
                 raise
             self.dispatcher = dispatcher
             self._forget_gauges = register_gauge_source(self._gauges)
+
+    def _serve(self, job: Claimed, name: str, arguments: Mapping[str, Any]) -> Any:
+        return answer(Asked(self, job.owner_id, job.id), name, arguments)
 
     def ready(self) -> None:
         """Start the workers if they are ours to start; asked before a job is queued for them."""
@@ -189,6 +197,12 @@ class LocalWorkbench(Workbench):
     def database(self) -> Database:
         """The SQL database."""
         return self.engine.database
+
+    @override
+    def detached(self) -> DetachedRun:
+        asked = Asked(self.engine, self.user.user_id)
+        cluster = self.settings.dask_scheduler
+        return Run.detached(cluster=cluster, serve=partial(answer, asked))
 
     @override
     def events(

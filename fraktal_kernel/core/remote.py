@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import httpx
 from typing_extensions import override
 
+from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.jobs.model import (
     Artifacts,
@@ -23,7 +24,6 @@ from fraktal_kernel.core.jobs.model import (
     LogLines,
     State,
 )
-from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.topics import EventView, topic_condition
 from fraktal_kernel.core.workbench import Workbench
@@ -137,6 +137,7 @@ class RemoteJobs:
             "delay_s": options.delay_s,
             "timeout_s": options.timeout_s,
             "max_attempts": options.max_attempts,
+            "agent": options.agent,
         }
         return JobView(**self._ask("POST", "/api/jobs", json=body))
 

@@ -55,6 +55,7 @@ class Job(SQLModel, table=True):
     __table_args__ = (
         Index(
             "job_queue",
+            "agent",
             text("priority DESC"),
             "id",
             sqlite_where=text("state = 'queued'"),
@@ -81,6 +82,12 @@ class Job(SQLModel, table=True):
             postgresql_where=text("key IS NOT NULL"),
         ),
         Index("job_owner", "owner_id", "id"),
+        Index(
+            "job_alarm",
+            "wake_at",
+            sqlite_where=text("wake_at IS NOT NULL"),
+            postgresql_where=text("wake_at IS NOT NULL"),
+        ),
     )
     id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True))
     owner_id: int = Field(foreign_key="user_account.id")
@@ -101,6 +108,20 @@ class Job(SQLModel, table=True):
     not_before: float = Field(default=0, sa_type=Seconds)
     timeout_s: float | None = Field(default=None, sa_type=Seconds)
     cancel_requested: bool = False
+    #: the agent that has to do it, empty for whoever is free; those that may not, as JSON
+    agent: str = ""
+    avoid: str = "[]"
+    #: which agent did it last, empty for a worker of the server
+    ran_on: str = ""
+    #: who wanted it where that was no person: a plan, an agent, the chat
+    asked_by: str = ""
+    #: what it does to the world outside cannot be taken back; when the last try of that began
+    effect: bool = False
+    effect_started_at: float | None = Field(default=None, sa_type=Seconds)
+    #: a waiting job is looked at again by then, whatever it waits for
+    wake_at: float | None = Field(default=None, sa_type=Seconds)
+    #: what it has cost so far, in the currency of the settings
+    cost: float = Field(default=0, sa_type=Seconds)
     progress: float = Field(default=0, sa_type=Seconds)
     message: str = ""
     result: str | None = Field(default=None, sa_type=Text)
@@ -140,6 +161,41 @@ class Question(SQLModel, table=True):
     answer: str | None = None
     answered_at: float | None = Field(default=None, sa_type=Seconds)
     answered_by: int | None = Field(default=None, foreign_key="user_account.id")
+
+
+class Approval(SQLModel, table=True):
+    """A person's answer to whether one job may do what it does to the world, with just these words.
+
+    ``open`` becomes ``approved``, ``denied`` or ``expired``; what is approved becomes ``used`` in
+    the transaction that starts the job.
+    """
+
+    __tablename__ = "approval"
+    __table_args__ = (
+        Index("approval_job", "job_id"),
+        Index(
+            "approval_open",
+            "owner_id",
+            "id",
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True))
+    owner_id: int = Field(foreign_key="user_account.id")
+    job_id: int = Field(sa_column=Column(BigInteger, ForeignKey("job.id"), nullable=False))
+    capability: str
+    #: the exact parameters as canonical JSON, and the SHA-256 of capability and parameters
+    params: str = Field(sa_type=Text)
+    digest: str
+    asked_by: str
+    reason: str = ""
+    state: str
+    asked_at: float = Field(sa_type=Seconds)
+    expires_at: float = Field(sa_type=Seconds)
+    answered_at: float | None = Field(default=None, sa_type=Seconds)
+    answered_by: int | None = Field(default=None, foreign_key="user_account.id")
+    used_at: float | None = Field(default=None, sa_type=Seconds)
 
 
 class ArtifactRow(SQLModel, table=True):

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from fraktal_kernel.core.capability import Capability, capabilities
+from fraktal_kernel.core.detached import DetachedRun
 from fraktal_kernel.core.jobs.handle import JobHandle
 from fraktal_kernel.core.jobs.model import JobOptions, Jobs
 from fraktal_kernel.core.run import Run
@@ -77,8 +78,11 @@ class Workbench(ABC):
     def run(self, name: str, /, **params: Any) -> Any:
         """Do a capability here and now, in this process, and return what it returns."""
         wanted = capabilities[name]
-        run = Run.detached(cluster=self.settings.dask_scheduler)
-        return wanted(wanted.validate(params, roots=None), run)
+        return wanted(wanted.validate(params, roots=None), self.detached())
+
+    def detached(self) -> DetachedRun:
+        """Make the run of a direct call in this process."""
+        return Run.detached(cluster=self.settings.dask_scheduler)
 
     def submit(
         self, name: str, /, *, options: JobOptions | None = None, **params: Any

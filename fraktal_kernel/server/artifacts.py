@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, Path, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.errors import NotFound
 from fraktal_kernel.server.callers import Number, OwnJobs, allowed, errors
 

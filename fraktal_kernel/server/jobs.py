@@ -60,6 +60,9 @@ class JobRequest(BaseModel):
         le=MAX_ATTEMPTS,
         description="Tries before it has failed; by default the capability's.",
     )
+    agent: str = Field(
+        "", max_length=60, description="Name of the agent that has to do it; empty for anybody."
+    )
 
 
 class JobList(BaseModel):
@@ -100,6 +103,7 @@ def submit(request: JobRequest, who: Caller, jobs: OwnJobs, response: Response) 
         delay_s=request.delay_s,
         timeout_s=request.timeout_s,
         max_attempts=request.max_attempts,
+        agent=request.agent,
     )
     job, new = jobs.submit_new(request.capability, request.params, options)
     if not new:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from fraktal_kernel import Workbench
-from fraktal_kernel.core.run import JSON_MAX_BYTES, Run, kept_json
+from fraktal_kernel.core.run import Run
+from fraktal_kernel.core.values import JSON_MAX_BYTES, kept_json
 from fraktal_kernel.errors import InvalidInput, JobFailed
 
 MODULE = "tests.core.large_capabilities"

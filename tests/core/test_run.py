@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from fraktal_kernel.core.run import Artifact, Cancelled, Run, artifact_name, share, to_json
+from fraktal_kernel.core.artifact import Artifact, artifact_name
+from fraktal_kernel.core.run import Cancelled, Run
+from fraktal_kernel.core.values import share, to_json
 from fraktal_kernel.errors import InvalidInput, NotFound, Unavailable
 
 
@@ -180,6 +182,31 @@ def test_another_capability_is_called_in_place() -> None:
     assert run.artifacts["echo.txt"].read() == b"hi"
     with pytest.raises(InvalidInput, match="text: given 1"):
         run.call("test.echo", text=1)
+
+
+def test_children_of_a_direct_call_are_done_at_once() -> None:
+    """What goes wrong in a child is the child's; the same name gives the same child."""
+    import tests.capabilities  # noqa: F401
+
+    run = Run.detached(serve=lambda name, arguments: [name, arguments])
+    good = run.begin("test.echo", {"text": "hi"}, name="a")
+    bad = run.begin("test.echo", {"text": 1}, name="b")
+    assert (good.state, good.result, bad.state) == ("succeeded", {"text": "hi"}, "failed")
+    assert bad.error is not None and "text: given 1" in bad.error
+    assert run.begin("test.echo", {"text": "again"}, name="a") is good
+    with pytest.raises(InvalidInput, match="nothing is under way"):
+        run.pause()
+    run.say({"text": "half"})
+    run.spend(0.5)
+    assert (run.said, run.cost) == ([{"text": "half"}], 0.5)
+    assert run.request("test.whose", text="x") == ["test.whose", {"text": "x"}]
+    with pytest.raises(InvalidInput, match="nobody is here"):
+        Run.detached().request("test.whose")
+    for act in (lambda: run.spend(-1), lambda: run.spend(float("nan"))):
+        with pytest.raises(InvalidInput, match="cost: given"):
+            act()
+    with pytest.raises(InvalidInput, match=r"said .* bytes at once"):
+        run.say({"text": "x" * 100_000})
 
 
 def test_a_large_file_is_kept_as_a_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.errors import FraktalError, InvalidInput
 from fraktal_kernel.fractals import (
     Scene,

@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.errors import FraktalError, NotFound
 from fraktal_widgets.job_feed import JobFeed
 from fraktal_widgets.pieces import Pieces

@@ -11,7 +11,7 @@ import base64
 from collections.abc import Callable, Hashable
 from typing import Any, BinaryIO
 
-from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.core.artifact import Artifact
 
 PIECE_BYTES = 512 * 1024
 

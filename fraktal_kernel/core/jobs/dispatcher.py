@@ -7,14 +7,15 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.events import Events
 from fraktal_kernel.core.jobs.executors import Executor, LocalExecutor
 from fraktal_kernel.core.jobs.files import sweep
-from fraktal_kernel.core.jobs.hub import Hub, Running
-from fraktal_kernel.core.jobs.journal import Journal
+from fraktal_kernel.core.jobs.hub import Hub, Running, no_service
+from fraktal_kernel.core.jobs.journal import Claimed, Journal
 from fraktal_kernel.core.jobs.scratch import sweep_scratch
 from fraktal_kernel.core.monitoring.logs import get_logger
 from fraktal_kernel.core.settings import Settings
@@ -25,6 +26,7 @@ log = get_logger("jobs")
 BUSY_TICK_S = 0.1
 IDLE_TICK_S = 0.5
 FLUSH_S = 0.05
+ALARM_S = 0.5
 PRUNE_S = 3600.0
 SWEEP_S = 86400.0
 SWEEP_AGAIN_S = 3600.0
@@ -37,6 +39,7 @@ class Dispatcher:
     ----------
     database : SQLite's jobs may be run by nobody else; so there every job that is marked as
         running when we start was left behind by a server that was killed
+    serve : answers what jobs request, by name
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Dispatcher:
         events: Events,
         store: Store,
         database: Database,
+        serve: Callable[[Claimed, str, Mapping[str, Any]], Any] = no_service,
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -68,6 +72,7 @@ class Dispatcher:
             host=hub_host(settings),
             log_level=settings.log_level,
             changed=self.wake,
+            serve=serve,
         )
         try:
             self.executor = self._make_executor()
@@ -137,6 +142,7 @@ class Dispatcher:
 
     def _tick(self) -> None:
         self.executor.tick()
+        self._every(ALARM_S, self._ring)
         while not self._stopping and (free := self.executor.free()) > 0:
             claimed = self._journal.claim(self.name, self._settings.lease_s, free)
             for job in claimed:
@@ -201,6 +207,9 @@ class Dispatcher:
         for job_id, fence in self._journal.expired():
             if (job_id, fence) not in ours:  # ours we judge by what their processes do
                 self._journal.forsaken(job_id, fence)
+
+    def _ring(self) -> None:
+        self._journal.wake()
 
     def _prune(self) -> None:
         self._events.prune(time.time() - self._settings.event_days * 86400)

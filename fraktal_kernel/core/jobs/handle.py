@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.core.jobs.model import Jobs, JobView, LogLine, State
-from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.errors import JobFailed, NotFound
 
 

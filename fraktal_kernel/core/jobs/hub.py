@@ -23,6 +23,7 @@ from fraktal_kernel.core.jobs.files import new_path
 from fraktal_kernel.core.jobs.journal import Claimed, Fenced, Journal, Outcome, Submission
 from fraktal_kernel.core.monitoring.logs import get_logger, write_record
 from fraktal_kernel.core.store import Store
+from fraktal_kernel.core.values import to_json
 from fraktal_kernel.errors import FraktalError, InvalidInput, Unavailable
 
 T = TypeVar("T")
@@ -31,6 +32,31 @@ RETRY_S = 1.0
 #: how long those who serve a worker may take to end when all is closed
 LINES_END_S = 5.0
 GRAVE = ("warning", "error", "critical")
+
+
+def no_service(job: Claimed, name: str, arguments: Mapping[str, Any]) -> Any:
+    """Answer where there is nobody to ask."""
+    raise InvalidInput(f"the request {name!r} of job {job.id} has nobody to answer it here.")
+
+
+def _child(job: Claimed, message: Message) -> Submission:
+    """Make the order for a child of a job from what its worker said."""
+    from fraktal_kernel.core.capability import capabilities
+
+    wanted = capabilities[message["capability"]]
+    return Submission(
+        owner_id=job.owner_id,
+        capability=message["capability"],
+        params=message["params"],
+        key=message["key"],
+        timeout_s=wanted.timeout_s,
+        max_attempts=wanted.max_attempts,
+        parent_id=job.id,
+        agent=message.get("agent", ""),
+        avoid=tuple(message.get("avoid", ())),
+        asked_by=message.get("asked_by") or f"{job.capability}, job {job.id}",
+        effect=bool(wanted.effect),
+    )
 
 
 @dataclass
@@ -74,6 +100,7 @@ class Hub:
         host: str = "127.0.0.1",
         log_level: str = "info",
         changed: Callable[[], None] = lambda: None,
+        serve: Callable[[Claimed, str, Mapping[str, Any]], Any] = no_service,
     ) -> None:
         self._journal = journal
         self._store = store
@@ -81,6 +108,7 @@ class Hub:
         self._data, self._cluster = data, cluster
         self._log_level = log_level
         self._changed = changed
+        self._serve_request = serve
         self._notes: list[tuple[int, int, int, str, dict[str, Any]]] = []
         self._notes_lock = threading.Lock()
         self._arrival = threading.Condition()
@@ -194,6 +222,18 @@ class Hub:
                 self._record_for(worker, lambda: self._journal.ask(job.id, job.fence, *asked))
             case "call":
                 self._record_for(worker, lambda: self._call(job, message))
+            case "begin":
+                self._reply(worker, lambda: self._begin(job, message))
+            case "pause":
+                wait = message["children"], message["wake_at"]
+                self._record_for(worker, lambda: self._journal.pause(job.id, job.fence, *wait))
+            case "said":
+                self._note(job, "jobs.said", message["payload"])
+            case "spend":
+                cost = message["cost"]
+                self._record_for(worker, lambda: self._journal.spend(job.id, job.fence, cost))
+            case "service":
+                self._reply(worker, lambda: self._service(job, message))
             case "yield":
                 if (warden := self.wardens.get(job.id)) is not None:
                     warden.send({"op": "yield"})
@@ -221,23 +261,25 @@ class Hub:
         worker.channel.send({"op": "reply", **reply})
 
     def _call(self, job: Claimed, message: Message) -> None:
-        from fraktal_kernel.core.capability import capabilities
-
-        wanted = capabilities[message["capability"]]
-        self._journal.call(
-            job.id,
-            job.fence,
-            Submission(
-                owner_id=job.owner_id,
-                capability=message["capability"],
-                params=message["params"],
-                key=message["key"],
-                timeout_s=wanted.timeout_s,
-                max_attempts=wanted.max_attempts,
-                parent_id=job.id,
-            ),
-        )
+        self._journal.call(job.id, job.fence, _child(job, message))
         self._changed()
+
+    def _begin(self, job: Claimed, message: Message) -> Message:
+        child = _child(job, message)
+        begun = self._persist(lambda: self._journal.begin(job.id, job.fence, child))
+        self._changed()
+        return {"id": begun}
+
+    def _service(self, job: Claimed, message: Message) -> Message:
+        self.flush()  # what was said before the request has been said when it is answered
+        try:
+            value = self._serve_request(job, message["name"], message["arguments"])
+            return {"value": to_json(value)}
+        except FraktalError:
+            raise
+        except Exception as error:
+            log.exception("a service stumbled", service=message["name"], job=job.id)
+            raise Unavailable(f"the service {message['name']!r} stumbled: {error!r}.") from None
 
     def _save(self, worker: WorkerLine, job: Claimed, message: Message) -> Message:
         name, frames = message["name"], worker.channel.frames()

@@ -34,7 +34,7 @@ MAX_DELAY_S = 60.0
 
 # Materialised, or PostgreSQL may run the inner query again for each row and claim too many.
 _CLAIM = (
-    "WITH next AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued'"
+    "WITH next AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued' AND agent = ''"
     " AND not_before <= :now ORDER BY priority DESC, id LIMIT :count{lock})"
     " UPDATE job SET state = 'running', fence = fence + 1, worker = :worker,"
     " lease_until = :lease_until, started_at = COALESCE(started_at, :now)"
@@ -76,7 +76,7 @@ class Journal(Memory):
             row = tx.row(
                 "UPDATE job SET state = 'queued', attempt = 1, losses = 0, error = NULL,"
                 " result = NULL, ended_at = NULL, started_at = NULL, not_before = 0, progress = 0,"
-                " message = '', cancel_requested = FALSE WHERE id = :id"
+                " message = '', cancel_requested = FALSE, wake_at = NULL WHERE id = :id"
                 " AND state IN ('failed', 'cancelled') RETURNING owner_id, capability",
                 {"id": job_id},
             )

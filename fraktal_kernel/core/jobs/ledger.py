@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +15,10 @@ from fraktal_kernel.errors import Conflict, FraktalError, NotFound
 
 _SUBMIT = (
     "INSERT INTO job(owner_id, capability, params, state, priority, key, parent_id, attempt,"
-    " max_attempts, losses, fence, not_before, timeout_s, cancel_requested, progress, message,"
-    " created_at) VALUES(:owner_id, :capability, :params, 'queued', :priority, :key, :parent_id,"
-    " 1, :max_attempts, 0, 0, :not_before, :timeout_s, FALSE, 0, '', :created_at)"
+    " max_attempts, losses, fence, not_before, timeout_s, cancel_requested, agent, avoid, ran_on,"
+    " asked_by, effect, cost, progress, message, created_at) VALUES(:owner_id, :capability,"
+    " :params, 'queued', :priority, :key, :parent_id, 1, :max_attempts, 0, 0, :not_before,"
+    " :timeout_s, FALSE, :agent, :avoid, '', :asked_by, :effect, 0, 0, '', :created_at)"
     " ON CONFLICT (owner_id, key) WHERE key IS NOT NULL DO NOTHING RETURNING id"
 )
 
@@ -27,7 +29,15 @@ class Fenced(FraktalError):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job about to be."""
+    """A job about to be.
+
+    Parameters
+    ----------
+    agent : the agent that has to do it, empty for whoever is free
+    avoid : agents that may not do it
+    asked_by : who wants it where that is no person
+    effect : whether what it does to the world cannot be taken back
+    """
 
     owner_id: int
     capability: str
@@ -38,6 +48,10 @@ class Submission:
     timeout_s: float | None = None
     max_attempts: int = 1
     parent_id: int | None = None
+    agent: str = ""
+    avoid: tuple[str, ...] = ()
+    asked_by: str = ""
+    effect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,10 @@ class Ledger:
                 "max_attempts": job.max_attempts,
                 "not_before": now + job.delay_s if job.delay_s else 0,
                 "timeout_s": job.timeout_s,
+                "agent": job.agent,
+                "avoid": json.dumps(job.avoid),
+                "asked_by": job.asked_by,
+                "effect": job.effect,
                 "created_at": now,
             },
         )
@@ -141,10 +159,13 @@ class Ledger:
             raise NotFound(f"there is no job {job_id}.")
         return str(row[0])
 
-    def _wait(self, tx: Transaction, job_id: int, owner_id: int) -> None:
+    def _wait(
+        self, tx: Transaction, job_id: int, owner_id: int, wake_at: float | None = None
+    ) -> None:
         tx.execute(
-            "UPDATE job SET state = 'waiting', worker = NULL, lease_until = NULL WHERE id = :id",
-            {"id": job_id},
+            "UPDATE job SET state = 'waiting', worker = NULL, lease_until = NULL,"
+            " wake_at = :wake_at WHERE id = :id",
+            {"id": job_id, "wake_at": wake_at},
         )
         self._tell(tx, job_id, owner_id, "waiting")
         if tx.row("SELECT id FROM job WHERE id = :id AND cancel_requested", {"id": job_id}):
@@ -153,7 +174,7 @@ class Ledger:
 
     def _cancel(self, tx: Transaction, job_id: int) -> None:
         row = tx.row(
-            "UPDATE job SET cancel_requested = TRUE,"
+            "UPDATE job SET cancel_requested = TRUE, wake_at = NULL,"
             " ended_at = CASE WHEN state = 'running' THEN NULL ELSE :now END,"
             " state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END"
             " WHERE id = :id AND state IN ('queued', 'waiting', 'running')"
@@ -169,7 +190,7 @@ class Ledger:
 
     def _resume(self, tx: Transaction, job_id: int) -> None:
         row = tx.row(
-            "UPDATE job SET state = 'queued', not_before = 0 WHERE id = :id"
+            "UPDATE job SET state = 'queued', not_before = 0, wake_at = NULL WHERE id = :id"
             " AND state = 'waiting' RETURNING owner_id",
             {"id": job_id},
         )

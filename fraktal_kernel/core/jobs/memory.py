@@ -34,7 +34,7 @@ class Memory(Ledger):
                 self._events.append(tx, topic, str(job_id), owner_id, payload)
 
     def memory(self, job: Claimed) -> dict[str, dict[str, Any]]:
-        """Return what a job has behind it: values of steps, answers, and how children ended."""
+        """Return what a job has behind it: values of steps, answers, and how children stand."""
         if job.fence == 1:
             return {"steps": {}, "answers": {}, "children": {}}
         with self._database.read() as tx:
@@ -45,7 +45,7 @@ class Memory(Ledger):
             )
             children = tx.rows(
                 "SELECT key, id, state, result, error FROM job WHERE parent_id = :id"
-                " AND key IS NOT NULL AND state IN ('succeeded', 'failed', 'cancelled')",
+                " AND key IS NOT NULL",
                 {"id": job.id},
             )
         return {
@@ -144,6 +144,49 @@ class Memory(Ledger):
             if not new and self._state(tx, child_id) in ENDED:
                 self._resume(tx, job_id)
         return child_id
+
+    def begin(self, job_id: int, fence: int, child: Submission) -> int:
+        """Queue a child job beside its parent, which goes on; a known key gives the old one."""
+        with self._database.write() as tx:
+            self._owned(tx, job_id, fence)
+            child_id, _ = self._submit(tx, child, time.time())
+        return child_id
+
+    def pause(
+        self, job_id: int, fence: int, children: Sequence[int], wake_at: float | None = None
+    ) -> None:
+        """Let a running job wait until one of its children has ended, or until a time.
+
+        Parameters
+        ----------
+        children : those that had not ended when the job looked last; one of them that has ended
+            since lets it go on at once
+        wake_at : seconds since 1970
+        """
+        with self._database.write() as tx:
+            owner_id = self._owned(tx, job_id, fence)
+            self._wait(tx, job_id, owner_id, wake_at)
+            if any(self._state(tx, child_id) in ENDED for child_id in children):
+                self._resume(tx, job_id)
+
+    def wake(self) -> list[int]:
+        """Queue the waiting jobs again whose time has come; returns their numbers."""
+        with self._database.read() as tx:
+            due = "SELECT id FROM job WHERE wake_at <= :now AND state = 'waiting'"
+            found = [int(row[0]) for row in tx.rows(due, {"now": time.time()})]
+        if found:
+            with self._database.write() as tx:
+                for job_id in found:
+                    self._resume(tx, job_id)
+        return found
+
+    def spend(self, job_id: int, fence: int, cost: float) -> None:
+        """Add to what a running job has cost."""
+        with self._database.write() as tx:
+            self._owned(tx, job_id, fence)
+            tx.execute(
+                "UPDATE job SET cost = cost + :cost WHERE id = :id", {"cost": cost, "id": job_id}
+            )
 
     def keep_artifact(self, job_id: int, fence: int, row: dict[str, Any]) -> str | None:
         """Write that a file lies in the store; returns the path of the one it replaces."""

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Literal, Protocol
 
 from pydantic import BaseModel
 
-from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.core.artifact import Artifact
 
 State = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
@@ -30,6 +30,7 @@ class JobOptions:
     delay_s : seconds to wait before the first try
     timeout_s : seconds a try may take, None for what the capability says
     max_attempts : tries before it counts as failed, None for what the capability says
+    agent : name of the agent that has to do it, empty for whoever is free
     """
 
     key: str | None = None
@@ -37,6 +38,7 @@ class JobOptions:
     delay_s: float = 0
     timeout_s: float | None = None
     max_attempts: int | None = None
+    agent: str = ""
 
 
 class OpenQuestion(BaseModel):
@@ -60,6 +62,11 @@ class JobView(BaseModel):
     attempt: int
     max_attempts: int
     timeout_s: float | None
+    agent: str
+    ran_on: str
+    asked_by: str
+    effect: bool
+    cost: float
     progress: float
     message: str
     question: OpenQuestion | None

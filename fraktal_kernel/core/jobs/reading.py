@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.core.database import Database, Row
 from fraktal_kernel.core.jobs.model import (
     STATES,
@@ -17,12 +18,12 @@ from fraktal_kernel.core.jobs.model import (
     OpenQuestion,
     State,
 )
-from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.errors import InvalidInput, NotFound
 
 _COLUMNS = (
     "id, owner_id, capability, params, state, priority, key, parent_id, attempt, max_attempts,"
-    " timeout_s, progress, message, result, error, created_at, started_at, ended_at"
+    " timeout_s, agent, ran_on, asked_by, effect, cost, progress, message, result, error,"
+    " created_at, started_at, ended_at"
 )
 _QUESTION = "SELECT job_id, text, choices FROM job_question WHERE answer IS NULL AND job_id = :id"
 MAX_ID = 2**63 - 1

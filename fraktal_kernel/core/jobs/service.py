@@ -26,6 +26,7 @@ from fraktal_kernel.core.jobs.reading import Reader
 from fraktal_kernel.core.store import Store
 from fraktal_kernel.errors import InvalidInput
 
+AGENT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}"
 MAX_PRIORITY = 1000
 MAX_ATTEMPTS = 100
 MAX_SECONDS = 366 * 86400.0
@@ -101,6 +102,8 @@ class LocalJobs:
                     delay_s=options.delay_s,
                     timeout_s=wanted.timeout_s if options.timeout_s is None else options.timeout_s,
                     max_attempts=options.max_attempts or wanted.max_attempts,
+                    agent=options.agent,
+                    effect=bool(wanted.effect),
                 )
             ]
         )
@@ -164,6 +167,11 @@ def _check_options(options: JobOptions) -> None:
     check("delay_s", options.delay_s, 0, MAX_SECONDS)
     check("timeout_s", options.timeout_s, 0.001, MAX_SECONDS)
     check("max_attempts", options.max_attempts, 1, MAX_ATTEMPTS)
+    if options.agent and not re.fullmatch(AGENT_NAME, options.agent):
+        raise InvalidInput(
+            f"agent: given {options.agent[:80]!r}, expected a name such as 'gpu-box': letters, "
+            "digits, dots, dashes and underscores, at most 60."
+        )
     key = options.key
     if key is None:
         return

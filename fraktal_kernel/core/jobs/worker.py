@@ -17,27 +17,20 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from typing_extensions import override
 
+from fraktal_kernel.core.artifact import Artifact, Data, artifact_name, media_type_of
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.jobs.channel import Channel, Message
 from fraktal_kernel.core.jobs.model import CHILD_KEY
 from fraktal_kernel.core.jobs.scratch import make_scratch, scratch_place
 from fraktal_kernel.core.monitoring.logs import forward_logs
-from fraktal_kernel.core.run import (
-    Artifact,
-    Cancelled,
-    Data,
-    Run,
-    artifact_name,
-    kept_json,
-    media_type_of,
-    share,
-)
+from fraktal_kernel.core.run import Cancelled, Child, Run
+from fraktal_kernel.core.values import checked_cost, kept_json, said_json, share, to_json
 from fraktal_kernel.errors import FraktalError, InvalidInput, JobFailed, Unavailable
 
 T = TypeVar("T")
@@ -116,7 +109,7 @@ class JobRun(Run):
         self.attempt = message["attempt"]
         self._steps: dict[str, Any] = message["steps"]
         self._answers: dict[str, str] = message["answers"]
-        self._children: dict[str, Any] = message["children"]
+        self._children = {key: Child(**child) for key, child in message["children"].items()}
         self._scratch = scratch_place(Path(message["data"]), self.job_id)
         self._cluster: str = message["cluster"]
         self._seen: Counter[str] = Counter()
@@ -222,19 +215,69 @@ class JobRun(Run):
         wanted = capabilities[capability]
         checked = wanted.validate(params)
         key = f"{CHILD_KEY}{self.job_id}/{self._numbered(capability)}"
-        if key not in self._children:
+        child = self._children.get(key)
+        if child is None or not child.ended:
             self.flush()
             self._line.request(
                 op="call", key=key, capability=capability, params=checked.model_dump_json()
             )
             raise Suspended
-        child = self._children[key]
-        if child["state"] != "succeeded":
+        if child.state != "succeeded":
             raise JobFailed(
-                f"{capability}, job {child['id']}, {child['state']}"
-                + (f": {child['error']}" if child["error"] else ".")
+                f"{capability}, job {child.id}, {child.state}"
+                + (f": {child.error}" if child.error else ".")
             )
-        return child["result"]
+        return child.result
+
+    @override
+    def begin(
+        self,
+        capability: str,
+        params: Mapping[str, Any],
+        *,
+        name: str,
+        agent: str = "",
+        avoid: Sequence[str] = (),
+        asked_by: str = "",
+    ) -> Child:
+        self.check_cancelled()
+        key = f"{CHILD_KEY}{self.job_id}/@{name}"
+        if key not in self._children:
+            checked = capabilities[capability].validate(params)
+            begun = self._line.request(
+                op="begin",
+                key=key,
+                capability=capability,
+                params=checked.model_dump_json(),
+                agent=agent,
+                avoid=list(avoid),
+                asked_by=asked_by,
+            )
+            self._children[key] = Child(begun["id"], "queued")
+        return self._children[key]
+
+    @override
+    def pause(self, until: float | None = None) -> None:
+        self.check_cancelled()
+        open_children = [child.id for child in self._children.values() if not child.ended]
+        if until is None and not open_children:
+            raise InvalidInput("nothing is under way that this job could wait for.")
+        self.flush()
+        self._line.request(op="pause", children=open_children, wake_at=until)
+        raise Suspended
+
+    @override
+    def say(self, payload: Mapping[str, Any]) -> None:
+        self._line.tell(op="said", payload=said_json(payload))
+
+    @override
+    def spend(self, cost: float) -> None:
+        self._line.request(op="spend", cost=checked_cost(cost))
+
+    @override
+    def request(self, service: str, /, **arguments: Any) -> Any:
+        self.check_cancelled()
+        return self._line.request(op="service", name=service, arguments=to_json(arguments))["value"]
 
     @override
     def scratch(self) -> Path:

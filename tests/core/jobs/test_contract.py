@@ -207,6 +207,47 @@ def test_children_run_as_jobs_of_their_own(bench: LocalWorkbench) -> None:
     assert [view.state for view in children] == ["succeeded", "succeeded"]
 
 
+def test_children_run_side_by_side(bench: LocalWorkbench) -> None:
+    """A job begins several children, waits without a worker, and sees how each ended."""
+    job = bench.submit("test.family", count=4, fails=2)
+    result = job.wait(60)
+    assert result["states"] == ["succeeded", "succeeded", "failed", "succeeded"]
+    children = [view for view in bench.jobs.list() if view.parent_id == job.id]
+    assert sorted(view.id for view in children) == sorted(result["ids"]), "each was begun once"
+    asked = {view.capability: view.asked_by for view in children}
+    assert asked == {"test.echo": "father", "test.talk": f"test.family, job {job.id}"}
+
+
+def test_a_job_waits_for_a_time(bench: LocalWorkbench) -> None:
+    """A job that waits for a time holds no worker, and goes on when it has come."""
+    job = bench.submit("test.alarm", seconds=0.6)
+    until(lambda: job.refresh().state in ("waiting", "succeeded"))
+    assert job.wait(60) >= 0
+
+
+def test_a_job_talks_to_its_server(bench: LocalWorkbench) -> None:
+    """What a job says reaches its watchers, what it spends adds up, its requests are answered."""
+    last = bench.engine.events.last()
+    job = bench.submit("test.talk", text="hello")
+    assert job.wait(60) == {"owner": bench.user.user_id, "job": job.id, "text": "hello"}
+    assert job.refresh().cost == 0.75
+    said = bench.engine.events.page(last, "jobs.said", subject=str(job.id))
+    assert [event.payload for event in said] == [{"text": "hello"}]
+    for text, error in (("refuse", "expected another"), ("stumble", "stumbled")):
+        with pytest.raises(JobFailed, match=error):
+            bench.submit("test.talk", text=text).wait(60)
+
+
+def test_a_job_for_an_agent_is_left_to_that_agent(bench: LocalWorkbench) -> None:
+    """No worker of the server takes what was meant for somebody else."""
+    job = bench.submit("test.echo", options=JobOptions(agent="far-away"))
+    assert bench.submit("test.echo").wait(60)
+    assert job.refresh().state == "queued"
+    assert job.cancel().state == "cancelled"
+    with pytest.raises(InvalidInput, match="agent: given"):
+        bench.submit("test.echo", options=JobOptions(agent="a b"))
+
+
 def test_the_urgent_goes_first_and_then_the_oldest(bench: LocalWorkbench) -> None:
     """Priority decides, then age."""
     blockers = [bench.submit("test.sleep") for _ in range(2)]
