@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -18,11 +19,14 @@ from fraktal_kernel.agents.bus.message import (
     Message,
     Written,
     check_group,
+    check_id,
     check_pattern,
     check_topic,
     matches,
     new_id,
     write,
+    write_body,
+    write_headers,
 )
 from fraktal_kernel.agents.bus.protocol import Bus, DeadLetter, GroupState, Handler
 from fraktal_kernel.agents.bus.relay import Relay
@@ -105,18 +109,21 @@ class DatabaseBus:
         tx: Transaction | None = None,
     ) -> str:
         """Publish one message."""
-        draft = Draft(topic, body, message_id, headers)
-        return self.publish_many([draft], durable=durable, tx=tx)[0]
+        if durable or tx is not None:
+            draft = Draft(topic, body, message_id, headers)
+            return self.publish_many([draft], durable=durable, tx=tx)[0]
+        message = self._told(topic, body, message_id, headers)
+        self._hand_over(topic, (message,))
+        return message.id
 
     def publish_many(
         self, drafts: Sequence[Draft], *, durable: bool = True, tx: Transaction | None = None
     ) -> list[str]:
         """Publish all of these or, where one is at fault, none."""
-        if self._models:
-            for draft in drafts:
-                self._check(draft.topic, draft.body)
         if not durable:
             return self._tell(drafts, tx)
+        for draft in drafts if self._models else ():
+            self._check(draft.topic, draft.body)
         written = [write(draft) for draft in drafts]
         if not written:
             return []
@@ -148,43 +155,54 @@ class DatabaseBus:
 
     def _tell(self, drafts: Sequence[Draft], tx: Transaction | None) -> list[str]:
         """Give messages to those who listen here, without keeping them."""
-        now = time.time()
-        told: dict[str, list[Message]] = {}
-        ids = []
-        for draft in drafts:
-            name = draft.message_id or f"{self._name}-{next(self._count)}"
-            write(Draft(draft.topic, draft.body, name, draft.headers))  # for its checks alone
-            message = Message(name, draft.topic, draft.body, draft.headers or {}, now, 1)
-            told.setdefault(draft.topic, []).append(message)
-            ids.append(name)
-        if tx is not None:
-            tx.afterwards.append(partial(self._hand_over, told))
-        else:
-            self._hand_over(told)
-        return ids
+        messages = [self._told(*draft) for draft in drafts]
+        for topic, of_topic in itertools.groupby(messages, attrgetter("topic")):
+            hand_over = partial(self._hand_over, topic, list(of_topic))
+            if tx is None:
+                hand_over()
+            else:
+                tx.afterwards.append(hand_over)
+        return [message.id for message in messages]
 
-    def _hand_over(self, told: Mapping[str, Sequence[Message]]) -> None:
-        for topic, messages in told.items():
-            observe_bus("published", "", len(messages))
-            for turn in self._route(topic):
-                next(turn).tell(messages)
+    def _told(
+        self,
+        topic: str,
+        body: object,
+        message_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Message:
+        if topic not in self._routes:  # whose topics were looked at
+            check_topic(topic)
+        if topic in self._models:
+            self._check(topic, body)
+        write_body(body)  # for its checks alone
+        if headers:
+            write_headers(headers)
+        if message_id is None:
+            message_id = f"{self._name}-{next(self._count)}"
+        else:
+            check_id(message_id)
+        return Message(message_id, topic, body, headers or {}, time.time(), 1)
+
+    def _hand_over(self, topic: str, messages: Sequence[Message]) -> None:
+        observe_bus("published", "", len(messages))
+        route = self._routes.get(topic)
+        for turn in self._route(topic) if route is None else route:
+            next(turn).tell(messages)
 
     def _route(self, topic: str) -> list[Iterator[Consumer]]:
-        found = self._routes.get(topic)
-        if found is None:
-            with self._lock:
-                groups = dict.fromkeys(
-                    one.group
-                    for one in self._consumers
-                    if matches(self._patterns[one.group], topic)
-                )
-                found = [
-                    itertools.cycle([one for one in self._consumers if one.group == group])
-                    for group in groups
-                ]
-                if len(self._routes) > MOST_ROUTES:
-                    self._routes = {}
-                self._routes[topic] = found
+        """Find those who read a topic; without any, the answer is remembered as well."""
+        with self._lock:
+            groups = dict.fromkeys(
+                one.group for one in self._consumers if matches(self._patterns[one.group], topic)
+            )
+            found = [
+                itertools.cycle([one for one in self._consumers if one.group == group])
+                for group in groups
+            ]
+            if len(self._routes) > MOST_ROUTES:
+                self._routes = {}
+            self._routes[topic] = found
         return found
 
     def declare(self, topic: str, model: type[BaseModel]) -> None:

@@ -7,7 +7,8 @@ once our function has returned.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from fraktal_kernel.errors import InvalidInput, MissingExtra
@@ -20,9 +21,6 @@ AGAIN_S = 5
 REDIS_KEEPS = 1_000_000
 #: Redis tells the consumers of a group apart; we take back whatever any of ours has left.
 REDIS_CONSUMER = "fraktal"
-
-#: Takes one payload or a list of them.
-Take = Callable[[Any], Awaitable[None]]
 
 
 class Engine(Protocol):
@@ -46,8 +44,11 @@ async def _raw(message: Any) -> Any:
     return message.body
 
 
-#: FastStream's own words go nowhere: what matters of them, the relay says.
+#: FastStream's own words go nowhere: what matters of them, the relay says. Those of the clients
+#: go to the log of a server, and nowhere where there is none.
 _PLAIN: dict[str, Any] = {"apply_types": False, "logger": None, "decoder": _raw}
+for _client in ("aio_pika", "aiormq", "nats", "redis", "aiokafka"):
+    logging.getLogger(_client).addHandler(logging.NullHandler())
 
 
 class Rabbit:
@@ -141,7 +142,7 @@ class Redis:
         from faststream import AckPolicy
         from faststream.redis import StreamSub
 
-        who = {"group": group, "consumer": REDIS_CONSUMER}
+        who: dict[str, Any] = {"group": group, "consumer": REDIS_CONSUMER}
         new = StreamSub(self._channel, polling_interval=500, max_records=BATCH, **who)
         again_ms = AGAIN_S * 1000
         left = StreamSub(self._channel, polling_interval=again_ms, min_idle_time=again_ms, **who)

@@ -82,14 +82,20 @@ class Relay:
         self.link.close()
 
     def _run(self) -> None:
+        stuck = False
         while not self._stopping.is_set():
             self._news.clear()
             try:
                 sent = self._send()
             except FraktalError as error:
-                log.warning("outbox waits", error=str(error))
+                if not stuck:
+                    log.warning("outbox waits", error=str(error))
+                stuck = True
                 self._stopping.wait(POLL_S)
                 continue
+            if stuck:
+                log.info("outbox flows again")
+                stuck = False
             if not sent:
                 self._news.wait(POLL_S)
 
