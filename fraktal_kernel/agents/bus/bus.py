@@ -196,7 +196,7 @@ class DatabaseBus:
             groups = dict.fromkeys(
                 one.group for one in self._consumers if matches(self._patterns[one.group], topic)
             )
-            found = [
+            found: list[Iterator[Consumer]] = [
                 itertools.cycle([one for one in self._consumers if one.group == group])
                 for group in groups
             ]
