@@ -26,6 +26,8 @@ from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.registry import unknown_name
 
 PREFIX = "FRAKTAL_"
+#: How the URL of a message broker may begin.
+BROKERS = ("amqp", "amqps", "nats", "redis", "rediss", "kafka")
 
 
 def default_data() -> Path:
@@ -80,6 +82,10 @@ class Settings(BaseSettings):
     dask_scheduler: str = Field(
         "", description="Dask scheduler, such as tcp://10.0.0.5:8786; empty means local workers."
     )
+    bus: str = Field(
+        "",
+        description="Broker of messages, such as amqp://HOST; empty means the database alone.",
+    )
     hub_host: str = Field(
         "", description="Address of this machine that Dask workers can reach; empty finds one."
     )
@@ -126,6 +132,13 @@ class Settings(BaseSettings):
         if value.lower() not in ("debug", "info", "warning", "error", "critical"):
             raise ValueError("expected debug, info, warning, error or critical")
         return value.lower()
+
+    @field_validator("bus")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if value and value.partition("://")[0] not in BROKERS:
+            raise ValueError(f"expected {', '.join(f'{name}://HOST' for name in BROKERS)} or ''")
+        return value
 
     @field_validator("heartbeat_s")
     @classmethod
