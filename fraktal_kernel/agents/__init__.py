@@ -1,0 +1,1 @@
+"""Who does the work on a person's behalf: what they say is understood, planned and carried out."""
