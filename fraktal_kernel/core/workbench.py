@@ -22,6 +22,8 @@ from fraktal_kernel.core.settings import Settings, load_settings
 from fraktal_kernel.core.topics import EventView
 from fraktal_kernel.core.workspace import read_address
 
+GROUP = "fraktal.workbench"
+
 
 class Workbench(ABC):
     """One user's workbench; open one with :meth:`open`."""
@@ -96,6 +98,21 @@ class Workbench(ABC):
     def job(self, job_id: int) -> JobHandle:
         """Return the handle of a job by its number."""
         return JobHandle(self.jobs, self.jobs.get(job_id))
+
+    def __getattr__(self, name: str) -> Any:
+        """Find what a room above this one gives to a workbench, such as ``chat``, by its name.
+
+        Like capabilities these come through an entry point, of the group ``fraktal.workbench``: a
+        function that takes the workbench.
+        """
+        if not name.startswith("_"):
+            from importlib.metadata import entry_points
+
+            for point in entry_points(group=GROUP, name=name):
+                part = point.load()(self)
+                setattr(self, name, part)
+                return part
+        raise AttributeError(f"a workbench has no {name!r}.", name=name, obj=self)
 
     @abstractmethod
     def events(

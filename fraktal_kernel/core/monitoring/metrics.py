@@ -22,7 +22,7 @@ from fraktal_kernel.core.monitoring.logs import get_logger
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
-    from prometheus_client.registry import Collector
+    from prometheus_client.registry import Collector, CollectorRegistry
 
 JOB_STATES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
 JOB_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
@@ -116,6 +116,11 @@ def observe_request(method: str, route: str, status: int, duration_s: float) -> 
     labels = (method, route or "unmatched", str(int(status)))
     numbers.requests.labels(*labels).inc()
     numbers.request_seconds.labels(*labels).observe(max(0.0, duration_s))
+
+
+def own_registry() -> CollectorRegistry:
+    """Return the registry that is shown, for a room that counts things of its own."""
+    return _numbers().registry
 
 
 def render() -> tuple[bytes, str]:
