@@ -45,6 +45,8 @@ class Engine:
         self.journal = Journal(self.database, self.events, settings.retry_delay_s)
         self.security = Security(self.database, settings.session_days)
         self.dispatcher: Dispatcher | None = None
+        #: what upper floors hang up here while they serve this workspace, by name
+        self.parts: dict[str, Any] = {}
         self._hold: Hold | None = None
         self._lock = threading.Lock()
         self._closed = False

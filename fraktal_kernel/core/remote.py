@@ -106,12 +106,13 @@ class RemoteJobs:
                 return answer
             answer.close()
 
-    def _ask(self, method: str, path: str, **more: Any) -> Any:
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """Ask the server for JSON; its refusals are raised as errors."""
         return self._checked(self._send(method, path, **more)).json()
 
     def last_event(self) -> int:
         """Return the number of the newest event."""
-        return int(self._ask("GET", "/api/events", params={"limit": 0})["last"])
+        return int(self.ask("GET", "/api/events", params={"limit": 0})["last"])
 
     @staticmethod
     def _checked(answer: httpx.Response) -> httpx.Response:
@@ -139,11 +140,11 @@ class RemoteJobs:
             "max_attempts": options.max_attempts,
             "agent": options.agent,
         }
-        return JobView(**self._ask("POST", "/api/jobs", json=body))
+        return JobView(**self.ask("POST", "/api/jobs", json=body))
 
     def get(self, job_id: int) -> JobView:
         """Return one job."""
-        return JobView(**self._ask("GET", f"/api/jobs/{job_id}"))
+        return JobView(**self.ask("GET", f"/api/jobs/{job_id}"))
 
     def list(
         self, state: State | None = None, limit: int = 50, before: int | None = None
@@ -151,27 +152,27 @@ class RemoteJobs:
         """List jobs, newest first."""
         wanted = {"state": state, "limit": limit, "before": before}
         query = {key: value for key, value in wanted.items() if value is not None}
-        return [JobView(**job) for job in self._ask("GET", "/api/jobs", params=query)["jobs"]]
+        return [JobView(**job) for job in self.ask("GET", "/api/jobs", params=query)["jobs"]]
 
     def cancel(self, job_id: int) -> JobView:
         """Stop a job."""
-        return JobView(**self._ask("DELETE", f"/api/jobs/{job_id}"))
+        return JobView(**self.ask("DELETE", f"/api/jobs/{job_id}"))
 
     def retry(self, job_id: int) -> JobView:
         """Queue an ended job again."""
-        return JobView(**self._ask("POST", f"/api/jobs/{job_id}/retry"))
+        return JobView(**self.ask("POST", f"/api/jobs/{job_id}/retry"))
 
     def answer(self, job_id: int, choice: str) -> JobView:
         """Answer what a waiting job asked."""
-        return JobView(**self._ask("POST", f"/api/jobs/{job_id}/answer", json={"choice": choice}))
+        return JobView(**self.ask("POST", f"/api/jobs/{job_id}/answer", json={"choice": choice}))
 
     def log(self, job_id: int) -> LogLines:
         """Return the log, oldest line first."""
-        return [LogLine(**line) for line in self._ask("GET", f"/api/jobs/{job_id}/log")["log"]]
+        return [LogLine(**line) for line in self.ask("GET", f"/api/jobs/{job_id}/log")["log"]]
 
     def artifacts(self, job_id: int) -> Artifacts:
         """List the files that a job made."""
-        found = self._ask("GET", f"/api/jobs/{job_id}/artifacts")["artifacts"]
+        found = self.ask("GET", f"/api/jobs/{job_id}/artifacts")["artifacts"]
         return [
             Artifact(**artifact).opened_by(partial(self.open_artifact, job_id, artifact["name"]))
             for artifact in found
@@ -231,6 +232,10 @@ class RemoteWorkbench(Workbench):
     def address(self) -> ServerAddress:
         """Where the server was found last."""
         return self.jobs.address
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """Ask the server for JSON; its refusals are raised as errors."""
+        return self.jobs.ask(method, path, **more)
 
     @override
     def events(

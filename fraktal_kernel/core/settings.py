@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(
         8 * 1024**2, ge=1024, description="Largest request body that is read, in bytes."
     )
+    token_rate_per_s: float = Field(
+        100, gt=0, description="Requests a second that one API token may make in the long run."
+    )
+    token_burst: int = Field(
+        500, ge=1, description="Requests that one API token may make at once before it has to wait."
+    )
     session_days: float = Field(30, gt=0, description="Days until a browser has to sign in again.")
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
@@ -96,7 +102,9 @@ class Settings(BaseSettings):
     retry_delay_s: float = Field(
         1, ge=0, description="Seconds before the first retry; doubles with each, up to a minute."
     )
-    event_days: float = Field(30, gt=0, description="Days that events are kept.")
+    event_days: float = Field(
+        30, gt=0, description="Days that events, the audit log and what agents did are kept."
+    )
     log_level: str = Field("info", description="Least severe level that is logged.")
     log_max_bytes: int = Field(
         10 * 1024**2, ge=1024, description="Size at which a log file is rotated, in bytes."
