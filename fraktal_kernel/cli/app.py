@@ -21,6 +21,7 @@ COMMANDS = {
     "submit": ("submit", "submit", "Submit a capability as a job."),
     "jobs": ("jobs", "app", "List, watch, cancel, retry and answer jobs."),
     "capabilities": ("capabilities", "list_capabilities", "List what can be run."),
+    "agent": ("agents", "app", "Start, list and drain agents."),
     "batch": ("batch", "batch", "Run a notebook with parameters, once or as a sweep."),
     "serve": ("serve", "serve", "Serve the workbench to browsers and programs."),
     "up": ("up", "up", "Serve the workbench and JupyterLab."),

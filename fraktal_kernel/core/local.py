@@ -137,6 +137,8 @@ class Engine:
         with self._lock:
             self._closed = True
             self._forget_gauges()
+            for part in self.parts.values():
+                part.close()
             if self.dispatcher is not None:
                 self.dispatcher.stop()
                 self.dispatcher = None

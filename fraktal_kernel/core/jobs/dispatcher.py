@@ -213,7 +213,7 @@ class Dispatcher:
         job = running.job
         log.warning("worker is stopped or silent", job=job.id, owner=job.owner_id)
         why = "the worker did not answer any more"
-        running.outcome, running.error = "lost", why
+        running.end("lost", why)
         self._journal.lost(job.id, job.fence, why, seconds=running.seconds)
         self._kill(job.id)
         self.hub.forget(running)

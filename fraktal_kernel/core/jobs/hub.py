@@ -158,7 +158,7 @@ class Hub:
         self.flush()
         job = running.job
         why = f"the worker process{f' on {worker.place.name}' if worker.place else ''} died"
-        running.outcome, running.error = "lost", running.verdict or why
+        running.end("lost", why)
         self.forget(running)
         try:
             if running.verdict is not None:
@@ -218,7 +218,7 @@ class Hub:
             case "save":
                 self._reply(worker, lambda: self._save(worker, job, message))
             case "succeeded" | "failed" | "cancelled" | "suspended":
-                running.outcome, running.error = message["op"], message.get("error")
+                running.end(message["op"], message.get("error"))
                 self._persist(lambda: self._end(running, message))
                 self.forget(running)
                 worker.running = None

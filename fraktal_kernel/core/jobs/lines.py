@@ -21,14 +21,20 @@ class Running:
     kill_at: float | None = None
     #: what to say of it if we had to stop it, None for a cancellation
     verdict: str | None = None
-    #: how this try ended and what went wrong, None while it goes on
+    #: how this try ended, what went wrong, and when that was; None while it goes on
     outcome: str | None = None
     error: str | None = None
+    ended_at: float | None = None
 
     @property
     def seconds(self) -> float:
         """How long this try has taken."""
         return time.monotonic() - self.started
+
+    def end(self, outcome: str, error: str | None = None) -> None:
+        """Note how this try ended."""
+        self.error, self.ended_at = self.verdict or error, time.time()
+        self.outcome = outcome  # last: who sees it finds the rest
 
 
 @dataclass(frozen=True)
