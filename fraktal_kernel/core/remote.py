@@ -110,7 +110,7 @@ class RemoteJobs:
             answer.close()
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
-        """Send a request and return the JSON of its answer; an error of the server is raised."""
+        """Ask the server for JSON; its refusals are raised as errors."""
         return self._checked(self._send(method, path, **more)).json()
 
     def last_event(self) -> int:
@@ -281,13 +281,8 @@ class RemoteWorkbench(Workbench):
         return self.jobs.address
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
-        """Send one request of the web interface, and return the JSON of its answer.
-
-        Parameters
-        ----------
-        more : ``params`` or ``json``, as httpx takes them
-        """
-        return self.jobs._ask(method, path, **more)
+        """Ask the server for JSON; its refusals are raised as errors."""
+        return self.jobs.ask(method, path, **more)
 
     @override
     def events(
