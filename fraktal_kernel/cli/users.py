@@ -104,7 +104,7 @@ def create_token(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="read, jobs[:PATTERN], agent[:PATTERN], approve or admin; several times if need be."
+            help="read, jobs[:PATTERN], agent[:PATTERN], approve or admin; may repeat."
         ),
     ] = None,
     user: For = None,

@@ -26,8 +26,6 @@ from fraktal_kernel.registry import Registry
 #: What floors above add to every workbench: a function of the workbench makes each.
 parts: Registry[Callable[[Workbench], Any]] = Registry("part of a workbench", "fraktal.workbench")
 
-GROUP = "fraktal.workbench"
-
 
 class Workbench(ABC):
     """One user's workbench; open one with :meth:`open`."""
@@ -83,11 +81,6 @@ class Workbench(ABC):
         """Everything that can be asked for by name."""
         return capabilities
 
-    @property
-    def agents(self) -> Any:
-        """The agents of this user, as :class:`fraktal_kernel.agents.registry.Agents`."""
-        return parts["agents"](self)
-
     def run(self, name: str, /, **params: Any) -> Any:
         """Do a capability here and now, in this process, and return what it returns."""
         wanted = capabilities[name]
@@ -109,18 +102,11 @@ class Workbench(ABC):
         return JobHandle(self.jobs, self.jobs.get(job_id))
 
     def __getattr__(self, name: str) -> Any:
-        """Find what a room above this one gives to a workbench, such as ``chat``, by its name.
-
-        Like capabilities these come through an entry point, of the group ``fraktal.workbench``: a
-        function that takes the workbench.
-        """
-        if not name.startswith("_"):
-            from importlib.metadata import entry_points
-
-            for point in entry_points(group=GROUP, name=name):
-                part = point.load()(self)
-                setattr(self, name, part)
-                return part
+        """Make what a room above gives to every workbench, such as ``chat``, by its name."""
+        if not name.startswith("_") and name in parts:
+            part = parts[name](self)
+            setattr(self, name, part)
+            return part
         raise AttributeError(f"a workbench has no {name!r}.", name=name, obj=self)
 
     @abstractmethod

@@ -66,7 +66,18 @@ def create_app(
     app.state.security = workbench.security
     app.state.links = links
     desk = app.state.desk = Desk(workbench.engine)
-    parts = (jobs, approvals, artifacts, capabilities, chat, agents, events, accounts, audit, health)
+    parts = (
+        jobs,
+        approvals,
+        artifacts,
+        capabilities,
+        chat,
+        agents,
+        events,
+        accounts,
+        audit,
+        health,
+    )
     for part in parts:
         app.include_router(part.router)
     add_docs(app)
