@@ -20,7 +20,7 @@ from fraktal_kernel.agents.offline.vocabulary import thesaurus
 _OVERLOOKED = 0.6
 #: How much of a fit is the sentence accounted for; the rest is the title found again.
 _SENTENCE = 0.87
-_FIRST, _GENERAL = 0.08, 0.03
+_FIRST, _GENERAL, _VALUE = 0.08, 0.03, 0.7
 _ASKING = frozenset({"#how_many", "#which", "#what", "#why", "#where", "#how_to", "#ability"})
 
 
@@ -71,7 +71,7 @@ def _rated(
         mention = held.get(word.place)
         weight = index.tells(word)
         if mention is not None and mention.kind != "pair":
-            weight = 0.5 / len(mention.words)
+            weight = _VALUE / len(mention.words)
         elif word.keys & _ASKING:
             weight = max(weight, 0.5)
         if weight == 0.0:

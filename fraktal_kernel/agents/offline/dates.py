@@ -27,7 +27,7 @@ _MONTHS = (
 _SPANS = {"day": 1, "days": 1, "dni": 1, "dzien": 1, "week": 7, "weeks": 7, "tydzien": 7,
           "tygodnie": 7, "tygodni": 7, "tygodnia": 7, "tygodniu": 7, "month": 30, "months": 30,
           "miesiac": 30, "miesiaca": 30, "miesiecy": 30}  # fmt: skip
-_FROM = frozenset("since from after starting od poczawszy zaczynajac".split())
+_FROM = frozenset("since after starting od poczawszy zaczynajac".split())
 _LAST = ("last", "past", "recent", "ostatni", "przeszl", "minion")
 _WRITTEN = re.compile(r"\b(?:(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./](\d{1,2})[./](\d{4}))\b")
 

@@ -18,6 +18,7 @@ from fraktal_kernel.agents.offline.numerals import figure, tidy
 from fraktal_kernel.agents.offline.slots import Slot
 from fraktal_kernel.agents.offline.thesaurus import NEGATIONS
 
+_MOST_QUOTED = 3
 _YES, _NO = frozenset("true yes on tak 1".split()), frozenset("false no off nie 0".split())
 
 
@@ -38,8 +39,10 @@ class Filler(Naming):
         self._named()
         self._remainders()
         self._objects_of_verbs()
+        self._last_text()
         self._free_parts()
         self._left_open()
+        self.filling.unused = [self.text[one.start : one.end] for one in self.mentions]
         return self.filling
 
     def _pairs(self) -> None:
@@ -117,7 +120,13 @@ class Filler(Naming):
 
     def _choices(self) -> None:
         """Give names of choices to the slots that have them, the longest and nearest first."""
-        taken = {place for place, one in self.held.items() if one.kind not in ("number", "date")}
+        # A choice may stand in quotation marks; a text may not hide one.
+        taken = {
+            place
+            for place, one in self.held.items()
+            if one.kind not in ("number", "date", "quoted")
+            or (one.kind == "quoted" and len(one.words) > _MOST_QUOTED)
+        }
         taken |= set(self.filling.taken)
         found = []
         seen: dict[tuple[Any, ...], str] = {}
@@ -150,6 +159,9 @@ class Filler(Naming):
                 self.put_words(match.words)
                 used |= set(match.words)
                 continue
+            for mention in {self.held[p] for p in match.words if p in self.held}:
+                if mention in self.mentions:
+                    self.mentions.remove(mention)
             value = match.choice.value
             if slot.item is not None:
                 value = [*self.filling.values.get(slot.name, []), value]
@@ -226,7 +238,7 @@ class Filler(Naming):
         paths = [one for one in self.mentions if one.kind == "path"]
         rated = []
         for order, mention in enumerate(paths):
-            for slot in self.unfilled():
+            for slot in list(self.unfilled()):
                 if slot.is_path or (slot.takes_text and slot.required and not slot.choices):
                     near, beside = self.beside(slot, *self.span(mention))
                     rated.append(
@@ -297,7 +309,9 @@ class Filler(Naming):
 def _path_score(slot: Slot, path: str) -> float:
     """Say how well a path fits a slot: by its ending, or because it is a folder."""
     ending = re.search(r"\.[A-Za-z][A-Za-z0-9]{0,7}$", path)
-    score = 0.3 * slot.required + 0.2 * slot.is_path + 0.1
+    score = 0.3 * slot.required + (0.3 if slot.is_path else -0.9)
+    if not slot.is_path:
+        return score + 0.7
     if ending is None:
         return score + (0.5 if "#folder" in slot.keys else 0.0)
     if slot.suffixes:

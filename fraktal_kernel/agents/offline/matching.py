@@ -1,4 +1,4 @@
-"""Which choice of a slot the words name: whole, in other forms, in the other language, or in part."""
+"""Which choice of a slot the words name: whole or in part, in any form or language."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def likeness(word: Word, keys: Set[str], plain: str) -> float:
     """Say how well a word stands for another: 1 for itself, less for a form or a translation."""
     if word.plain == plain:
         return 1.0
+    if len(word.plain) >= 3 and plain.startswith(word.plain) and len(plain) - len(word.plain) == 1:
+        return 0.9
     shared = word.keys & keys
     if shared - thesaurus().general - {key for key in shared if key[0] != "#"}:
         return 0.85 * word.exact
@@ -52,7 +54,8 @@ def choices_named(slot: Slot, words: Sequence[Word], taken: Set[int]) -> Iterato
     for choice in slot.choices:
         if not isinstance(choice.value, str):
             continue
-        if not any(keys & mentioned for keys in choice.words):
+        near = any(plain[:-1] in mentioned for plain in choice.plain)
+        if not near and not any(keys & mentioned for keys in choice.words):
             continue
         best = _whole(slot, choice, free)
         if best is None and len(choice.words) > 1:

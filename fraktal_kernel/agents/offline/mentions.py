@@ -20,7 +20,7 @@ _QUOTED = re.compile(
 )
 _PAIR = re.compile(
     r"(?<![\w-])(?:--([A-Za-z][\w.-]*)[ =]|([A-Za-z_][\w.-]*) ?= ?)"
-    r"(\"[^\"]*\"|'[^']*'|[^\s,;]+)"
+    r"(\"[^\"]*\"|'[^']*'|(?:[^\s,;]|,(?!\s|[A-Za-z_][\w.-]* ?=))+)"
 )
 _CHUNK = re.compile(r"\S+")
 _FILE = re.compile(r"[\w.+@~%-]*\w\.([A-Za-z][A-Za-z0-9]{0,7})")
@@ -38,15 +38,15 @@ _FIGURES = re.compile(
     re.IGNORECASE,
 )
 _BY = re.compile(
-    rf"(?<![\w.,])({_NUMBER})\s?(k|tys\.?)?\s?(?:px|pixels|pikseli)?\s?(?:[x×*]|\bby\b|\bna\b)\s?"
-    rf"({_NUMBER})\s?(k|tys\.?)?(?:\s?(?:px|pixels|pikseli|piksele))?(?![\w])",
+    rf"(?<![\w.,])({_NUMBER})\s?(k|tys\.?|thousand|tysi[ęe]cy)?\s?(?:px|pixels|pikseli)?\s?(?:[x×*]|\bby\b|\bna\b)\s?"
+    rf"({_NUMBER})\s?(k|tys\.?|thousand|tysi[ęe]cy)?(?:\s?(?:px|pixels|pikseli|piksele))?(?![\w])",
     re.IGNORECASE,
 )
 _UNIT = re.compile(r"[\s-]?(°?[A-Za-zżźćńółęąśŻŹĆĄŚĘŁÓŃ]+(?:/[a-z]+)?|%|°)")
 _RATE = re.compile(
     r"[\s-]?(?:frames?|klat\w+)\s?(?:/|per|a|na)\s?(?:s\b|second|sekund\w)", re.IGNORECASE
 )
-_HERE = frozenset("a an na przez for one".split())
+_HERE = frozenset("a an na przez for one next whole caly cala".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,9 @@ def _scaled(digits: str, suffix: str | None) -> float | None:
 
 def _sizes(text: str) -> Iterator[Mention]:
     for found in _BY.finditer(text):
-        one, other = _scaled(*found.group(1, 2)), _scaled(*found.group(3, 4))
+        # Forty by thirty thousand: both are.
+        one = _scaled(found.group(1), found.group(2) or found.group(4))
+        other = _scaled(found.group(3), found.group(4))
         if one is not None and other is not None:
             yield Mention("size", (one, other), *found.span())
     for found in _NAMED_SIZE.finditer(text):

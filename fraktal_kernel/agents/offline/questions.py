@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -47,7 +47,18 @@ class JobsParams(_Params):
 class OneJob(_Params):
     """Which job."""
 
-    job: int = Field(ge=1, title="Job", description="The job's number.")
+    job: Annotated[int, Field(ge=1)] | Literal["last"] = Field(
+        title="Job", description="The job's number, or the last."
+    )
+
+    def view(self, workbench: Workbench) -> JobView:
+        """Find the job."""
+        if self.job != "last":
+            return workbench.jobs.get(self.job)
+        newest = workbench.jobs.list(limit=1)
+        if not newest:
+            raise NotFound("there are no jobs yet.")
+        return newest[0]
 
 
 class AnswerParams(OneJob):
@@ -198,8 +209,8 @@ def _line(view: JobView, language: str) -> str:
 
 @_question("job", "Show the state of a job", OneJob, ({"job": 12},))
 def show_job(params: OneJob, workbench: Workbench, language: str) -> Answer:
-    """Tell the status of a job, how far it is, what it is doing, and why it failed."""
-    view = workbench.jobs.get(params.job)
+    """Tell what a job is doing: its status, how far it is, whether done, what happens, why failed."""
+    view = params.view(workbench)
     parts = [_line(view, language)]
     if view.message and not view.ended:
         parts.append(view.message)
@@ -213,10 +224,11 @@ def show_job(params: OneJob, workbench: Workbench, language: str) -> Answer:
 @_question("log", "Show the log of a job", OneJob, ({"job": 12},))
 def show_log(params: OneJob, workbench: Workbench, language: str) -> Answer:
     """Show the log that a job wrote."""
-    lines = workbench.jobs.log(params.job)
+    job = params.view(workbench).id
+    lines = workbench.jobs.log(job)
     told = "\n".join(f"{line.time:%H:%M:%S} {line.text}" for line in lines)
     return Answer(
-        told or say_answer(language, "no_log", job=params.job),
+        told or say_answer(language, "no_log", job=job),
         [line.model_dump(mode="json") for line in lines],
     )
 
@@ -246,21 +258,21 @@ def show_result(params: ResultParams, workbench: Workbench, language: str) -> An
 @_question("cancel_job", "Cancel a job", OneJob, ({"job": 12},))
 def cancel_job(params: OneJob, workbench: Workbench, language: str) -> Answer:
     """Stop a job that waits or runs."""
-    view = workbench.jobs.cancel(params.job)
+    view = workbench.jobs.cancel(params.view(workbench).id)
     return Answer(say_answer(language, "cancelled", job=view.id), view.model_dump(mode="json"))
 
 
 @_question("retry_job", "Retry a job", OneJob, ({"job": 12},))
 def retry_job(params: OneJob, workbench: Workbench, language: str) -> Answer:
     """Try or run a failed job again."""
-    view = workbench.jobs.retry(params.job)
+    view = workbench.jobs.retry(params.view(workbench).id)
     return Answer(say_answer(language, "retried", job=view.id), view.model_dump(mode="json"))
 
 
 @_question("answer_job", "Answer a job", AnswerParams, ({"job": 12, "choice": "yes"},))
 def answer_job(params: AnswerParams, workbench: Workbench, language: str) -> Answer:
     """Answer the question of a job."""
-    view = workbench.jobs.answer(params.job, params.choice)
+    view = workbench.jobs.answer(params.view(workbench).id, params.choice)
     return Answer(
         say_answer(language, "answered", job=view.id, choice=params.choice),
         view.model_dump(mode="json"),
@@ -300,7 +312,7 @@ def list_choices(params: ChoicesParams, workbench: Workbench, language: str) -> 
 
 @_question("capability", "Explain a capability", CapabilityParams)
 def explain(params: CapabilityParams, workbench: Workbench, language: str) -> Answer:
-    """Tell how to do something, and all about it: which parameters it takes."""
+    """Tell how to do something, and all about it: what it can do, which parameters it takes."""
     known = workbench.capabilities
     if params.capability not in known:
         raise NotFound(f"there is no capability {params.capability!r:.100}.")

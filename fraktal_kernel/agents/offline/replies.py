@@ -9,6 +9,7 @@ from fraktal_kernel.agents.offline.slots import Slot
 
 _SENTENCES = {
     "call": ("I shall do this: {title}{what}.", "Robię: {title}{what}."),
+    "unused": ("I did not understand: {values}.", "Nie rozumiem: {values}."),
     "with": (" with {values}", " ({values})"),
     "file": ("Which file should I use?", "Którego pliku mam użyć?"),
     "folder": ("Which folder should I use?", "Którego folderu mam użyć?"),

@@ -14,6 +14,8 @@ from fraktal_kernel.agents.offline.units import Unit, unit_of
 from fraktal_kernel.agents.offline.vocabulary import keys_of, thesaurus
 
 _DEEPEST = 3
+#: How descriptions begin whose first noun is not what the parameter is.
+_OPENING = frozenset("how what which where when why whose whether only".split())
 _MOST_CHOICES = 500
 _SUFFIX = re.compile(r"(?<![\w.])(?:[\w-]+)?(\.[a-z][a-z0-9]{1,7})\b")
 
@@ -53,6 +55,7 @@ class Slot:
     free: bool = False
     item: Slot | None = None
     main: frozenset[str] = field(default_factory=frozenset)
+    writes: bool = False
 
     @property
     def title(self) -> str:
@@ -67,7 +70,7 @@ class Slot:
     @property
     def takes_text(self) -> bool:
         """Whether any text may stand here."""
-        return "string" in self.types and not self.closed and not self.format.startswith("date")
+        return self.writes and not self.closed and not self.format.startswith("date")
 
     @property
     def format(self) -> str:
@@ -139,10 +142,14 @@ def _slot(
     named = [word for word in plain_words(last) if unit_of(word) is None or word == last]
     told = plain_words(described)
     head = [word for word in told if word not in STOP][:1]
+    head = [] if set(told[:1]) & _OPENING else head
+    parts = plain_words(last)
+    initials = "".join(word[0] for word in parts) if len(parts) > 1 else ""
     for weight, words in (
         (1.0, named or [fold(last)]),
         (0.9, plain_words(str(entry.get("title", "")))),
-        (0.9, head if told[:1] != ["how"] else []),
+        (0.9, head),
+        (0.9, [initials] if initials not in STOP | {""} else []),
         (0.5, plain_words(name.rpartition(".")[0])),
         (0.45, told),
     ):
@@ -167,8 +174,15 @@ def _slot(
         required=required,
         keys=keys,
         main=frozenset(key for key, weight in keys.items() if weight >= 0.9),
+        writes=any("string" in _types(kind) and not _counted(kind) for kind in kinds),
         choices=choices,
-        closed=closed and bool(choices),
+        closed=closed
+        and bool(choices)
+        and not (
+            types - {"boolean"}
+            and any(_types(kind) - {"null"} and not _counted(kind) for kind in kinds)
+            and not _counted(entry)
+        ),
         unit=unit,
         suffixes=frozenset(_SUFFIX.findall(described.lower())),
         is_path=bool(formats & {"path", "file-path", "directory-path"})
@@ -185,7 +199,8 @@ def _unit(name: str, schemas: tuple[Mapping[str, Any], ...]) -> Unit | None:
     for schema in schemas:
         if isinstance(schema.get("unit"), str) and (found := unit_of(schema["unit"])):
             return found
-    return unit_of(name.rpartition("_")[2])
+    before, _, last = name.rpartition("_")
+    return None if before.endswith("per") else unit_of(last)
 
 
 def _choices(schemas: tuple[Mapping[str, Any], ...]) -> tuple[tuple[Choice, ...], bool]:
@@ -216,6 +231,11 @@ def _types(schema: Mapping[str, Any]) -> set[str]:
         told = schema.get("enum", [schema["const"]] if "const" in schema else [])
         return {names[type(value)] for value in told if type(value) in names}
     return {kind} if isinstance(kind, str) else set(kind)
+
+
+def _counted(schema: Mapping[str, Any]) -> bool:
+    """Tell whether a schema lists the values there are."""
+    return "enum" in schema or "const" in schema
 
 
 def _nodes(

@@ -143,4 +143,5 @@ def language_of(text: str, plain: Iterable[str], leaning: Callable[[str], int]) 
     polish = 2 * len(_POLISH_LETTERS & set(text.lower()))
     for word in plain:
         polish += 2 * ((word in _POLISH_WORDS) - (word in _ENGLISH_WORDS)) + leaning(word)
+        polish += len(word) > 4 and word.endswith(("uj", "owac", "ego", "emu", "ych", "osci"))
     return "pl" if polish > 0 else "en"

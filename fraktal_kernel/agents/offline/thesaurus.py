@@ -19,13 +19,13 @@ make ~ | make, create, build, produce, generate, prepare, new, set up, compose, 
     nowy, nowa, nowego, zaloz*, wykon*
 show ~ | show, tell, display, view, see, let me see | pokaz*, wyswietl*, zobacz*
 list ~ | list, enumerate | wypisz*, wylicz*, list*, wymien*
-run ~ | run, execute, launch, perform, start up | uruchom*, odpal*, wlacz*, wykonuj*, wykonac,
-    wykonaj, wykonan*
+run ~ | run, execute, launch, perform, start up | uruchom*, odpal*, wykonuj*, wykonac, wykonaj,
+    wykonan*
 go ~ | do, go, get, take | wez*, daj*
 draw ! | draw, render, paint, plot, sketch, depict, visualise, visualize | narys*, rysuj*, rysow*,
     namal*, maluj*, malow*, wyrender*, render*, nakresl*
-picture | picture, image, photo, pic, img, photograph, drawing | obraz*, obrazek*, zdjeci*,
-    rysun*, grafik*, ilustracj*
+picture | picture, image, wallpaper, still, photo, pic, img, photograph, drawing | obraz*,
+    obrazek*, zdjeci*, rysun*, grafik*, ilustracj*
 poster | poster, print, placard | plakat*, wydruk*, poster*
 film | film, movie, video, clip, animation, animate, cinema | film*, wideo, video, animacj*,
     animuj*, klip*
@@ -63,7 +63,7 @@ wind | wind | wiatr*, wiatrow*
 peak | peak, rated, maximum | szczyt*, maks*, znamion*
 plant | plant, installation, array | instalacj*, elektrowni*
 water ! | water, irrigate, sprinkle | podlej*, podlew*, nawodn*
-garden | garden, lawn, flowerbed | ogrod*, ogrodk*, trawnik*
+garden | garden, flowerbed | ogrod*, ogrodk*
 heat ! | heat, warm | ogrzej*, ogrzew*, podgrzej*
 temperature | temperature | temperatur*
 measure ! | measure, meter, measurement | zmierz*, pomiar*, mierz*
@@ -72,7 +72,7 @@ sort ! | sort, order by, arrange | posort*, sortow*, uporzadk*
 count | count, tally | policz*, liczb*
 compute ! | compute, calculate, evaluate, calculation | oblicz*, wylicz*, obliczen*, policz*
 compare ! | compare, comparison, benchmark | porown*, porownan*
-convert ! | convert, transform, conversion | przeksztalc*, konwert*, zamien*
+convert ! | convert, transform, conversion | przeksztalc*, konwert*, przekonwert*, zamien*
 compress ! | compress, zip, shrink, pack | spakuj*, skompres*, kompres*, zmniejsz*
 resize ! | resize, scale | przeskal*, skaluj*
 upload ! | upload | wgraj*, przeslij*
@@ -136,8 +136,8 @@ what | what | co
 which | which | jaki*, jaka, jakie, ktor*, jakich
 why | why, what for, how come | dlaczego, czemu, z jakiego powodu
 where | where | gdzie
-how_to | how do i, how can i, how to, how does, how would i | jak zrobic, jak moge, jak sie, jak
-    uruchomic, jak wykonac, jak
+how_to | help me with, help with, how do i, how can i, how to, how does, how would i | jak zrobic,
+    jak moge, jak sie, jak uruchomic, jak wykonac, jak
 about | about, what does, what is, information on, details, parameters of, explain | opowiedz o,
     co to, o czym, szczegol*
 ability | can you do, able to do, you can do, capable, what do you do, capability, ability,
@@ -254,6 +254,17 @@ german | german, de | niemieck*, po niemiecku, de
 linear | linear | liniow*
 gentle | gentle, soft | lagodn*
 smooth | smooth | gladk*, plynn*
+lawn | lawn, grass | trawnik*, traw*
+rose | rose | roze, rozy, roz
+kitchen | kitchen | kuchni*
+room | room | pokoj*, pomieszczen*
+lamp | lamp, light | lamp*, swiatl*
+switch ! | switch, turn on, switch on, enable, toggle | przelacz*, zapal*, zgas*, wlacz*
+case | case | przypad*
+computer | computer, machine, pc, laptop | komputer*, maszyn*
+happen | happen | dzieje, stalo, zaszlo
+brightness | brightness, bright | jasnos*
+chart | chart, graph, diagram | wykres*, diagram*
 thing_yes | yes | tak
 thing_no | no | nie
 """
@@ -267,13 +278,15 @@ STOP = frozenset(
     anything everything someone way mind kind s t d ll m re ve up out one's be able thanks thank
     moment currently using use uses used got too also very really ok okay yeah well hey
     over via per each while if when who whom whose made more extra much lot did does do don
-    each other get all every wszystkie wszystkich wszystko wszystkim
+    each other get big large small tiny huge nice beautiful pretty lovely good quick short cool
+    only also own all every wszystkie wszystkich wszystko wszystkim
 
     w we z ze na do o od za po przez dla u i oraz a ale lub albo to ten ta te tego tej tym ja ty
     my mi mnie moj moja moje moich sie jest sa byl byla bylo byc czy prosze poprosze chce chcialbym
     chcialabym moge mozesz moglbys moglaby mogl moglabys potrzebuje niech no tu tam teraz juz tylko
     tez bardzo pan pani ci ciebie go je jej ich nim nia cos cokolwiek jako sobie jakis jakas
-    jakies zostalo zostaly
+    jakies zostalo zostaly duzy duza duze maly mala male ladny ladna ladne piekny piekna piekne
+    fajny fajna fajne szybko krotki krotka
     """.split()
 )
 

@@ -27,8 +27,9 @@ Kind = Literal["call", "missing", "question", "cannot", "help"]
 Language = Literal["en", "pl"]
 
 #: From here on a capability is meant; between the two a person is asked; below, nothing is.
-SURE, UNSURE = 0.55, 0.4
+SURE, UNSURE = 0.55, 0.45
 _NAMES = re.compile(r"\S*[./\\_=]\w\S*|\"[^\"]*\"|„[^”\"]*[”\"]")
+_WHICH = ("capability",)
 _THANKS = frozenset("thanks thank thx cheers dzieki dziekuje dziekuj".split())
 
 
@@ -158,7 +159,9 @@ class _Turn:
         self.text = text
         self.words = words
         self.language: Language = language
-        self.context = context if context and context.capability in index.profiles else None
+        proposed = context.alternatives[:1] if context and context.missing == _WHICH else ()
+        known = context and {context.capability, *proposed} & set(index.profiles)
+        self.context = context if known else None
         self.mentions = mentions_of(text, words, today, index.names)
 
     def understood(self) -> Understanding:
@@ -182,7 +185,8 @@ class _Turn:
                 "missing",
                 say(self.language, "which", choices=" / ".join(titles)),
                 self.language,
-                missing=("capability",),
+                arguments=best.filling.arguments(),
+                missing=_WHICH,
                 confidence=best.score,
                 alternatives=names,
             )
@@ -236,8 +240,11 @@ class _Turn:
 
     def _continued(self, best: Candidate | None) -> Understanding | None:
         """Understand what only means something behind the sentence before."""
-        if self.context is None or self.context.capability is None:
+        if self.context is None:
             return None
+        if self.context.missing == _WHICH:
+            return self._agreed()
+        assert self.context.capability is not None
         before = self.index.profiles[self.context.capability]
         if self.context.missing and (best is None or best.score < SURE or not best.evident):
             answered = self._answered(before)
@@ -276,6 +283,16 @@ class _Turn:
             return None
         values = dict(self.context.arguments) | filling.arguments()
         return self._done(before, Candidate(before, filling, 0.8, True, 1.0), values, ())
+
+    def _agreed(self) -> Understanding | None:
+        """Take a yes to the one capability that was proposed."""
+        assert self.context is not None
+        if not {word.plain for word in self.words} - STOP <= {"yes", "tak", "sure", "jasne"}:
+            return None
+        before = self.index.profiles[self.context.alternatives[0]]
+        filling = Filler(before.slots, before.own, "", [], []).fill()
+        values = dict(self.context.arguments)
+        return self._done(before, Candidate(before, filling, 0.9, True, 1.0), values, ())
 
     def _answered(self, before: Profile) -> Understanding | None:
         """Take what was said for what was asked back."""
@@ -348,6 +365,9 @@ class _Turn:
             what = say(self.language, "with", values=f"{told:.300}") if told else ""
             title = _lowered(profile.capability.title)
             reply = say(self.language, "call", title=title, what=what)
+            if candidate.filling.unused:
+                unused = f"{', '.join(candidate.filling.unused):.200}"
+                reply += " " + say(self.language, "unused", values=unused)
         return Understanding(
             kind,
             reply,

@@ -169,12 +169,13 @@ class Spelling:
         """Give the known word that was meant, if just about one letter is wrong."""
         if len(plain) < _SHORTEST - 1 or not plain.isalpha():
             return None
-        best: tuple[int, str] | None = None
+        best: tuple[float, str] | None = None
         for left in _shortened(plain):
             for word in self._near.get(left, ()):
-                slips = distance(plain, word, 2)
+                slips: float = distance(plain, word, 2)
                 swapped = len(plain) == len(word) and sorted(plain) == sorted(word)
                 allowed = 2 if min(len(plain), len(word)) >= 8 else 1
+                slips = slips / 2 if swapped else slips
                 if slips <= allowed and (swapped or min(len(plain), len(word)) >= _SHORTEST):
                     best = min(best or (slips, word), (slips, word))
         return best[1] if best else None
