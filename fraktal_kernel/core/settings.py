@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     retry_delay_s: float = Field(
         1, ge=0, description="Seconds before the first retry; doubles with each, up to a minute."
     )
+    approval_hours: float = Field(
+        72, gt=0, description="Hours that a question for a yes, and then the yes, is good for."
+    )
     event_days: float = Field(30, gt=0, description="Days that events are kept.")
     models: list[str] = Field(
         ["offline"],
