@@ -152,6 +152,9 @@ async def ask(
                         cut = True
                         break
                 response = _whole(stream.get(), cut)
+                ended = "finish_reason" in (response.provider_details or {})
+                if not (cut or ended or left[len(failed)].offline):
+                    raise NoAnswer("it broke off in the middle")
         except FallbackExceptionGroup:
             attempts += failed
             break
