@@ -237,11 +237,11 @@ def test_many_slow_messages_keep_their_leases(embedded: Desk) -> None:
     pause = threading.Event()
     slow, other = Heard(lambda message: pause.wait(0.05) and None), Heard()
     bus.subscribe("work", "workers", slow)
-    bus.publish_many([Draft("work", number) for number in range(60)])
+    bus.publish_many([Draft("work", number) for number in range(30)])
     slow.wait(1)
     beside.subscribe("work", "workers", other)
     until(lambda: bus.groups()[0].waiting == 0)
-    assert sorted(slow.bodies + other.bodies) == list(range(60))
+    assert sorted(slow.bodies + other.bodies) == list(range(30))
 
 
 # --- bad input ----------------------------------------------------------------------------
@@ -568,10 +568,9 @@ def taken_up(desk: Desk) -> None:
     heard = Heard()
     bus = desk.open()
     bus.subscribe("work", "workers", heard)
-    bus.publish("work", "end")
-    until(lambda: "end" in heard.bodies and bus.groups()[0].waiting == 0)
-    again = [body for body in heard.bodies if body != "end"]
-    assert published <= handled | set(again), "published and never handled"
+    until(lambda: published <= handled | set(heard.bodies))
+    until(lambda: bus.groups()[0].waiting == 0)
+    again = heard.bodies
     assert len(again) == len(set(again))
     # What was settled does not come again: only what it had in hand when it died may.
     assert len(handled & set(again)) <= BATCH
