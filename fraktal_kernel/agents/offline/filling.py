@@ -78,7 +78,7 @@ class Filler(Naming):
                 for word in self.words:
                     if word.keys & {"#size", "#width", "#height", "squar", "kwadrat"}:
                         self.filling.taken.setdefault(word.place, 0.9)
-                return
+                continue
             if mention.kind == "size":
                 self._one_size(mention, size)
 

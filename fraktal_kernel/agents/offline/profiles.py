@@ -217,7 +217,7 @@ def _with_choices(
     listed = tuple(
         Choice(name, (keys_of(words[-1]),), (words[-1],))
         for name in lists
-        if (words := plain_words(name))
+        if (words := plain_words(name)) and not keys_of(words[-1]) & {"#where", "#what", "#how"}
     )
     today = {"capability": names, "parameter": listed}
     slots = {

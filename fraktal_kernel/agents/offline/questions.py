@@ -334,7 +334,7 @@ def explain(params: CapabilityParams, workbench: Workbench, language: str) -> An
 
 @_question("health", "Check the health", Nothing)
 def check_health(params: Nothing, workbench: Workbench, language: str) -> Answer:
-    """Tell whether everything is all right, and everything works."""
+    """Tell whether everything is all right, and everything works: database, store, server."""
     report = workbench.health()
     bad = "; ".join(f"{part}: {text}" for part, text in report.items() if text not in ("ok", True))
     bad = "; ".join(part for part in bad.split("; ") if part != "ok: False")

@@ -382,6 +382,12 @@ class _Turn:
             if slot.required and not _has(arguments, slot.name) and slot.name not in missing:
                 missing.append(slot.name)
                 asks.append(asking_for(slot, self.language))
+        if profile.name in _ACTS and candidate.filling.unused and not missing:
+            # Two jobs were named, and only one can be meant.
+            missing.append("job")
+            arguments = {}
+            unused = f"{', '.join(candidate.filling.unused):.200}"
+            asks.append(say(self.language, "unused", values=unused))
         if missing:
             kind, reply = "missing", asks[0]
         elif kind == "question":
