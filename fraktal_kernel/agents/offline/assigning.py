@@ -103,7 +103,7 @@ class Assigning:
     def apart(self, one: int, other: int) -> bool:
         """Tell whether a comma or the like stands between two neighbouring words."""
         between = self.text[self.words[one].end : self.words[other].start]
-        return any(mark in between for mark in ",;.()") or "\n" in between
+        return re.search(r"[,;()\n]|(?<!\s)\.", between) is not None
 
     def beside(self, slot: Slot, first: int, last: int) -> tuple[float, int | None]:
         """Say how near the slot's own words stand to a stretch of words, and which one does."""
@@ -144,11 +144,21 @@ class Assigning:
             return False
         return not any(word.keys & slot.main for slot in self.slots.values())
 
+    def glued(self, word: Word) -> list[int]:
+        """Give the places of the words that stand in one piece with a word."""
+        start = self.text.rfind(" ", 0, word.start) + 1
+        end = self.text.find(" ", word.end)
+        end = len(self.text) if end < 0 else end
+        raw = self.raw(word)
+        first = self.text.find(raw, start, end)
+        last = first + len(raw)
+        return [w.place for w in self.words if first <= w.start < last]
+
     def raw(self, word: Word) -> str:
         """Give a word with what is glued to it, such as ``scikit-learn`` or ``my_model``."""
         start, end = word.start, word.end
         while start and re.match(r"[\w\-.+@]", self.text[start - 1]):
             start -= 1
-        while end < len(self.text) and re.match(r"[\w\-.+@=]", self.text[end]):
+        while end < len(self.text) and re.match(r"[\w\-.+@=<>~!\[\]]", self.text[end]):
             end += 1
-        return self.text[start:end].rstrip(".-").lstrip(".-")
+        return self.text[start:end].rstrip(".-!]").lstrip(".-")

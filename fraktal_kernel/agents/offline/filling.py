@@ -56,7 +56,8 @@ class Filler(Naming):
     def _begins(self, name: str) -> Slot | None:
         """Find the one slot that a short name such as ``w`` is the beginning of."""
         found = [slot for slot in self.slots.values() if slot.name.startswith(name.lower())]
-        return found[0] if len(found) == 1 else None
+        free = any(slot.free for slot in self.slots.values())
+        return found[0] if len(found) == 1 and found[0].takes_number and not free else None
 
     def _sizes(self) -> None:
         """Give pairs of numbers to width and height, or to what takes a size."""
@@ -187,7 +188,8 @@ class Filler(Naming):
         """Leave a slot open for which two values were named."""
         if self.filling.values.pop(slot.name, None) is not None:
             self.filling.open.append((slot, [str(value) for value in values]))
-        self.put_words(words)
+        for place in words:
+            self.filling.taken.setdefault(place, 0.4)
 
     def _numbers(self) -> None:
         """Give numbers to the slots whose words or units stand beside them."""

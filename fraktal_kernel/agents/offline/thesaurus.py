@@ -291,7 +291,8 @@ STOP = frozenset(
     anything everything someone way mind kind s t d ll m re ve up out one's be able thanks thank
     moment currently using use uses used got too also very really ok okay yeah well hey
     over via per each while if when who whom whose made more extra much lot did does do don
-    each other get big large small tiny huge nice beautiful pretty lovely good quick short cool
+    each other get teh hte adn taht wiht big large small tiny huge nice beautiful pretty lovely
+    good quick short cool
     only also own all every wszystkie wszystkich wszystko wszystkim
 
     w we z ze na do o od za po przez dla u i oraz a ale lub albo to ten ta te tego tej tym ja ty

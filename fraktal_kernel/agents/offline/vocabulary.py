@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -74,6 +74,11 @@ class Thesaurus:
                 most = length + 2 if length > 3 else 3
                 return found | begun if len(plain) - length <= most else found
         return found
+
+    @property
+    def beginnings(self) -> Collection[str]:
+        """What words may begin with, whatever their end."""
+        return self._beginnings
 
     def leaning(self, plain: str) -> int:
         """Tell which language has a word: 1 only Polish, -1 only English, 0 both or neither."""
@@ -180,6 +185,16 @@ class Spelling:
         """Give the known word that was meant, if just about one letter is wrong."""
         if len(plain) < _SHORTEST - 1 or not plain.isalpha() or plain in DISTINCT:
             return None
+        whole = self._nearest(plain)
+        if whole is not None:
+            return whole
+        for length in range(len(plain) - 1, _SHORTEST, -1):  # what only begins like one
+            begun = self._nearest(plain[:length])
+            if begun in thesaurus().beginnings and len(plain) - length <= 6:
+                return begun
+        return None
+
+    def _nearest(self, plain: str) -> str | None:
         best: tuple[float, str] | None = None
         for left in _shortened(plain):
             for word in self._near.get(left, ()):
