@@ -13,6 +13,7 @@ from fraktal_kernel.agents.offline.text import Word
 from fraktal_kernel.agents.offline.vocabulary import vague
 
 AND = frozenset("and i oraz a plus".split())
+_AWAY = frozenset("for przez with z ze at to na".split())
 WITH = frozenset("with z ze containing contains include including zawierajace zawiera".split())
 
 
@@ -123,7 +124,8 @@ class Assigning:
                     score = weight * factor * word.exact * (1 - 0.3 * gap)
                     best = max(best, (score, near), key=lambda found: found[0])
                     break
-                gap += 0.0 if word.stop else 1.0
+                # "Power for 3 days": what is behind such a word belongs to what comes.
+                gap += 0.2 if word.plain in _AWAY else 0.0 if word.stop else 1.0
                 place = near
         return best
 

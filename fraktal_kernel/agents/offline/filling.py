@@ -17,8 +17,10 @@ from fraktal_kernel.agents.offline.naming import Naming
 from fraktal_kernel.agents.offline.numerals import figure, tidy
 from fraktal_kernel.agents.offline.slots import Slot
 from fraktal_kernel.agents.offline.thesaurus import NEGATIONS
+from fraktal_kernel.agents.offline.vocabulary import thesaurus
 
 _MOST_QUOTED = 3
+_ASKING = frozenset({"#which", "#what", "#how_many", "#available", "#choice", "#last"})
 _YES, _NO = frozenset("true yes on tak 1".split()), frozenset("false no off nie 0".split())
 
 
@@ -30,6 +32,7 @@ class Filler(Naming):
         self._pairs()
         self._sizes()
         self._choices()
+        self._lists(of_numbers=True)
         self._numbers()
         self._dates()
         self._paths()
@@ -319,7 +322,7 @@ class Filler(Naming):
                 if not 0 <= near < len(self.words) or self.apart(*sorted((near, word.place))):
                     continue
                 other = self.words[near]
-                if self.free(other) and not any(key[0] == "#" for key in other.keys):
+                if self.free(other) and not other.keys & (thesaurus().actions | _ASKING):
                     expected = slot.one_of
                     self.filling.faults.append(Fault(slot, other.text, expected))
                     self.filling.taken[near] = self.filling.taken[word.place] = 0.9

@@ -35,14 +35,17 @@ class Naming(Assigning):
             if best is not None:
                 self.use(mention, best[1], mention.value, best[2])
 
-    def _lists(self) -> None:
-        """Take what is listed behind a slot's word, or behind with."""
+    def _lists(self, of_numbers: bool = False) -> None:
+        """Take what is listed behind a slot's word, or, where it is no numbers, behind with."""
         for slot in list(self.unfilled()):
             if slot.types != {"array"} or slot.item is None or slot.item.choices:
                 continue
+            if slot.item.takes_number != of_numbers:
+                continue
             starts = [w.place + 1 for w in self.words if w.keys & slot.main]
             beside = bool(starts)
-            starts = starts or [w.place + 1 for w in self.words if w.plain in WITH]
+            if not starts and not of_numbers:
+                starts = [w.place + 1 for w in self.words if w.plain in WITH]
             for start in starts:
                 items, places = self._items(slot.item, start)
                 if items:

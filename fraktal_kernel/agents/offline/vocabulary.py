@@ -13,6 +13,7 @@ from fraktal_kernel.agents.offline.text import (
     nominative,
     stem_english,
     stem_polish,
+    without_fleeting,
 )
 from fraktal_kernel.agents.offline.thesaurus import DISTINCT, STOP, TABLE
 
@@ -130,7 +131,10 @@ def keys_of(plain: str) -> frozenset[str]:
     >>> sorted(keys_of("plakaty"))
     ['#poster', 'plakat', 'plakati']
     """
-    keys = {stem_english(plain), stem_polish(plain)} | thesaurus().concepts(plain)
+    stem = stem_polish(plain)
+    keys = {stem_english(plain), stem} | thesaurus().concepts(plain)
+    if thesaurus().leaning(plain) >= 0:
+        keys.add(without_fleeting(stem))
     first = nominative(plain)
     if first != plain:
         keys |= {first} | thesaurus().concepts(first)
