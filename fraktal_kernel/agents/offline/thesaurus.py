@@ -397,9 +397,9 @@ HELP = frozenset(["help", "pomoc", "pomocy", "pomoz", "?"])
 NEGATIONS = frozenset(
     "don't dont not never without no nie bez disable off disabled wylacz won't".split()
 )
-SAME = frozenset(
-    "same again it instead once more but that samo tak raz ponownie tego go niego nim nia".split()
-)
+#: What points back to the sentence before: plainly, or only if nothing else is named.
+SAME = frozenset("same again once ponownie samo instead zamiast".split())
+POINTING = frozenset("it that but now and only teraz ale tego go niego nim nia a".split())
 #: Words of their own that one slip would make another; they are not mended.
 DISTINCT = frozenset(
     """
