@@ -280,15 +280,6 @@ class RemoteWorkbench(Workbench):
         """Where the server was found last."""
         return self.jobs.address
 
-    def ask(self, method: str, path: str, **more: Any) -> Any:
-        """Send one request of the web interface, and return the JSON of its answer.
-
-        Parameters
-        ----------
-        more : ``params`` or ``json``, as httpx takes them
-        """
-        return self.jobs._ask(method, path, **more)
-
     @override
     def events(
         self,

@@ -113,7 +113,7 @@ class RemoteChat:
     """The chat on a server; see :class:`Chat`."""
 
     def __init__(self, workbench: RemoteWorkbench) -> None:
-        self._ask = workbench.ask
+        self._ask = workbench.jobs.ask
 
     def conversations(
         self, search: str = "", limit: int = 50, before: int | None = None, deleted: bool = False
