@@ -21,12 +21,12 @@ from tests.agents.scripted import Call, Said, Status, Wait, says, turns
 ECHO = "test-echo"
 
 
-def until(happened: Callable[[], object]) -> None:
-    """Wait for something."""
+def until(happened: Callable[[], object], every_s: float = 0.02) -> None:
+    """Wait for something, and look every so often."""
     end = time.monotonic() + PATIENCE_S
     while not happened():
         assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
+        time.sleep(every_s)
 
 
 def said_by(desk: Desk, job: int) -> list[dict[str, Any]]:
@@ -267,7 +267,7 @@ def test_a_turn_that_nobody_answers_fails_and_can_be_tried_again(
     )
     desk.server.script = says(Status(429))
     turn = desk.chat.send("hello there")
-    with pytest.raises(JobFailed, match="no language model answered .*too many requests"):
+    with pytest.raises(JobFailed, match=r"no language model answered .*too many requests"):
         desk.workbench.job(turn.job_id).wait(PATIENCE_S)
     answer = desk.answer(turn)
     assert answer.state == "failed" and "too many requests" in answer.error
