@@ -46,6 +46,8 @@ _UNIT = re.compile(r"[\s-]?(°?[A-Za-zżźćńółęąśŻŹĆĄŚĘŁÓŃ]+(?:/
 _RATE = re.compile(
     r"[\s-]?(?:frames?|klat\w+)\s?(?:/|per|a|na)\s?(?:s\b|second|sekund\w)", re.IGNORECASE
 )
+#: Two numbers from here on that stand side by side are the sides of something.
+_LEAST_SIDE = 200
 _HERE = frozenset("a an na przez for one next whole caly cala".split())
 
 
@@ -210,10 +212,10 @@ def _spelled(text: str, words: Sequence[Word]) -> Iterator[Mention]:
             at += 1
         if values:
             end = words[at - 1].end
-            if at < len(words) and words[at].plain in ("a", "an", "of"):
-                unit, stop = _unit_at(text, words[at].end)
-            else:
-                unit, stop = _unit_at(text, end)
+            for word in words[at : at + 2]:  # half an hour, a quarter of an hour
+                end = word.end if word.plain in ("a", "an", "of") else end
+            unit, stop = _unit_at(text, end)
+            end = words[at - 1].end
             yield Mention(
                 "number", combined(values), words[first].start, stop if unit else end, unit
             )
@@ -223,8 +225,12 @@ def _spelled(text: str, words: Sequence[Word]) -> Iterator[Mention]:
             head, middle, _ = word.plain.partition(begun)
             if middle and head in COMPOUND:
                 yield Mention("number", COMPOUND[head], word.start, word.end, unit_of(name))
+        head, times, _ = word.plain.partition("krotn")
+        if times and head in COMPOUND and head:
+            yield Mention("number", COMPOUND[head], word.start, word.end)
         unit = unit_of(word.plain) if len(word.plain) > 3 else None
-        if unit and unit.dimension == "time" and at and words[at - 1].plain in _HERE:
+        here = at and (words[at - 1].plain in _HERE or "#length" in words[at - 1].keys)
+        if unit and unit.dimension == "time" and here:
             if at < 2 or not {"#fps", "fram"} & words[at - 2].keys:
                 yield Mention("number", 1, word.start, word.end, unit)
         at += 1
@@ -253,7 +259,9 @@ def _joined(found: list[Mention], text: str) -> list[Mention]:
                     words=last.words + mention.words,
                 )  # fmt: skip
                 continue
-            if between in ("by", "x", "na") and not units[0] and not units[1]:
+            pixels = all(one is None or one.dimension == "pixel" for one in units)
+            whole = between == "" and min(last.value, mention.value) >= _LEAST_SIDE
+            if pixels and (between in ("by", "x", "na") or whole):
                 between_words = tuple(range(last.words[-1] + 1, mention.words[0]))
                 joined[-1] = Mention(
                     "size", (last.value, mention.value), last.start, mention.end,

@@ -15,14 +15,14 @@ from __future__ import annotations
 TABLE = """
 doing | =doing | =robi, =robia
 make ~ | make, create, build, produce, generate, prepare, new, set up, compose, give me | zrob*,
-    robic, robisz, stworz*, tworz*, utworz*, wygener*, gener*, przygot*, zbuduj*, buduj*, nowe,
-    nowy, nowa, nowego, zaloz*, wykon*
+    robic, stworz*, tworz*, utworz*, wygener*, gener*, przygot*, zbuduj*, buduj*, nowe, nowy,
+    nowa, nowego, zaloz*, wykon*
 show ~ | show, tell, display, view, see, let me see | pokaz*, wyswietl*, zobacz*
 list ~ | list, enumerate | wypisz*, wylicz*, list*, wymien*
 run ~ | run, execute, launch, perform, start up | uruchom*, odpal*, wykonuj*, wykonac, wykonaj,
     wykonan*
-go ~ | do, go, get, take | wez*, daj*
-draw ! | draw, render, paint, plot, sketch, depict, visualise, visualize | narys*, rysuj*, rysow*,
+go ~ | do, go, =going, get, take | wez*, daj*
+draw | draw, render, paint, plot, sketch, depict, visualise, visualize | narys*, rysuj*, rysow*,
     namal*, maluj*, malow*, wyrender*, render*, nakresl*
 picture | picture, image, wallpaper, still, photo, pic, img, photograph, drawing | obraz*,
     obrazek*, zdjeci*, rysun*, grafik*, ilustracj*
@@ -33,7 +33,8 @@ zoom | zoom, dive | przybliz*, zblizen*, zoom*
 record ~ | record, shoot | nagraj*, nagryw*, nakrec*
 train ! | train, fit, learn, teach, training | wytren*, tren*, naucz*, ucz*, uczen*, uczy*
 network | network, neural net, neural network, net, nn | siec*, sieci*
-classify | classify, classifier, classification, categorise, categorize | klasyfik*, sklasyfik*
+classify | classify, classifier, classification, recognise, recognize, tell apart, categorise,
+    categorize | klasyfik*, sklasyfik*, rozpozn*, rozroz*
 regress | regression, regressor, regress | regres*
 cluster | cluster, clustering, group | klaster*, klastr*, grupow*, pogrup*
 predict ! | predict, forecast, prognosis, prediction, foresee, outlook, estimate | prognoz*,
@@ -80,7 +81,7 @@ download ! | download, fetch | pobierz*, sciagnij*
 backup ! | backup, back up, archive | kopi* zapasow*, zarchiwiz*, archiwiz*
 share ! | share | udostepn*, podziel*
 clone ! | clone, copy, duplicate | sklonuj*, klonuj*, skopiuj*, kopiuj*
-export ! | export | eksport*, wyeksport*
+export | export | eksport*, wyeksport*
 import ! | import, load | importuj*, zaimport*, wczyt*, zaladuj*
 save | save, store, keep, write to | zapisz*, zapisa*, zachow*
 test ! | test, validate, verify, check | przetest*, testuj*, sprawdz*, zweryf*
@@ -112,19 +113,22 @@ weather | weather, rain, snow | pogod*, deszcz*, snieg*
 job | job, task, run number | zadan*, prac*, job*
 result | result, output, outcome, came out, product | wynik*, rezultat*, efekt*
 artifact | artifact, artefact | artefakt*
-state | state, status, progress, how far, condition | stan, stanie, stanu, status*, postep*
+state | state, status, progress, how far, condition | stan, stanie, stanu, status*, postep*, jak
+    idzie
 failed | failed, fail, failure, error, crash, broke, broken, unsuccessful, went wrong, go wrong |
     nie powiodl*, nie powiod*, nieudan*, nie udal*, padl*, blad, bled*, bledow, zawiod*, wywalil*,
-    nie wyszl*
-succeeded | =succeeded, success, successful, =finished, =done, =completed, =ended | udan*, udal*,
-    sukces*, powodzen*, powiodl*, skonczon*, zakoncz*, skoncz*, ukoncz*, gotow*
-running | =running, active, in progress, under way, currently run | dziala, dzialaja, uruchomion*,
-    wykonuje, wykonuja, trwa, trwaja, biezac*, aktywn*
+    nie wyszl*, poszlo nie tak, nie tak, zakonczyl* bled*, wysypal*
+succeeded | =succeeded, =succeed, =succeeds, success, successful, =finished, =done, =completed,
+    =ended | udan*, udal*, sukces*, powodzen*, powiodl*, skonczon*, zakoncz*, skoncz*, ukoncz*,
+    gotow*
+running | =running, going on, are you doing, busy, active, in progress, under way, currently run |
+    dziala, dzialaja, uruchomion*, wykonuje, wykonuja, trwa, trwaja, w toku, robisz, dzieje sie,
+    liczy, licza, oblicza, biezac*, aktywn*
 queued | queued, queue, pending, backlog | kolejk*, kolejc*, zakolejk*
 waiting | waiting, wait | czeka*, oczek*
 cancelled | =cancelled, =canceled, =aborted, =stopped, =killed | anulowan*, przerwan*, zatrzyman*
 cancel ! | cancel, abort, stop, kill, terminate, halt | anuluj*, przerwij*, zatrzym*, zabij*,
-    stop, odwolaj*
+    stop, odwolaj*, przestan*
 retry ! | retry, restart, rerun, run again, try again, redo, try | ponow*, powtorz*, sprobuj*,
     wznow*, zrestart*
 answer ! | answer, reply, respond | odpowiedz, odpowiada*, odpowiedzi
@@ -136,15 +140,18 @@ what | what | co
 which | which | jaki*, jaka, jakie, ktor*, jakich
 why | why, what for, how come | dlaczego, czemu, z jakiego powodu
 where | where | gdzie
-how_to | help me with, help with, how do i, how can i, how to, how does, how would i | jak zrobic,
-    jak moge, jak sie, jak uruchomic, jak wykonac, jak
-about | about, what does, what is, information on, details, parameters of, explain | opowiedz o,
-    co to, o czym, szczegol*
-ability | can you do, able to do, you can do, capable, what do you do, capability, ability,
-    feature, skill | potraf*, umiesz, umie, umiej*, mozesz zrobic, mozliwos*, zdolnos*, funkcj*
-available | available, there are, are there, exist, offered, known, know, supported | dostepn*,
-    znasz, istniej*
-choice | choice, option, value | wybor*, opcj*, wartosc*, mozliw*
+how_to | help me with, help with, how do i, how can i, how to, how does, how would i | jak dziala,
+    jak zrobic, jak moge, jak sie, jak uruchomic, jak wykonac, jak
+about | about, what does, what is, information on, details, parameters of, explain | do czego,
+    opowiedz o, co to, o czym, szczegol*
+ability | can you do, can i do, able to do, you can do, capable, what do you do, capability,
+    ability, feature, skill, command | potraf*, umiesz, umie, umiej*, mozesz zrobic, moge robic,
+    moge tu robic, moge zrobic, moge tu zrobic, mozna tu robic, mozna zrobic, mozna robic,
+    mozliwos*, zdolnos*, funkcj*, polecen*, komend*
+available | available, there are, are there, exist, offered, support, known, know, supported |
+    dostepn*, znasz, istniej*, obslug*
+choice | choice, choose, pick, select, option, value | wybor*, wybier*, wybrac, opcj*, wartosc*,
+    mozliw*
 parameter | parameter, argument, setting | parametr*, argument*, ustawien*
 health | health, healthy, everything ok, everything all right, everything alright, everything
     okay, everything working, everything fine, all fine, all right | zdrow*, wszystko dziala,
@@ -167,7 +174,7 @@ iteration | iteration, iter, step | iteracj*, krok*
 palette | palette, colour, color, colouring, coloring, colour scheme | palet*, kolor*, barw*
 scene | scene, place, location, motif | scen*, miejsc*
 fractal | fractal | fraktal*
-antialias | antialias, antialiasing, anti aliasing, anti alias, supersampling, aa, smoothing |
+antialias | antialias, antialiasing, anti aliasing, anti alias, supersampling, aa, =smoothing |
     antyaliasing*, antialias*, wygladz*
 quality | quality | jakos*
 format | format, file type | format*
@@ -261,10 +268,16 @@ room | room | pokoj*, pomieszczen*
 lamp | lamp, light | lamp*, swiatl*
 switch ! | switch, turn on, switch on, enable, toggle | przelacz*, zapal*, zgas*, wlacz*
 case | case | przypad*
-computer | computer, machine, pc, laptop | komputer*, maszyn*
+computer | computer, machine, server, pc, laptop | komputer*, maszyn*
 happen | happen | dzieje, stalo, zaszlo
 brightness | brightness, bright | jasnos*
 chart | chart, graph, diagram | wykres*, diagram*
+how | how | jak
+heuristic | heuristic | heurysty*
+inductive | inductive | indukcyj*
+alpha | alpha | alfa
+random | random | losow*
+database | database | baza danych, bazy danych, baza
 thing_yes | yes | tak
 thing_no | no | nie
 """
@@ -283,9 +296,10 @@ STOP = frozenset(
 
     w we z ze na do o od za po przez dla u i oraz a ale lub albo to ten ta te tego tej tym ja ty
     my mi mnie moj moja moje moich sie jest sa byl byla bylo byc czy prosze poprosze chce chcialbym
-    chcialabym moge mozesz moglbys moglaby mogl moglabys potrzebuje niech no tu tam teraz juz tylko
+    chcialabym moge mozesz moglbys moglaby mogl moglabys potrzebuje niech tu tam teraz juz tylko
     tez bardzo pan pani ci ciebie go je jej ich nim nia cos cokolwiek jako sobie jakis jakas
-    jakies zostalo zostaly duzy duza duze maly mala male ladny ladna ladne piekny piekna piekne
+    jakies zostalo zostaly mam masz mamy maja duzy duza duze maly mala male ladny ladna ladne piekny
+    piekna piekne
     fajny fajna fajne szybko krotki krotka
     """.split()
 )
@@ -304,4 +318,16 @@ NEGATIONS = frozenset(
 )
 SAME = frozenset(
     "same again it instead once more but that samo tak raz ponownie tego go niego nim nia".split()
+)
+#: Words of their own that one slip would make another; they are not mended.
+DISTINCT = frozenset(
+    """
+    frame frames point points plane plant stone score scone shape shapes place store stare while
+    white world would found sound phone pears pear clove clean clear charm motel modal metal petal
+    nodes quite quiet tablet tales trail trait layer later horse house shops sheep swim dance drawn
+    drawer prince firms fills firm posted poser sleep seven paste patent pallet planet senate
+    sense silent cancer counsel council court mount moment retro replay repay father whether
+    fever never lesson lemon coast cost listen store stock steal steel scale scare scarf crowd crow
+    dream drama draft drift driver rental vender tender reader leader header
+    """.split()
 )

@@ -6,8 +6,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
-from fraktal_kernel.agents.offline.text import WORD, Word, fold, stem_english, stem_polish
-from fraktal_kernel.agents.offline.thesaurus import STOP, TABLE
+from fraktal_kernel.agents.offline.text import (
+    WORD,
+    Word,
+    fold,
+    nominative,
+    stem_english,
+    stem_polish,
+)
+from fraktal_kernel.agents.offline.thesaurus import DISTINCT, STOP, TABLE
 
 #: Below this many letters a slip cannot be told from another word.
 _SHORTEST = 5
@@ -118,7 +125,11 @@ def keys_of(plain: str) -> frozenset[str]:
     >>> sorted(keys_of("plakaty"))
     ['#poster', 'plakat', 'plakati']
     """
-    return frozenset({stem_english(plain), stem_polish(plain)} | thesaurus().concepts(plain))
+    keys = {stem_english(plain), stem_polish(plain)} | thesaurus().concepts(plain)
+    first = nominative(plain)
+    if first != plain:
+        keys |= {first} | thesaurus().concepts(first)
+    return frozenset(keys)
 
 
 def distance(one: str, other: str, limit: int) -> int:
@@ -167,7 +178,7 @@ class Spelling:
 
     def mend(self, plain: str) -> str | None:
         """Give the known word that was meant, if just about one letter is wrong."""
-        if len(plain) < _SHORTEST - 1 or not plain.isalpha():
+        if len(plain) < _SHORTEST - 1 or not plain.isalpha() or plain in DISTINCT:
             return None
         best: tuple[float, str] | None = None
         for left in _shortened(plain):
@@ -176,6 +187,8 @@ class Spelling:
                 swapped = len(plain) == len(word) and sorted(plain) == sorted(word)
                 allowed = 2 if min(len(plain), len(word)) >= 8 else 1
                 slips = slips / 2 if swapped else slips
+                if not swapped and plain[0] != word[0]:  # the first letter is rarely wrong
+                    continue
                 if slips <= allowed and (swapped or min(len(plain), len(word)) >= _SHORTEST):
                     best = min(best or (slips, word), (slips, word))
         return best[1] if best else None
