@@ -151,7 +151,7 @@ def test_nothing_is_done_that_a_person_has_not_approved(
 
 
 def _no_key_anywhere(desk: Desk) -> None:
-    """The key is in no message, event, job, log, step or kept answer; only its server sees it."""
+    """Look for the key in messages, events, jobs, logs, steps and kept answers."""
     tables = (
         "chat_message",
         "event",
