@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from fraktal_kernel.agents.chat.book import MessageView, Turn
 from fraktal_kernel.agents.chat.chat import LocalChat
+from fraktal_kernel.agents.chat.model import MessageView, Turn
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.workbench import Workbench
 from tests.agents.scripted import Script, Scripted, says, scripted

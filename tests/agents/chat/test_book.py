@@ -61,9 +61,8 @@ def test_a_conversation_is_found_by_its_words(shelf: Shelf) -> None:
         "Where is the Seahorse valley?"
     ]
     assert len(book.conversations("you said")) == 2
-    assert [len(book.conversations(word)) for word in ("GĘŚLĄ", "100%", "0%0", "sure_", "sure%")] == [
-        1, 1, 0, 1, 0,
-    ]  # fmt: skip
+    words = ("GĘŚLĄ", "100%", "0%0", "sure_", "sure%")
+    assert [len(book.conversations(word)) for word in words] == [1, 1, 0, 1, 0]
     assert book.conversations("seahorse gęślą") == []
     first, second = book.conversations()
     assert first.id > second.id
@@ -98,7 +97,7 @@ def test_what_is_somebody_elses_does_not_exist(shelf: Shelf) -> None:
         lambda: theirs.delete(where),
         lambda: theirs.show(where, answer),
         lambda: theirs.history(answer),
-        lambda: theirs.check(where, None),
+        lambda: theirs.check("hello", where, None),
         lambda: theirs.finish(answer, {"parts": []}, [], None),
     ):
         with pytest.raises(NotFound):

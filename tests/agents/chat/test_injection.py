@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fraktal_kernel.agents.chat.book import Turn
+from fraktal_kernel.agents.chat.model import Turn
 from tests.agents.chat.conftest import KEY, PATIENCE_S, Desk
 from tests.agents.chat.test_turn import calls_of, until
 from tests.agents.scripted import Call, Said
