@@ -118,6 +118,17 @@ def nominative(word: str) -> str:
     return word
 
 
+def without_fleeting(stem: str) -> str:
+    """Drop the e that Polish puts in where a word has no ending: cukier, cukru.
+
+    Examples
+    --------
+    >>> without_fleeting("cukier"), without_fleeting("kropek"), without_fleeting("zadan")
+    ('cukr', 'kropk', 'zadan')
+    """
+    return re.sub(r"(?<=\w\w)i?e([kclrn])$", r"\1", stem)
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word where it stands.

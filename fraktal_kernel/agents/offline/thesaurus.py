@@ -45,7 +45,7 @@ deploy ! | deploy, serve, publish, deployment, roll out, host | wdroz*, wdraz*, 
     udostepn*, serw*
 model | model | model*
 environment | environment, env, venv, virtualenv | srodowisk*
-package | package, library, dependency, module | pakiet*, bibliotek*, zaleznosc*
+package | package, library, dependency | pakiet*, bibliotek*, zaleznosc*
 process | process, workflow | proces*
 analyse ! | analyse, analyze, analysis, analytics, inspect, examine, investigate, discover, mine |
     analiz*, przeanaliz*, zanaliz*, zbad*, badaj*, odkryj*
@@ -152,7 +152,7 @@ available | available, there are, are there, exist, offered, support, known, kno
     dostepn*, znasz, istniej*, obslug*
 choice | choice, choose, pick, select, option, value | wybor*, wybier*, wybrac, opcj*, wartosc*,
     mozliw*
-parameter | parameter, argument, setting | parametr*, argument*, ustawien*
+parameter | parameter, argument, =setting, =settings | parametr*, argument*, ustawien*
 health | health, healthy, everything ok, everything all right, everything alright, everything
     okay, everything working, everything fine, all fine, all right | zdrow*, wszystko dziala,
     wszystko w porzadku, wszystko ok, wszystko gra
@@ -237,7 +237,7 @@ gate | gate | bram*
 magnet | magnet | magnes*, magnet*
 ring | ring | pierscie*
 silk | silk | jedwab*
-bronze | bronze | braz, brazow*
+bronze | bronze | braz, brazu
 ray | ray, beam | promien*, promieni*
 deep | deep | glebok*
 wheel | wheel | kolo, kola, kole
@@ -278,6 +278,86 @@ inductive | inductive | indukcyj*
 alpha | alpha | alfa
 random | random | losow*
 database | database | baza danych, bazy danych, baza
+watch ! | watch, monitor, observe, supervise, track | obserwuj*, monitor*, sledz*, pilnuj*,
+    nadzor*
+sensor | sensor, probe, detector | czujnik*, sensor*
+clean ! | clean, tidy, cleanse | wyczysc*, czysc*, oczysc*
+split ! | split, divide, decompose | podziel*, rozloz*, rozdziel*
+merge ! | merge, join, combine, concatenate | polacz*, scal*, zlacz*
+factor | factor | czynnik*
+yield | yield | uzysk*, plon*
+latitude | latitude | szerokosc* geograficzn*
+longitude | longitude | dlugosc* geograficzn*
+tilt | tilt, slope, inclination | nachylen*, pochylen*
+panel | panel, module | panel*, modul*
+battery | battery, accumulator | bateri*, akumulator*
+price | price | cena, ceny, cene, cen
+cost | cost, expense | koszt*
+time | time | czas, czasu, czasem
+month | month | miesiac*, miesiec*
+year | year, yearly, annual | rok, roku, lat, lata, roczn*
+hour | hour | godzin*
+week | week | tydzien, tygod*
+weight | weight, mass | waga, wage, wagi, mas*
+noise | noise | szum*, halas*
+filter ! | filter | filtr*, odfiltr*, przefiltr*
+mean | mean, average | sredni*
+sum | sum, total | suma, sume, sumy
+matrix | matrix, matrices | macierz*
+graph_net | node, vertex | wezel, wezl*, wierzchol*
+edge | edge | krawedz*
+tree | tree | drzew*
+route | route, way, track | tras*, drog*
+map | map | map*
+city | city, town | miast*
+house | house, home, building | dom, domu, domow*, budyn*
+car | car, vehicle | samochod*, auto
+camera | camera | kamer*
+face | face | twarz*
+frequency | frequency | czestotliw*
+signal | signal | sygnal*
+wave | wave | fala, fale, fali
+level | level | poziom*
+loss | loss | strat*
+accuracy | accuracy, precision | dokladnosc*, precyz*
+memory | memory, ram | pamiec*
+disk | disk, drive | dysk*
+processor | processor, cpu, core | procesor*, rdzen*
+address | address | adres*
+password | password | hasl*
+pause ! | pause, suspend | wstrzym*
+update ! | update, upgrade, refresh | zaktual*, aktual*, odswiez*
+restore ! | restore, recover, undo | przywroc*, odzysk*, cofnij*
+rename ! | rename | zmien nazw*
+move ! | move | przenies*
+encrypt ! | encrypt, decrypt | szyfr*, zaszyfr*, odszyfr*
+repair ! | fix, repair, mend | napraw*
+close ! | close | zamknij*
+read ! | read | czytaj*, odczyt*
+alarm | alarm, alert, warning | alarm*, ostrzez*
+history | history, record of | histori*
+experiment | experiment, trial, attempt | eksperyment*, prob*, doswiadcz*
+neuron | neuron, unit | neuron*
+layer | layer | warstw*
+hidden | hidden | ukryt*
+batch | batch | partia, partii, paczk*
+worker | worker, agent | agent*, robotnik*, pracownik*
+peer | peer, colleague | kolega, kolegi, koledze
+project | project | projekt*
+workspace | workspace | obszar* robocz*
+white | white | bial*
+black | black | czarn*
+red | red | czerwon*
+green | green | zielon*
+blue | blue | niebiesk*
+yellow | yellow | zolt*
+pink | pink | rozow*
+brown | brown | brazow*
+purple | purple, violet | fiolet*
+left_side | left | lewo, lewy, lewa
+right_side | right | prawo, prawy, prawa
+fast | fast, quickly, rapid | szybk*
+slow | slow, slowly | woln*, powoli
 thing_yes | yes | tak
 thing_no | no | nie
 """
@@ -291,7 +371,8 @@ STOP = frozenset(
     anything everything someone way mind kind s t d ll m re ve up out one's be able thanks thank
     moment currently using use uses used got too also very really ok okay yeah well hey
     over via per each while if when who whom whose made more extra much lot did does do don
-    each other get big large small tiny huge nice beautiful pretty lovely good quick short cool
+    each other get teh hte adn taht wiht big large small tiny huge nice beautiful pretty lovely
+    good quick short cool
     only also own all every wszystkie wszystkich wszystko wszystkim
 
     w we z ze na do o od za po przez dla u i oraz a ale lub albo to ten ta te tego tej tym ja ty

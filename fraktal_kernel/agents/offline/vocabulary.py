@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -13,6 +13,7 @@ from fraktal_kernel.agents.offline.text import (
     nominative,
     stem_english,
     stem_polish,
+    without_fleeting,
 )
 from fraktal_kernel.agents.offline.thesaurus import DISTINCT, STOP, TABLE
 
@@ -75,6 +76,11 @@ class Thesaurus:
                 return found | begun if len(plain) - length <= most else found
         return found
 
+    @property
+    def beginnings(self) -> Collection[str]:
+        """What words may begin with, whatever their end."""
+        return self._beginnings
+
     def leaning(self, plain: str) -> int:
         """Tell which language has a word: 1 only Polish, -1 only English, 0 both or neither."""
         english = stem_english(plain) in self._stems
@@ -125,7 +131,10 @@ def keys_of(plain: str) -> frozenset[str]:
     >>> sorted(keys_of("plakaty"))
     ['#poster', 'plakat', 'plakati']
     """
-    keys = {stem_english(plain), stem_polish(plain)} | thesaurus().concepts(plain)
+    stem = stem_polish(plain)
+    keys = {stem_english(plain), stem} | thesaurus().concepts(plain)
+    if thesaurus().leaning(plain) >= 0:
+        keys.add(without_fleeting(stem))
     first = nominative(plain)
     if first != plain:
         keys |= {first} | thesaurus().concepts(first)
@@ -180,6 +189,16 @@ class Spelling:
         """Give the known word that was meant, if just about one letter is wrong."""
         if len(plain) < _SHORTEST - 1 or not plain.isalpha() or plain in DISTINCT:
             return None
+        whole = self._nearest(plain)
+        if whole is not None:
+            return whole
+        for length in range(len(plain) - 1, _SHORTEST, -1):  # what only begins like one
+            begun = self._nearest(plain[:length])
+            if begun in thesaurus().beginnings and len(plain) - length <= 6:
+                return begun
+        return None
+
+    def _nearest(self, plain: str) -> str | None:
         best: tuple[float, str] | None = None
         for left in _shortened(plain):
             for word in self._near.get(left, ()):
