@@ -21,7 +21,7 @@ from fraktal_kernel.agents.offline.answers import (
 )
 from fraktal_kernel.core.capability import Capability
 from fraktal_kernel.core.jobs.model import JobView, State
-from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.errors import NotFound
 
 if TYPE_CHECKING:
