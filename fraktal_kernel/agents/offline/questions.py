@@ -19,9 +19,9 @@ from fraktal_kernel.agents.offline.answers import (
     shape_of,
     state_word,
 )
+from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.core.capability import Capability
 from fraktal_kernel.core.jobs.model import JobView, State
-from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.errors import NotFound
 
 if TYPE_CHECKING:
