@@ -20,6 +20,7 @@ COMMANDS = {
     "run": ("run", "run", "Run a capability here and now."),
     "submit": ("submit", "submit", "Submit a capability as a job."),
     "jobs": ("jobs", "app", "List, watch, cancel, retry and answer jobs."),
+    "approvals": ("approvals", "app", "List what waits for a yes; approve and deny it."),
     "capabilities": ("capabilities", "list_capabilities", "List what can be run."),
     "batch": ("batch", "batch", "Run a notebook with parameters, once or as a sweep."),
     "serve": ("serve", "serve", "Serve the workbench to browsers and programs."),

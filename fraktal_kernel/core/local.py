@@ -17,6 +17,7 @@ from typing_extensions import override
 from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.detached import DetachedRun
 from fraktal_kernel.core.events import Events, EventView
+from fraktal_kernel.core.jobs.approvals import LocalApprovals
 from fraktal_kernel.core.jobs.dispatcher import Dispatcher
 from fraktal_kernel.core.jobs.journal import Claimed, Journal
 from fraktal_kernel.core.jobs.reading import Reader
@@ -48,7 +49,8 @@ class Engine:
         self.database.migrate()
         self.store = Store(settings.store, **settings.store_options)
         self.events = Events(self.database)
-        self.journal = Journal(self.database, self.events, settings.retry_delay_s)
+        approval_s = settings.approval_hours * 3600
+        self.journal = Journal(self.database, self.events, settings.retry_delay_s, approval_s)
         self.security = Security(self.database, settings.session_days)
         self.dispatcher: Dispatcher | None = None
         self._hold: Hold | None = None
@@ -215,6 +217,13 @@ class LocalWorkbench(Workbench):
             self.user.user_id,
             roots,
             self.engine.ready,
+            self.engine.wake,
+        )
+        self.approvals: LocalApprovals = LocalApprovals(
+            self.engine.journal,
+            self.engine.database,
+            self.user.user_id,
+            roots,
             self.engine.wake,
         )
 

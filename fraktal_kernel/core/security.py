@@ -12,6 +12,8 @@ Scopes
     submit, cancel, retry and answer jobs of every capability
 ``jobs:PATTERN``
     the same for the capabilities that a shell pattern matches, such as ``jobs:fractal.*``
+``approve``
+    answer what waits for a person's yes; signed-in people have it
 ``admin``
     everything, for users who are administrators
 ``account``
@@ -38,7 +40,7 @@ from fraktal_kernel.core.database import Database, Row
 from fraktal_kernel.errors import Conflict, FraktalError, InvalidInput, NotFound
 
 TOKEN_PREFIX = "fk_"
-SCOPES = "read, jobs, jobs:PATTERN (such as jobs:fractal.*) or admin"
+SCOPES = "read, jobs, jobs:PATTERN (such as jobs:fractal.*), approve or admin"
 PASSWORD_LENGTH = range(8, 1025)
 NAME_LENGTH = range(1, 101)
 #: Failed sign-ins within :data:`WINDOW_S` after which one name from one address has to wait,
@@ -297,7 +299,8 @@ class Security:
         wanted = sorted(set(scopes))
         for scope in wanted:
             pattern = scope.removeprefix("jobs:")
-            if scope not in ("read", "jobs", "admin") and (pattern == scope or not pattern):
+            plain = scope in ("read", "jobs", "approve", "admin")
+            if not plain and (pattern == scope or not pattern):
                 raise InvalidInput(f"scopes: given {scope!r}, expected {SCOPES}.")
             if len(scope) > 200 or not scope.isprintable():
                 raise InvalidInput("scopes: expected printable text of at most 200 characters.")
@@ -395,7 +398,7 @@ class Security:
 def _person(row: Row) -> Principal:
     """Make the principal of somebody who signed in themselves."""
     admin = bool(row[2])
-    scopes = {"read", "jobs", "account"} | ({"admin"} if admin else set())
+    scopes = {"read", "jobs", "approve", "account"} | ({"admin"} if admin else set())
     return Principal(row[0], row[1], admin, frozenset(scopes))
 
 

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     retry_delay_s: float = Field(
         1, ge=0, description="Seconds before the first retry; doubles with each, up to a minute."
     )
+    approval_hours: float = Field(
+        72, gt=0, description="Hours that a question for a yes, and then the yes, is good for."
+    )
     event_days: float = Field(30, gt=0, description="Days that events are kept.")
     alert_queue_age_s: float = Field(
         300, gt=0, description="Seconds that a job may wait for a worker before that is an alert."

@@ -172,8 +172,8 @@ class Question(SQLModel, table=True):
 class Approval(SQLModel, table=True):
     """A person's answer to whether one job may do what it does to the world, with just these words.
 
-    ``open`` becomes ``approved``, ``denied`` or ``expired``; what is approved becomes ``used`` in
-    the transaction that starts the job.
+    ``open`` becomes ``approved``, ``denied``, ``expired`` or, with its job, ``withdrawn``; what is
+    approved becomes ``used`` in the transaction that starts the job.
     """
 
     __tablename__ = "approval"
@@ -195,7 +195,9 @@ class Approval(SQLModel, table=True):
     params: str = Field(sa_type=Text)
     digest: str
     asked_by: str
+    #: why it is asked again, and what the person said who answered
     reason: str = ""
+    note: str = ""
     state: str
     asked_at: float = Field(sa_type=Seconds)
     expires_at: float = Field(sa_type=Seconds)

@@ -16,7 +16,7 @@ from typing import Any
 from fraktal_kernel.core.capability import Capability, capabilities
 from fraktal_kernel.core.detached import DetachedRun
 from fraktal_kernel.core.jobs.handle import JobHandle
-from fraktal_kernel.core.jobs.model import JobOptions, Jobs
+from fraktal_kernel.core.jobs.model import Approvals, JobOptions, Jobs
 from fraktal_kernel.core.run import Run
 from fraktal_kernel.core.settings import Settings, load_settings
 from fraktal_kernel.core.topics import EventView
@@ -29,6 +29,8 @@ class Workbench(ABC):
     settings: Settings
     #: this user's jobs
     jobs: Jobs
+    #: what waits for this user's yes
+    approvals: Approvals
     #: whether a server does the work
     remote: bool
 

@@ -12,7 +12,7 @@ from fraktal_kernel.core.faults import sentence_of
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.security import TooManyTries
 from fraktal_kernel.errors import FraktalError
-from fraktal_kernel.server import accounts, artifacts, capabilities, events, health, jobs
+from fraktal_kernel.server import accounts, approvals, artifacts, capabilities, events, health, jobs
 from fraktal_kernel.server.answers import error_body, status_of
 from fraktal_kernel.server.docs import add_docs
 from fraktal_kernel.server.gate import Gate
@@ -53,7 +53,7 @@ def create_app(
     app.state.workbench = workbench
     app.state.security = workbench.security
     app.state.links = links
-    for part in (jobs, artifacts, capabilities, events, accounts, health):
+    for part in (jobs, approvals, artifacts, capabilities, events, accounts, health):
         app.include_router(part.router)
     add_docs(app)
     from fraktal_kernel.server.pages import mount_pages  # Panel takes a second to import

@@ -27,6 +27,7 @@ BUSY_TICK_S = 0.1
 IDLE_TICK_S = 0.5
 FLUSH_S = 0.05
 ALARM_S = 0.5
+EXPIRE_S = 5.0
 PRUNE_S = 3600.0
 SWEEP_S = 86400.0
 SWEEP_AGAIN_S = 3600.0
@@ -155,6 +156,7 @@ class Dispatcher:
         self._stop_overdue()
         self._every(self._settings.heartbeat_s, self._extend_leases)
         self._every(self._settings.lease_s / 2, self._take_back)
+        self._every(EXPIRE_S, self._expire)
         self._every(PRUNE_S, self._prune)
         self._every(SWEEP_AGAIN_S, self._sweep)
 
@@ -210,6 +212,9 @@ class Dispatcher:
 
     def _ring(self) -> None:
         self._journal.wake()
+
+    def _expire(self) -> None:
+        self._journal.expire()
 
     def _prune(self) -> None:
         self._events.prune(time.time() - self._settings.event_days * 86400)

@@ -227,6 +227,9 @@ class Hub:
             case "pause":
                 wait = message["children"], message["wake_at"]
                 self._record_for(worker, lambda: self._journal.pause(job.id, job.fence, *wait))
+            case "stop":
+                stopped = message["children"]
+                self._record_for(worker, lambda: self._journal.stop(job.id, job.fence, stopped))
             case "said":
                 self._note(job, "jobs.said", message["payload"])
             case "spend":
@@ -353,7 +356,11 @@ class Hub:
         """Send a claimed job, which :meth:`begin` has heard of, to a worker that has none."""
         running = self.running[job.id]
         # Asked first: if the database is away now, nobody holds the job and its lease runs out.
-        memory = self._journal.memory(job)
+        try:
+            memory = self._journal.start(job)
+        except Fenced as refusal:
+            log.info("job put back", job=job.id, owner=job.owner_id, reason=str(refusal))
+            return self.forget(running)
         running.started = time.monotonic()
         worker.running = running
         try:
