@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fraktal_kernel.core.jobs.effects import HAPPENED
-
 from fraktal_kernel.errors import FraktalError, InvalidInput, NotFound
 from fraktal_widgets.capability_form import faults
 from fraktal_widgets.feed import Feed
@@ -189,6 +188,13 @@ class ApprovalFeed(Feed):
             "outcome": _said(view, view.state),
         }
 
+    def _in_order(self, view: ApprovalView) -> dict[str, Any]:
+        """Give the parameters in the order in which their form has them."""
+        known = self.workbench.capabilities
+        names = known[view.capability].params_type.model_fields if view.capability in known else {}
+        first = {name: view.params[name] for name in names if name in view.params}
+        return first | view.params
+
     def _card(self, item: Item) -> dict[str, Any]:
         view = item.view
         choices = list(view.question.choices) if view.question else []
@@ -202,7 +208,7 @@ class ApprovalFeed(Feed):
             "effect": view.effect,
             "text": view.question.text if view.question else "",
             "choices": choices,
-            "params": every_fact(view.params),
+            "params": every_fact(self._in_order(view)),
             "asked_by": view.asked_by,
             "reason": f"It is asked again: {view.reason}." if view.reason else "",
             "digest": view.digest,

@@ -108,7 +108,7 @@ class JobFeed(Feed):
             "problem": self.problems.get(job.id, ""),
             "question": job.question.model_dump() if job.question else None,
             "asked": self.asked.get(job.id, 0),
-            "waits_for": self.waiting.get(job.id, "question" if job.question else ""),
+            "waits_for": self._waits_for(job),
             "result": facts(job.result)
             if isinstance(job.result, dict)
             else facts({"": job.result}),
@@ -194,7 +194,6 @@ class JobFeed(Feed):
         known = self.jobs.get(job_id)
         if known is None and not self._everything:
             return
-        was = known.state if known is not None else "waiting"
         if event.topic == "jobs.progress" and known is not None:
             if known.state == "running":
                 self.jobs[job_id] = known.model_copy(update=_of(event, "progress", "message"))
@@ -210,8 +209,16 @@ class JobFeed(Feed):
             if event.payload.get("state") == "queued":  # tried again: its files may change
                 self.artifacts.pop(job_id, None)
             self._refresh(job_id)
-            if self._everything and "waiting" in (event.payload.get("state"), was):
+            if self._everything and (
+                event.payload.get("state") == "waiting" or job_id in self.waiting
+            ):
                 self._later("waiting", GATHER_S, self._count_waiting)
+
+    def _waits_for(self, job: JobView) -> str:
+        """Say for what answer of a person a job waits; empty where it does not."""
+        if job.state != "waiting":
+            return ""
+        return "question" if job.question else self.waiting.get(job.id, "")
 
     def _count_waiting(self) -> None:
         """Learn which jobs wait for a person, and not for a time or for other jobs."""
