@@ -22,6 +22,7 @@ COMMANDS = {
     "jobs": ("jobs", "app", "List, watch, cancel, retry and answer jobs."),
     "approvals": ("approvals", "app", "List what waits for a yes; approve and deny it."),
     "capabilities": ("capabilities", "list_capabilities", "List what can be run."),
+    "agent": ("agents", "app", "Start, list and drain agents."),
     "batch": ("batch", "batch", "Run a notebook with parameters, once or as a sweep."),
     "serve": ("serve", "serve", "Serve the workbench to browsers and programs."),
     "up": ("up", "up", "Serve the workbench and JupyterLab."),

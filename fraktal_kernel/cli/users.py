@@ -104,7 +104,7 @@ def create_token(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="read, jobs, jobs:PATTERN, approve or admin; may be given several times."
+            help="read, jobs[:PATTERN], agent[:PATTERN], approve or admin; may be repeated."
         ),
     ] = None,
     user: For = None,

@@ -53,6 +53,8 @@ class Engine:
         self.journal = Journal(self.database, self.events, settings.retry_delay_s, approval_s)
         self.security = Security(self.database, settings.session_days)
         self.dispatcher: Dispatcher | None = None
+        #: what upper floors hang up here while they serve this workspace, by name
+        self.parts: dict[str, Any] = {}
         self._hold: Hold | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -177,6 +179,8 @@ class Engine:
         with self._lock:
             self._closed = True
             self._forget_gauges()
+            for part in self.parts.values():
+                part.close()
             if self.dispatcher is not None:
                 self.dispatcher.stop()
                 self.dispatcher = None

@@ -110,7 +110,7 @@ class RemoteJobs:
             answer.close()
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
-        """Send a request and return the JSON of its answer; an error of the server is raised."""
+        """Ask the server for JSON; its refusals are raised as errors."""
         return self._checked(self._send(method, path, **more)).json()
 
     def last_event(self) -> int:
@@ -279,6 +279,10 @@ class RemoteWorkbench(Workbench):
     def address(self) -> ServerAddress:
         """Where the server was found last."""
         return self.jobs.address
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """Ask the server for JSON; its refusals are raised as errors."""
+        return self.jobs.ask(method, path, **more)
 
     @override
     def events(

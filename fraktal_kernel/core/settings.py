@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(
         8 * 1024**2, ge=1024, description="Largest request body that is read, in bytes."
     )
+    token_rate_per_s: float = Field(
+        100, gt=0, description="Requests a second that one API token may make in the long run."
+    )
+    token_burst: int = Field(
+        500, ge=1, description="Requests that one API token may make at once before it has to wait."
+    )
     session_days: float = Field(30, gt=0, description="Days until a browser has to sign in again.")
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
@@ -99,7 +105,9 @@ class Settings(BaseSettings):
     approval_hours: float = Field(
         72, gt=0, description="Hours that a question for a yes, and then the yes, is good for."
     )
-    event_days: float = Field(30, gt=0, description="Days that events are kept.")
+    event_days: float = Field(
+        30, gt=0, description="Days that events, the audit log and what agents did are kept."
+    )
     alert_queue_age_s: float = Field(
         300, gt=0, description="Seconds that a job may wait for a worker before that is an alert."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +21,10 @@ from fraktal_kernel.core.run import Run
 from fraktal_kernel.core.settings import Settings, load_settings
 from fraktal_kernel.core.topics import EventView
 from fraktal_kernel.core.workspace import read_address
+from fraktal_kernel.registry import Registry
+
+#: What floors above add to every workbench: a function of the workbench makes each.
+parts: Registry[Callable[[Workbench], Any]] = Registry("part of a workbench", "fraktal.workbench")
 
 
 class Workbench(ABC):
@@ -76,6 +80,11 @@ class Workbench(ABC):
     def capabilities(self) -> Mapping[str, Capability]:
         """Everything that can be asked for by name."""
         return capabilities
+
+    @property
+    def agents(self) -> Any:
+        """The agents of this user, as :class:`fraktal_kernel.agents.registry.Agents`."""
+        return parts["agents"](self)
 
     def run(self, name: str, /, **params: Any) -> Any:
         """Do a capability here and now, in this process, and return what it returns."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from fraktal_kernel.core.jobs.model import JobOptions, JobView, LogLine, State
@@ -100,8 +100,11 @@ class Log(BaseModel):
         **errors(413, 422),
     },
 )
-def submit(request: JobRequest, who: Caller, jobs: OwnJobs, response: Response) -> JobView:
+def submit(
+    request: JobRequest, who: Caller, jobs: OwnJobs, http: Request, response: Response
+) -> JobView:
     """Queue a job of one capability with the parameters given."""
+    http.state.subject = request.capability
     require(who, f"jobs:{request.capability}")
     options = JobOptions(
         key=request.key,
@@ -112,6 +115,7 @@ def submit(request: JobRequest, who: Caller, jobs: OwnJobs, response: Response) 
         agent=request.agent,
     )
     job, new = jobs.submit_new(request.capability, request.params, options)
+    http.state.subject = f"{job.id} {job.capability}"
     if not new:
         response.status_code = 200
     return job

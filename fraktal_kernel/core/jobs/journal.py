@@ -34,10 +34,10 @@ MAX_DELAY_S = 60.0
 
 # Materialised, or PostgreSQL may run the inner query again for each row and claim too many.
 _CLAIM = (
-    "WITH next AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued' AND agent = ''"
+    "WITH next AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued' AND {which}"
     " AND not_before <= :now ORDER BY priority DESC, id LIMIT :count{lock})"
     " UPDATE job SET state = 'running', fence = fence + 1, worker = :worker,"
-    " lease_until = :lease_until, started_at = COALESCE(started_at, :now)"
+    " ran_on = :ran_on, lease_until = :lease_until, started_at = COALESCE(started_at, :now)"
     " WHERE id IN (SELECT id FROM next)"
     " RETURNING id, owner_id, fence, capability, params, attempt, timeout_s, effect, priority"
 )
@@ -108,14 +108,31 @@ class Journal(Memory):
 
     # ------------------------------------------------------------------ out of the queue
 
-    def claim(self, worker: str, lease_s: float, count: int = 1) -> list[Claimed]:
-        """Take the lease of the next jobs, the most urgent first."""
+    def claim(
+        self,
+        worker: str,
+        lease_s: float,
+        count: int = 1,
+        chosen: Mapping[int, str] | None = None,
+    ) -> list[Claimed]:
+        """Take the lease of the next jobs, the most urgent first.
+
+        Parameters
+        ----------
+        chosen : only these, each with the name of the agent that does it; None for the next ones
+            that are no agent's
+        """
         with self._database.write() as tx:
             now = time.time()  # our turn may have come late, and a job have been submitted since
-            rows = tx.rows(
-                _CLAIM.format(lock="" if tx.sqlite else " FOR UPDATE SKIP LOCKED"),
-                {"worker": worker, "lease_until": now + lease_s, "now": now, "count": count},
-            )
+            values = {"worker": worker, "lease_until": now + lease_s, "now": now, "count": count}
+            lock = "" if tx.sqlite else " FOR UPDATE SKIP LOCKED"
+            if chosen is None:
+                sql = _CLAIM.format(lock=lock, which="agent = ''")
+                rows = tx.rows(sql, {**values, "ran_on": ""})
+            else:
+                sql, rows = _CLAIM.format(lock=lock, which="id = :id"), []
+                for job_id, agent in chosen.items():
+                    rows += tx.rows(sql, {**values, "id": job_id, "ran_on": agent})
             rows.sort(key=lambda row: (-row[8], row[0]))
             claimed = [Claimed(*row[:8]) for row in rows]
             for job in claimed:

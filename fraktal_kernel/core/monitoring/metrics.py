@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fraktal_kernel.core.monitoring.logs import get_logger
 
@@ -28,6 +28,7 @@ JOB_STATES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled"
 JOB_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 HTTP_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"}
 
+T = TypeVar("T")
 log = get_logger("metrics")
 
 
@@ -45,10 +46,12 @@ class Gauges:
 
 
 GaugeSource = Callable[[], Gauges]
+MetricSource = Callable[[], "list[Metric]"]
 
 _published: dict[str, int] = {}
 _published_lock = threading.Lock()
 _sources: list[GaugeSource] = []
+_metric_sources: list[MetricSource] = []
 _sources_lock = threading.Lock()
 
 
@@ -65,6 +68,23 @@ def register_gauge_source(source: GaugeSource) -> Callable[[], None]:
         with _sources_lock:
             if source in _sources:
                 _sources.remove(source)
+
+    return remove
+
+
+def register_metrics(source: MetricSource) -> Callable[[], None]:
+    """Show what a floor above counts, as whole metrics; return what ends that.
+
+    It is called at every look, and what goes wrong in it is treated as by
+    :func:`register_gauge_source`.
+    """
+    with _sources_lock:
+        _metric_sources.append(source)
+
+    def remove() -> None:
+        with _sources_lock:
+            if source in _metric_sources:
+                _metric_sources.remove(source)
 
     return remove
 
@@ -200,24 +220,31 @@ class _Now:
 
     def __init__(self, numbers: _Numbers) -> None:
         self.numbers = numbers
-        self.told: set[GaugeSource] = set()  # a source that fails at every look is logged once
+        self.told: set[Callable[[], Any]] = (
+            set()
+        )  # a source that fails at every look is logged once
+
+    def _ask(self, source: Callable[[], T]) -> T | None:
+        try:
+            answer = source()
+        except Exception as error:
+            self.numbers.source_errors.inc()
+            if source not in self.told:
+                self.told.add(source)
+                log.warning("gauge source failed", error=f"{type(error).__name__}: {error}")
+            return None
+        self.told.discard(source)
+        return answer
 
     def collect(self) -> Iterator[Metric]:
         """Ask every source once."""
         from prometheus_client.core import GaugeMetricFamily
 
         with _sources_lock:
-            sources = list(_sources)
-        found = []
-        for source in sources:
-            try:
-                found.append(source())
-                self.told.discard(source)
-            except Exception as error:
-                self.numbers.source_errors.inc()
-                if source not in self.told:
-                    self.told.add(source)
-                    log.warning("gauge source failed", error=f"{type(error).__name__}: {error}")
+            sources, metric_sources = list(_sources), list(_metric_sources)
+        for each in metric_sources:
+            yield from self._ask(each) or ()
+        found = [answer for source in sources if (answer := self._ask(source)) is not None]
         if not found:
             return
         jobs = GaugeMetricFamily(
