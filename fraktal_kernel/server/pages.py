@@ -37,6 +37,11 @@ PAGES = {
         "Fractal explorer",
         "Zoom with the wheel, move by dragging; any view can be kept as a picture.",
     ),
+    "/agents": (
+        "agents",
+        "Agents",
+        "Who is at work, what each does now, how it fares, and everything that it did.",
+    ),
     "/approvals": (
         "approvals",
         "Approvals",

@@ -12,10 +12,10 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fraktal_kernel.agents.registry import AGENT_STATES, state_of
-
 from fraktal_kernel.errors import FraktalError
 from fraktal_widgets.agent_facts import GIB, machine_words, spark
 from fraktal_widgets.feed import Feed
@@ -23,7 +23,6 @@ from fraktal_widgets.job_facts import facts, milliseconds
 
 if TYPE_CHECKING:
     from fraktal_kernel.agents.registry import AgentView
-
     from fraktal_kernel.core.workbench import Workbench
 
 PAGE = 50
@@ -194,6 +193,10 @@ class AgentFeed(Feed):
             self._begin_line(name, known)
         total = machine.memory_bytes or 1
         doing = self.doing.get(name, {}) if state != "offline" else {}
+        for job in list(doing)[:DOING_SHOWN]:
+            if job not in self.progress:
+                self.progress[job] = 0.0
+                self.do(partial(self._read_progress, job))
         live = known.fares if state != "offline" else {}
         memory = live.get("memory_bytes")
         return {
@@ -242,6 +245,10 @@ class AgentFeed(Feed):
             known.line.extendleft(reversed(lines[: SPARK - len(known.line)]))
 
         self.do(fill)
+
+    def _read_progress(self, job: int) -> None:
+        """Learn how far a job is that has come onto the screen; events tell the rest."""
+        self.progress[job] = self.workbench.jobs.get(job).progress
 
     # what the user wishes -----------------------------------------------------------------
 
@@ -363,7 +370,7 @@ class AgentFeed(Feed):
                 self._later("agents", GATHER_S, self._load_agents)
             case "jobs.progress":
                 job = int(event.subject)
-                if any(job in jobs for jobs in self.doing.values()):
+                if job in self.progress:  # of one that stands on the screen
                     self.progress[job] = float(event.payload.get("progress", 0.0))
 
     def _beat(self, name: str, at: datetime, fares: dict[str, Any]) -> None:
