@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fraktal_widgets.agent_facts import binned, medians, packed
+from fraktal_widgets.agent_facts import GIB, binned, medians, packed
 
 if TYPE_CHECKING:
     from fraktal_widgets.agent_feed import AgentFeed
@@ -20,7 +20,7 @@ POINTS = 5000
 KEPT = 20_000
 TASKS = 1000
 #: what is measured -> by what it is divided for the screen
-MEASURED = {"cpu": ("cpu_share", 0.01), "memory": ("memory_bytes", 1e9), "gpu": ("gpu_share", 0.01)}
+MEASURED = {"cpu": ("cpu_share", 0.01), "memory": ("memory_bytes", GIB), "gpu": ("gpu_share", 0.01)}
 BUSY = {"busy": ("busy", 1.0)}
 
 

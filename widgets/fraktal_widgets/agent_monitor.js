@@ -2,7 +2,7 @@
 
 const AGENT_FILTERS = [["", "All"], ["online", "Online"], ["draining", "Draining"], ["offline", "Offline"]];
 const WINDOWS = [[900, "15 min"], [3600, "1 h"], [86400, "24 h"], [604800, "7 days"]];
-const CHARTS = [["cpu", "CPU", "%", 100], ["memory", "Memory", "GB", null], ["gpu", "GPU", "%", 100], ["busy", "Tasks at once", "", null], ["response", "Response time, median", "s", null]];
+const CHARTS = [["cpu", "CPU", "%", 100], ["memory", "Memory", "GiB", null], ["gpu", "GPU", "%", 100], ["busy", "Tasks at once", "", null], ["response", "Response time, median", "s", null]];
 const TYPING_MS = 250;
 
 function render({ model, el }) {

@@ -67,7 +67,6 @@ class TimeCharts {
     this.element = h("div", {}, this.grid);
     this.paint = new Paint(this.element);
     this.resize = new ResizeObserver(() => this.plots.forEach((plot) => plot.fit()));
-    this.resize.observe(this.grid);
     this.onTheme = () => {
       this.paint.forget();
       this.plots.forEach((plot) => plot.chart.redraw(false, true));
@@ -119,7 +118,7 @@ class TimeCharts {
         const plot = new TimeChart(title, unit, top, data.agents, this);
         this.plots.set(name, plot);
         this.grid.append(plot.element);
-        plot.fit();
+        this.resize.observe(plot.element);
       }
       this.plots.get(name).update(lines, data.from, data.to, empty);
     }
@@ -146,19 +145,19 @@ class TimeChart {
       h("figcaption", {}, h("b", {}, unit ? `${title}, ${unit}` : title), this.readout), this.box, this.nothing);
     const { paint } = owner;
     const axis = { stroke: () => paint.colour("text-muted"), grid: { stroke: () => paint.colour("border"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-    const clock = (at, options) => new Date(at * 1000).toLocaleString(undefined, options);
+    const clock = (at, options) => new Date(at * 1000).toLocaleString(undefined, { hourCycle: "h23", ...options });
     this.chart = new uPlot({
       width: 300, height: CHART_HEIGHT, legend: { show: false },
       padding: [10, LABEL_PX, 0, 0],
       cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "fraktal-agents", setSeries: false }, points: { size: 7 } },
       scales: { x: { time: true }, y: { range: (u, low, high) => [0, top ?? (Math.max(high ?? 0, unit ? 0.01 : 1) * 1.1)] } },
       axes: [
-        { ...axis, space: 70, values: (u, splits) => splits.map((at) => {
+        { ...axis, space: 70, size: 32, values: (u, splits) => splits.map((at) => {
           const width = u.scales.x.max - u.scales.x.min;
-          if (width > 2 * 86400) return clock(at, { day: "numeric", month: "short" });
+          if (width > 2 * 86400) return new Date(at * 1000).toLocaleDateString(undefined, { day: "numeric", month: "short" });
           return clock(at, width < 600 ? { hour: "2-digit", minute: "2-digit", second: "2-digit" } : { hour: "2-digit", minute: "2-digit" });
         }) },
-        { ...axis, size: 44, incrs: unit ? undefined : [1, 2, 5, 10, 20, 50, 100], values: (u, splits) => splits.map((value) => digits(value)) },
+        { ...axis, size: 44, incrs: unit ? undefined : [1, 2, 5, 10, 20, 50, 100], values: (u, splits) => splits.map((value) => String(Number(value.toPrecision(3)))) },
       ],
       series: [{}, ...agents.map(({ id, name }) => ({
         label: name, stroke: () => paint.colour(`series-${colourOf(id)}`), width: 1.75, dash: dashOf(id), spanGaps: title.startsWith("Response"),
