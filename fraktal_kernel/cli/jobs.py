@@ -114,18 +114,18 @@ def watch(job: Id) -> None:
             for line in workbench.jobs.log(job):
                 say(line.text)
         else:
-            view = _follow(workbench, view)
+            # A job that runs without a server belongs to an open notebook or program.
+            if not workbench.remote and view.state != "running":
+                raise Unavailable(
+                    f"job {view.id} is {view.state} and no server runs that could go on with it; "
+                    "start one with: fraktal serve"
+                )
+            view = follow(workbench, view)
         _tell_end(view)
 
 
-def _follow(workbench: Workbench, view: JobView) -> JobView:
+def follow(workbench: Workbench, view: JobView) -> JobView:
     """Show a job until it has ended."""
-    # A job that runs without a server belongs to an open notebook or program.
-    if not workbench.remote and view.state != "running":
-        raise Unavailable(
-            f"job {view.id} is {view.state} and no server runs that could go on with it; "
-            "start one with: fraktal serve"
-        )
     with bar() as progress:
         task = progress.add_task(view.capability, total=1.0)
         progress.update(task, completed=view.progress)

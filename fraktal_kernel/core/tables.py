@@ -232,6 +232,13 @@ class Event(SQLModel, table=True):
             sqlite_where=text("topic = 'jobs.log'"),
             postgresql_where=text("topic = 'jobs.log'"),
         ),
+        Index(
+            "event_said",
+            "subject",
+            "seq",
+            sqlite_where=text("topic = 'jobs.said'"),
+            postgresql_where=text("topic = 'jobs.said'"),
+        ),
     )
     seq: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True))
     time: float = Field(sa_type=Seconds)

@@ -81,11 +81,6 @@ class Workbench(ABC):
         """Everything that can be asked for by name."""
         return capabilities
 
-    @property
-    def agents(self) -> Any:
-        """The agents of this user, as :class:`fraktal_kernel.agents.registry.Agents`."""
-        return parts["agents"](self)
-
     def run(self, name: str, /, **params: Any) -> Any:
         """Do a capability here and now, in this process, and return what it returns."""
         wanted = capabilities[name]
@@ -105,6 +100,14 @@ class Workbench(ABC):
     def job(self, job_id: int) -> JobHandle:
         """Return the handle of a job by its number."""
         return JobHandle(self.jobs, self.jobs.get(job_id))
+
+    def __getattr__(self, name: str) -> Any:
+        """Make what a room above gives to every workbench, such as ``chat``, by its name."""
+        if not name.startswith("_") and name in parts:
+            part = parts[name](self)
+            setattr(self, name, part)
+            return part
+        raise AttributeError(f"a workbench has no {name!r}.", name=name, obj=self)
 
     @abstractmethod
     def events(

@@ -20,6 +20,7 @@ from fraktal_kernel.server import (
     artifacts,
     audit,
     capabilities,
+    chat,
     events,
     health,
     jobs,
@@ -65,7 +66,19 @@ def create_app(
     app.state.security = workbench.security
     app.state.links = links
     desk = app.state.desk = Desk(workbench.engine)
-    for part in (jobs, approvals, artifacts, capabilities, events, agents, accounts, audit, health):
+    parts = (
+        jobs,
+        approvals,
+        artifacts,
+        capabilities,
+        chat,
+        agents,
+        events,
+        accounts,
+        audit,
+        health,
+    )
+    for part in parts:
         app.include_router(part.router)
     add_docs(app)
     from fraktal_kernel.server.pages import mount_pages  # Panel takes a second to import
