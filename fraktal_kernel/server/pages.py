@@ -42,6 +42,11 @@ PAGES = {
         "Agents",
         "Who is at work, what each does now, how it fares, and everything that it did.",
     ),
+    "/plan": (
+        "plan",
+        "Plans",
+        "A plan is a graph of work; here it is with the colour of each step while it goes on.",
+    ),
     "/approvals": (
         "approvals",
         "Approvals",

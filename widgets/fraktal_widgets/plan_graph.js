@@ -2,10 +2,10 @@
 // node with counts. Arrow keys go from node to node, Enter opens one; + - 0 and dragging move the picture.
 
 Object.assign(SHAPES, {
-  pending: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8",
+  planned: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8",
   skipped: "M2.5 4 7 8l-4.5 4zM8.5 4 13 8l-4.5 4z",
 });
-const STEP_STATES = { ...STATES, waiting: "waiting", pending: "not yet", skipped: "skipped" };
+const STEP_STATES = { ...STATES, waiting: "waiting", planned: "not yet", skipped: "skipped" };
 const NODE = { width: 196, height: 58 };
 const NARROW_PX = 620;
 const SVG = "http://www.w3.org/2000/svg";
@@ -18,8 +18,11 @@ function s(tag, attributes = {}, ...children) {
   return element;
 }
 
+const WAITS = { approval: "waits for your yes", question: "asks you", jobs: "waits for others" };
+
 /** Say how a step stands, in words: its state, and of a fan-out how many of its parts. */
 function stepWords(node) {
+  if (node.waits) return node.total ? `${node.counts.succeeded ?? 0} of ${node.total}, ${WAITS[node.waits]}` : WAITS[node.waits];
   if (!node.total) return node.progress > 0 && node.state === "running" ? `${STEP_STATES.running}, ${Math.round(node.progress * 100)} %` : STEP_STATES[node.state] ?? node.state;
   const { succeeded = 0, failed = 0, running = 0, waiting = 0 } = node.counts;
   const parts = [`${succeeded} of ${node.total}`];
@@ -107,20 +110,28 @@ class PlanGraph {
     const mark = s("svg", { x: 12, y: 12, width: 16, height: 16, viewBox: "0 0 16 16", class: "fk-node-mark", fill: "none", stroke: "currentColor", "stroke-width": 1.5, "stroke-linecap": "round", "stroke-linejoin": "round" }, s("path"));
     const title = s("text", { x: 36, y: 25, class: "fk-node-title" });
     const word = s("text", { x: 36, y: 43, class: "fk-node-word" });
+    const parts = s("g", { class: "fk-node-parts", transform: `translate(36 ${NODE.height - 12})` });
     const bar = s("rect", { x: 0, y: NODE.height - 4, height: 4, width: 0, class: "fk-node-bar" });
     const hint = s("title");
     const stack = s("rect", { x: 5, y: 5, width: NODE.width, height: NODE.height, rx: 6, class: "fk-node-stack" });
-    const element = s("g", { class: "fk-node", tabindex: -1, role: "button", "data-step": id, transform: `translate(${x - NODE.width / 2} ${y - NODE.height / 2})` }, hint, stack, box, bar, mark, title, word);
+    const element = s("g", { class: "fk-node", tabindex: -1, role: "button", "data-step": id, transform: `translate(${x - NODE.width / 2} ${y - NODE.height / 2})` }, hint, stack, box, bar, mark, title, word, parts);
     element.addEventListener("click", () => { if (!this.dragged) this.choose(id); });
     const fit = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
     this.nodes.set(id, {
       element,
       update: (node) => {
         element.dataset.state = node.state;
-        setAttribute(mark.firstChild, "d", SHAPES[node.state] ?? SHAPES.pending);
+        setAttribute(mark.firstChild, "d", SHAPES[node.state] ?? SHAPES.planned);
         stack.style.display = node.total ? "" : "none";
         setText(title, fit(node.title, 22));
         setText(word, fit(stepWords(node), 25));
+        // a fan-out of few shows each of its parts as a small square
+        while (parts.childElementCount > node.parts.length) parts.lastChild.remove();
+        node.parts.forEach((state, index) => {
+          if (!parts.children[index]) parts.append(s("rect", { x: index * 12, width: 9, height: 6, rx: 1 }));
+          parts.children[index].dataset.state = state;
+        });
+        bar.style.display = node.parts.length ? "none" : "";
         const share = node.total ? (node.counts.succeeded ?? 0) / node.total : node.state === "running" ? node.progress : 0;
         setAttribute(bar, "width", Math.round(share * NODE.width));
         setText(hint, `${node.title}: ${stepWords(node)}`);

@@ -85,11 +85,12 @@ function render({ model, el }) {
   }
 
   function tick() {
-    const { job, done, total, cost, currency } = model.get("board");
+    const { job, done, total, cost, limits } = model.get("board");
     if (!job) return;
     const parts = [`${done} of ${total} steps`];
     if (job.started) parts.push(job.ended ? `took ${duration(job.ended - job.started)}` : `for ${duration(now() - job.started)}`);
-    if (cost > 0) parts.push(`cost ${digitsOf(cost)} ${currency}`.trim());
+    if (cost > 0) parts.push(`cost ${digitsOf(cost)}`);
+    if (limits) parts.push(limits);
     setText(facts, parts.join(", "));
   }
 
@@ -151,7 +152,7 @@ function render({ model, el }) {
       const row = rows.get(node.id);
       const [markPart, name, state, after] = row.firstChild.children;
       row.dataset.state = node.state;
-      if (markPart.dataset.state !== node.state) markPart.replaceChildren(shape(SHAPES[node.state] ? node.state : "pending"));
+      if (markPart.dataset.state !== node.state) markPart.replaceChildren(shape(SHAPES[node.state] ? node.state : "planned"));
       markPart.dataset.state = node.state;
       setText(name, node.title);
       setText(state, stepWords(node));
@@ -194,7 +195,7 @@ function render({ model, el }) {
     const rank = { failed: 0, waiting: 1, running: 2 };
     const sorted = [...items].sort((one, other) => (rank[one.state] ?? 3) - (rank[other.state] ?? 3));
     return h("div", {}, h("h5", {}, `${items.length} parts`), h("ul", { class: "fk-plan-items" }, sorted.slice(0, ITEMS_SHOWN).map((part) => h("li", { "data-state": part.state },
-      h("button", { type: "button", class: "fk-plain fk-plan-step", onclick: () => choose(chosen, part.index) }, h("span", { class: "fk-job-mark" }, shape(SHAPES[part.state] ? part.state : "pending")), `Part ${part.index + 1}`, h("span", { class: "fk-job-word" }, STEP_STATES[part.state]))))),
+      h("button", { type: "button", class: "fk-plain fk-plan-step", onclick: () => choose(chosen, part.index) }, h("span", { class: "fk-job-mark" }, shape(SHAPES[part.state] ? part.state : "planned")), `Part ${part.index + 1}`, h("span", { class: "fk-job-word" }, STEP_STATES[part.state]))))),
     items.length > ITEMS_SHOWN ? h("p", { class: "fk-muted" }, `and ${items.length - ITEMS_SHOWN} more`) : "");
   }
 
