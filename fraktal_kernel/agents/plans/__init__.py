@@ -1,0 +1,1 @@
+"""Plans: capability calls as a graph, with inputs from one another, conditions and people."""
