@@ -43,9 +43,7 @@ class PlanFeed(Feed):
     about = "plan"
     topics = "jobs.*"
 
-    def __init__(
-        self, workbench: Workbench, job: int | None, changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, workbench: Workbench, job: int | None, changed: Callable[[], None]) -> None:
         super().__init__(workbench, changed)
         self.job = job
         self.view: JobView | None = None
@@ -74,12 +72,9 @@ class PlanFeed(Feed):
             "nodes": nodes,
             "done": finished,
             "total": len(nodes),
-            "asks": [
-                node["title"] for node in nodes if node["waits"] in ("approval", "question")
-            ],
+            "asks": [node["title"] for node in nodes if node["waits"] in ("approval", "question")],
             "plans": [
-                {"id": one.id, "title": _plan_name(one), "state": one.state}
-                for one in self.plans
+                {"id": one.id, "title": _plan_name(one), "state": one.state} for one in self.plans
             ],
             "missing": self.missing,
             "problem": self.problem,
