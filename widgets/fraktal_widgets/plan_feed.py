@@ -64,15 +64,16 @@ class PlanFeed(Feed):
         view, graph = self.view, self.graph
         nodes = [] if graph is None else [self._node(node, graph) for node in graph.nodes]
         finished = sum(node["state"] in ("succeeded", "skipped") for node in nodes)
+        asks = [node["title"] for node in nodes if node["waits"] in ("approval", "question")]
         return {
-            "job": None if view is None or graph is None else _head(view),
+            "job": None if view is None or graph is None else _head(view, bool(asks)),
             "name": "" if graph is None else graph.name,
             "limits": "" if graph is None else _limits(graph),
             "cost": 0.0 if graph is None else graph.cost,
             "nodes": nodes,
             "done": finished,
             "total": len(nodes),
-            "asks": [node["title"] for node in nodes if node["waits"] in ("approval", "question")],
+            "asks": asks,
             "plans": [
                 {"id": one.id, "title": _plan_name(one), "state": one.state} for one in self.plans
             ],
@@ -221,11 +222,13 @@ class PlanFeed(Feed):
             self._later("plan", pause, self._read_plan)
 
 
-def _head(view: JobView) -> dict[str, Any]:
+def _head(view: JobView, asks: bool) -> dict[str, Any]:
+    # a plan's own job waits while its steps work: to whoever looks, the plan runs
+    state = "running" if view.state == "waiting" and not asks else view.state
     return {
         "id": view.id,
         "title": _plan_name(view),
-        "state": view.state,
+        "state": state,
         "message": view.message,
         "error": view.error or "",
         "started": milliseconds(view.started_at),

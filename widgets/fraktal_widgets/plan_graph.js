@@ -219,7 +219,7 @@ class PlanGraph {
     this.moved = false;
     const { width, height } = this.size ?? {};
     if (!width || !this.width) return;
-    const scale = Math.max(0.45, Math.min(1, this.width / width));
+    const scale = Math.max(0.62, Math.min(1, this.width / width));
     const room = Math.min(Math.max(height * scale, 120), Math.max(320, globalThis.innerHeight * 0.6));
     this.svg.style.height = `${room}px`;
     this.at = { scale, x: Math.max(0, (this.width - width * scale) / 2), y: Math.max(0, (room - height * scale) / 2) };

@@ -179,14 +179,14 @@ function render({ model, el }) {
       h("div", { class: "fk-plan-step-head" }, h("h4", {}, item === null ? node.title : `${node.title}, part ${item + 1}`), back, close),
       h("p", { class: "fk-muted" }, node.capability),
       step?.words ? h("p", {}, step.words) : "",
-      step ? [
+      ...(step ? [
         step.job ? h("p", { class: "fk-plan-run" }, link(step.job, `Job ${step.job}`), step.facts.length ? `: ${step.facts.join(", ")}` : "") : "",
         step.error ? h("p", { class: "fk-job-fault" }, step.error) : "",
         lines("Arguments", step.params), lines("Result", step.result),
         step.pictures?.length ? h("div", { class: "fk-job-pictures" }, step.pictures.map(({ name, url }) => h("img", { class: "fk-picture", src: url, alt: name }))) : "",
         step.files?.length ? h("ul", { class: "fk-files" }, step.files.map((name) => h("li", {}, link(step.job, name)))) : "",
         step.items?.length ? parts(step.items) : "",
-      ].flat() : h("p", { class: "fk-muted" }, "Reading."));
+      ].flat() : [h("p", { class: "fk-muted" }, "Reading.")]));
     if (focused) details.querySelector(`[data-act="${focused}"]`)?.focus();
   }
 
