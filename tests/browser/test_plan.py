@@ -103,6 +103,7 @@ def test_a_plan_moves_and_opens(
     expect(node(page, "burnt")).to_have_attribute("data-state", "failed")
     expect(page.locator(".fk-plan")).to_contain_text("expected sense")
     page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(400)  # colours change softly
     keep_picture(page, "plan-failed-dark")
     again.click()
     expect(node(page, "count")).to_have_attribute("data-state", "succeeded")

@@ -75,7 +75,7 @@ class PlanFeed(Feed):
             "total": len(nodes),
             "asks": asks,
             "plans": [
-                {"id": one.id, "title": _plan_name(one), "state": one.state} for one in self.plans
+                {"id": one.id, "title": _plan_name(one), "state": _at_work(one)} for one in self.plans
             ],
             "missing": self.missing,
             "problem": self.problem,
@@ -222,13 +222,16 @@ class PlanFeed(Feed):
             self._later("plan", pause, self._read_plan)
 
 
+def _at_work(view: JobView) -> str:
+    """Say how a plan stands: its own job waits while its steps work, and yet it runs."""
+    return "running" if view.state == "waiting" else view.state
+
+
 def _head(view: JobView, asks: bool) -> dict[str, Any]:
-    # a plan's own job waits while its steps work: to whoever looks, the plan runs
-    state = "running" if view.state == "waiting" and not asks else view.state
     return {
         "id": view.id,
         "title": _plan_name(view),
-        "state": state,
+        "state": view.state if asks else _at_work(view),
         "message": view.message,
         "error": view.error or "",
         "started": milliseconds(view.started_at),

@@ -66,7 +66,7 @@ function render({ model, el }) {
     setAttribute(bar, "aria-valuenow", percent);
     bar.firstChild.style.transform = `scaleX(${percent / 100})`;
     setText(message, job.message);
-    message.hidden = !job.message || job.state !== "running";
+    message.hidden = !job.message || job.state !== "running" || job.message.endsWith(" steps");
     const words = board.problem || job.error;
     setText(fault, words ?? "");
     fault.hidden = !words;
