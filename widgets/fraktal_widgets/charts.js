@@ -150,7 +150,7 @@ class TimeChart {
       width: 300, height: CHART_HEIGHT, legend: { show: false },
       padding: [10, LABEL_PX, 0, 0],
       cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "fraktal-agents", setSeries: false }, points: { size: 7 } },
-      scales: { x: { time: true }, y: { range: (u, low, high) => [0, top ?? (Math.max(high ?? 0, unit ? 0.01 : 1) * 1.1)] } },
+      scales: { x: { time: true }, y: { range: (u, low, high) => [0, top ?? (Math.max(high ?? 0, unit === "s" ? 0.1 : 1) * 1.1)] } },
       axes: [
         { ...axis, space: 70, size: 32, values: (u, splits) => splits.map((at) => {
           const width = u.scales.x.max - u.scales.x.min;

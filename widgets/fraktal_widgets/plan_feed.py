@@ -75,7 +75,8 @@ class PlanFeed(Feed):
             "total": len(nodes),
             "asks": asks,
             "plans": [
-                {"id": one.id, "title": _plan_name(one), "state": _at_work(one)} for one in self.plans
+                {"id": one.id, "title": _plan_name(one), "state": _at_work(one)}
+                for one in self.plans
             ],
             "missing": self.missing,
             "problem": self.problem,
