@@ -77,7 +77,7 @@ def test_an_agent_comes_beats_works_and_goes(
     assert shown["machine"] == "host-of-anna, 4 cores, 16 GiB"
     assert (shown["slots"], shown["busy"], shown["now"]) == (3, 0, [])
     assert shown["memory"] == "4.0 GiB"
-    assert shown["cpu_line"].endswith("V") or shown["cpu_line"].endswith("U")
+    until(lambda: row(monitor, "anna")["cpu_line"].endswith(("U", "V")))
     assert abs(shown["beat"] / 1000 - time.time()) < 30
 
     job = crew.workbench.jobs.submit("test.sleep", {"seconds": 60})
@@ -145,7 +145,7 @@ def test_a_drain_can_be_undone(
 def test_many_agents_come_in_pages_and_are_filtered(
     crew: Crew, monitor: AgentMonitor, until: Until
 ) -> None:
-    """The board holds one page; words, state and capability choose; charts show a few or the picked."""
+    """The board holds one page; filters choose; charts show a few, or those that were picked."""
     names = [f"many-{number:03d}" for number in range(PAGE + 10)]
     for name in names:
         crew.join(name, "test.echo", *(["test.ask"] if name == names[-1] else []))
@@ -196,7 +196,7 @@ def test_lines_are_means_of_what_was_measured(
 
     until(lambda: line().size > 0)
     assert 20 <= line().mean() <= 60
-    assert numbers(monitor.charts["series"]["memory"][0])[-3:].max() == pytest.approx(4.0, abs=0.01)
+    assert np.nanmax(numbers(monitor.charts["series"]["memory"][0])) == pytest.approx(4.0)
     end = monitor.charts["to"]
     wish(monitor, do="zoom", **{"from": end - 800, "to": end - 700})
     until(lambda: monitor.charts["zoomed"])

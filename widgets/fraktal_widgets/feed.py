@@ -53,6 +53,7 @@ class Feed(ABC):
         self._changed = changed
         self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._titles: dict[str, str] = {}
+        self._cut = ""  # why no events come; what else succeeds meanwhile does not end that
         self._dirty = False
         self._due: dict[str, tuple[float, Callable[[], None]]] = {}
         self._starting = threading.Lock()
@@ -140,7 +141,7 @@ class Feed(ABC):
                 return
             try:
                 task()
-                self.trouble = ""
+                self.trouble = self._cut
             except Exception as error:  # the screen lives on and says what is wrong
                 self._note(error)
             self._dirty = True
@@ -162,7 +163,7 @@ class Feed(ABC):
     def _read(self) -> None:
         while not self._stop.is_set():
             try:
-                self.do(self._load)
+                self.do(self._load_again)
                 # What falls between this and the first event is in the list that is read again.
                 self._due["load"] = (time.monotonic() + SETTLE_S, self._load)
                 for event in self.workbench.events(self.topics, after=self._after, stop=self._stop):
@@ -172,7 +173,10 @@ class Feed(ABC):
                 self.do(lambda error=error: self._lost(error))  # type: ignore[misc]
             self._stop.wait(RECONNECT_S)
 
+    def _load_again(self) -> None:
+        self._load()
+        self._cut = ""
+
     def _lost(self, error: Exception) -> None:
-        raise FraktalError(
-            f"The {self.about} cannot be followed right now ({error}); trying again."
-        )
+        self._cut = f"The {self.about} cannot be followed right now ({error}); trying again."
+        raise FraktalError(self._cut)
