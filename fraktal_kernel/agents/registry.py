@@ -68,6 +68,7 @@ class AgentView(BaseModel):
     ended in it; a response time is that from giving a job to the agent to its end.
     """
 
+    id: int = Field(description="Its number, the same as long as it is known.")
     name: str
     state: AgentState
     epoch: int
@@ -254,6 +255,7 @@ class LocalAgents:
         wrong = sum(1 for how, _ in ended if how != "succeeded")
         live = fares if state != "offline" else None
         return AgentView(
+            id=row[0],
             name=row[1],
             state=state,
             epoch=row[2],

@@ -37,6 +37,21 @@ PAGES = {
         "Fractal explorer",
         "Zoom with the wheel, move by dragging; any view can be kept as a picture.",
     ),
+    "/agents": (
+        "agents",
+        "Agents",
+        "Who is at work, what each does now, how it fares, and everything that it did.",
+    ),
+    "/plan": (
+        "plan",
+        "Plans",
+        "A plan is a graph of work; here it is with the colour of each step while it goes on.",
+    ),
+    "/approvals": (
+        "approvals",
+        "Approvals",
+        "What may not happen without your yes, and what jobs ask you.",
+    ),
 }
 #: A page that nobody is connected to any more is forgotten after so long.
 FORGET_AFTER_MS = 15_000

@@ -41,24 +41,29 @@ class ServedWorkbench:
     process: subprocess.Popen[bytes] = field(init=False)
     url: str = field(init=False)
     workbench: RemoteWorkbench = field(init=False)
+    agents: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes find in their environment."""
+        names = ",".join(f'"{name}"' for name in MODULES)
+        return os.environ | {
+            "FRAKTAL_DATA": str(self.settings.data),
+            "FRAKTAL_WORKERS": "2",
+            "FRAKTAL_CAPABILITY_MODULES": f"[{names}]",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+        }
 
     def start(self, port: int = 0) -> None:
         """Start the server and wait for the line with its address."""
-        names = ",".join(f'"{name}"' for name in MODULES)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "fraktal_kernel.cli", "serve", "--port", str(port)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=ROOT,
-                env=os.environ
-                | {
-                    "FRAKTAL_DATA": str(self.settings.data),
-                    "FRAKTAL_WORKERS": "2",
-                    "FRAKTAL_CAPABILITY_MODULES": f"[{names}]",
-                    "PYTHONPATH": str(ROOT),
-                    "PYTHONUNBUFFERED": "1",
-                },
+                env=self.environment,
             )
         end = time.monotonic() + 180
         while not (found := re.search(r"open at (http://[\d.:]+)/", self.log.read_text())):
@@ -71,7 +76,15 @@ class ServedWorkbench:
         self.workbench = workbench
 
     def stop(self) -> None:
-        """Stop the server as Ctrl-C does."""
+        """Stop the agents and the server as Ctrl-C does."""
+        for agent in self.agents:
+            agent.send_signal(signal.SIGINT)
+        for agent in self.agents:
+            try:
+                agent.wait(60)
+            except subprocess.TimeoutExpired:
+                agent.kill()
+        self.agents.clear()
         self.workbench.close()
         self.process.send_signal(signal.SIGINT)
         try:
@@ -100,6 +113,27 @@ class ServedWorkbench:
             trust_env=False,
         )
         return [known["name"] for known in answer.json()["capabilities"]]
+
+    def agent(self, name: str, offers: str = "test.*", slots: int = 1) -> subprocess.Popen[bytes]:
+        """Start an agent of this workbench as a process, and wait until it is online."""
+        words = ["agent", "start", "--name", name, "--offers", offers, "--slots", str(slots)]
+        with self.log.with_name(f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "fraktal_kernel.cli", *words],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                env=self.environment,
+            )
+        self.agents.append(process)
+        end = time.monotonic() + 120
+        while name not in [
+            one.name for one in self.workbench.agents.list() if one.state == "online"
+        ]:
+            assert process.poll() is None, self.log.with_name(f"{name}.log").read_text()
+            assert time.monotonic() < end, self.log.with_name(f"{name}.log").read_text()
+            time.sleep(0.1)
+        return process
 
     def end_all(self) -> None:
         """Cancel every job that has not ended, and wait until all have."""

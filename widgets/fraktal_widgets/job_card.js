@@ -2,7 +2,7 @@
 // Cards stand in the list that job_list.js makes.
 
 const STATES = {
-  queued: "queued", running: "running", waiting: "waiting for you",
+  queued: "queued", running: "running", waiting: "waiting",
   succeeded: "succeeded", failed: "failed", cancelled: "cancelled",
 };
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
@@ -81,6 +81,7 @@ function jobCard(send, context) {
       const focused = actions.contains(active) ? active.dataset.act : null; // never another card's
       const made = [];
       if (!ENDED.has(job.state)) made.push(button("cancel", sent === "cancel" ? "Cancelling" : "Cancel", { "data-act": "cancel" }));
+      if (job.capability === "plan.run" && context.api()) made.push(h("a", { class: "fk-button fk-button-small", href: `/plan?job=${job.id}`, "data-act": "plan" }, "Graph"));
       if (job.state === "failed" || job.state === "cancelled") made.push(button("retry", "Retry", { "data-act": "retry" }));
       made.push(h("button", {
         type: "button", class: "fk-button fk-button-small fk-button-quiet", "data-act": "details",
@@ -98,8 +99,15 @@ function jobCard(send, context) {
   }
 
   function drawQuestion() {
-    question.hidden = !job.question;
-    part("question", [job.question, sent], () => {
+    const approval = job.waits_for === "approval";
+    question.hidden = !job.question && !approval;
+    part("question", [job.question, sent, approval], () => {
+      if (approval) {
+        question.replaceChildren(h("p", {}, "It waits for your yes. ", context.api()
+          ? h("a", { class: "fk-link", href: `/approvals#job-${job.id}` }, "Look at it")
+          : "Show ApprovalsPanel() to answer."));
+        return;
+      }
       if (!job.question) return question.replaceChildren();
       question.setAttribute("aria-label", `Question of job ${job.id}`);
       question.replaceChildren(
@@ -180,7 +188,7 @@ function jobCard(send, context) {
     let exact = job.created;
     if (job.state === "queued") text = `for ${duration(now - job.created)}${tried}`;
     else if (job.state === "running") text = `${duration(now - job.started)}${left === null ? "" : `, about ${duration(left)} left`}${tried}`;
-    else if (job.state === "waiting") text = `asked ${ago(job.started ?? job.created, now)}`;
+    else if (job.state === "waiting") text = job.waits_for ? `asked ${ago(job.started ?? job.created, now)}` : "for others, or for a time";
     else {
       exact = job.ended;
       text = `${ago(job.ended, now)}${job.started ? `, took ${duration(job.ended - job.started)}` : ""}${tried}`;
@@ -201,7 +209,8 @@ function jobCard(send, context) {
     setText(title, job.title);
     setText(number, `#${job.id}`);
     setAttribute(title, "title", job.capability);
-    setText(word, STATES[job.state]);
+    setText(word, job.waits_for ? "waiting for you" : STATES[job.state]);
+    element.classList.toggle("fk-job-asks", Boolean(job.waits_for));
     setText(summary, job.summary);
     summary.hidden = !job.summary;
 
