@@ -17,7 +17,7 @@ from PIL import Image
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_widgets import JobsPanel
 from fraktal_widgets.job_facts import thumbnail
-from fraktal_widgets.job_feed import RATE_PER_S, JobFeed
+from fraktal_widgets.job_feed import JobFeed
 from fraktal_widgets.pieces import PIECE_BYTES
 
 Until = Callable[..., None]
@@ -214,7 +214,7 @@ def test_changes_are_told_at_most_ten_times_a_second(
         feed.close()
         assert feed.wait_closed(60)
     pauses = [after - before for before, after in itertools.pairwise(told)]
-    assert min(pauses) >= 1 / RATE_PER_S
+    assert min(pauses) >= 1 / JobFeed.rate_per_s
 
 
 def test_the_threads_end_with_the_widget(widget_bench: LocalWorkbench) -> None:

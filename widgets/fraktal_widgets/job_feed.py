@@ -1,22 +1,12 @@
-"""Follow a workbench's jobs and keep what a screen shows of them, as plain JSON.
-
-Two threads a feed, both ending with it: one reads the workbench's events, one does
-everything else (asking for jobs, logs and pictures, doing what the user wished), so that
-neither a callback of a widget nor the browser waits for work. What changed is told at most
-ten times a second. Nothing here knows of traits or of a browser.
-"""
+"""Follow a workbench's jobs and keep what a screen shows of them, as plain JSON."""
 
 from __future__ import annotations
 
-import logging
-import math
-import queue
-import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from fraktal_kernel.errors import FraktalError
+from fraktal_widgets.feed import Feed
 from fraktal_widgets.job_facts import (
     LOG_LINES,
     facts,
@@ -30,8 +20,6 @@ if TYPE_CHECKING:
     from fraktal_kernel.core.jobs.model import JobView
     from fraktal_kernel.core.workbench import Workbench
 
-RATE_PER_S = 10
-SETTLE_S = 1.5
 PAGE = 50
 #: pictures larger than this are listed, not drawn: making them small would take seconds
 PICTURE_MAX_BYTES = 64 * 1024**2
@@ -40,10 +28,8 @@ PICTURES_KEPT = 60
 WATCHED_KEPT = 3
 PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
-_log = logging.getLogger(__name__)
 
-
-class JobFeed:
+class JobFeed(Feed):
     """Some jobs of a workbench, kept current.
 
     Parameters
@@ -51,66 +37,26 @@ class JobFeed:
     workbench : whose jobs
     changed : called on a thread of the feed when something changed, at most ten times a second
     everything : follow all jobs; False follows only those given to :meth:`watch`
-
-    Nothing happens before :meth:`start`, so that the owner can finish itself first.
     """
+
+    about = "jobs"
+    topics = "jobs.*"
+    rate_per_s = 10.0
 
     def __init__(
         self, workbench: Workbench, changed: Callable[[], None], *, everything: bool = True
     ) -> None:
-        self.workbench = workbench
+        super().__init__(workbench, changed)
         self.jobs: dict[int, JobView] = {}
         self.artifacts: dict[int, list[Any]] = {}
         self.logs: dict[int, list[dict[str, Any]]] = {}
         self.problems: dict[int, str] = {}
         self.asked: dict[int, int] = {}  # which question, by its event: two may read alike
         self.pictures: dict[str, str] = {}
-        self.trouble = ""
-        self.loading = True
         self.more = False
         self._everything = everything
-        self._changed = changed
         self._open: set[int] = set()
-        self._titles: dict[str, str] = {}
         self._tried: set[str] = set()
-        self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
-        self._dirty = False
-        self._reload_at = math.inf
-        self._starting = threading.Lock()
-        self._started = False
-        self._stop = threading.Event()
-        self._after: int | None = None
-        self._threads = [
-            threading.Thread(target=self._work, name="fraktal-jobs-work", daemon=True),
-            threading.Thread(target=self._read, name="fraktal-jobs-events", daemon=True),
-        ]
-
-    # what the owner of the feed calls -----------------------------------------------------
-
-    def start(self) -> None:
-        """Start both threads, once."""
-        with self._starting:
-            if self._started:
-                return
-            self._started = True
-        for thread in self._threads:
-            thread.start()
-
-    def close(self) -> None:
-        """End both threads; nothing is told any more."""
-        self._stop.set()
-        self._tasks.put(None)
-
-    def wait_closed(self, timeout_s: float) -> bool:
-        """Wait until both threads have ended."""
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(timeout_s)
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def do(self, task: Callable[[], None]) -> None:
-        """Do something on the feed's thread, then tell that things changed."""
-        self._tasks.put(task)
 
     def watch(self, job: JobView) -> None:
         """Keep one more job current; of the older ones, forget some that have ended."""
@@ -173,46 +119,7 @@ class JobFeed:
             card["log"] = self.logs[job.id]
         return card
 
-    # the thread that works ---------------------------------------------------------------
-
-    def _work(self) -> None:
-        told = 0.0
-        while not self._stop.is_set():
-            now = time.monotonic()
-            if now >= self._reload_at:
-                self._reload_at = math.inf
-                self.do(self._load)
-            tell_at = told + 1 / RATE_PER_S if self._dirty else math.inf
-            if now >= tell_at:
-                self._dirty = False
-                self._tell()
-                told = time.monotonic()
-                continue
-            try:
-                # a nap has an end, for the reload that the other thread may have set meanwhile
-                task = self._tasks.get(timeout=min(tell_at - now, SETTLE_S))
-            except queue.Empty:
-                continue
-            if task is None:
-                return
-            try:
-                task()
-                self.trouble = ""
-            except Exception as error:  # the screen lives on and says what is wrong
-                self._note(error)
-            self._dirty = True
-
-    def _tell(self) -> None:
-        try:
-            self._changed()
-        except Exception:
-            if not self._stop.is_set():  # a widget that is just being closed may refuse
-                _log.exception("showing the jobs failed")
-
-    def _note(self, error: Exception) -> None:
-        if not isinstance(error, FraktalError) and not self.trouble:
-            _log.exception("following the jobs failed", exc_info=error)
-        self.trouble = str(error) or type(error).__name__
+    # on the thread of the feed ----------------------------------------------------------
 
     def _grant(self, wish: dict[str, Any]) -> None:
         what, job_id = str(wish.get("do")), int(wish.get("job", 0))
@@ -242,7 +149,6 @@ class JobFeed:
         return found
 
     def _load(self) -> None:
-        """Read everything anew: at the start, and when the events were cut off for a while."""
         if self._everything:
             active = [
                 job for state in ("queued", "running", "waiting") for job in self._list(state)
@@ -311,32 +217,6 @@ class JobFeed:
                 words, text = with_unit(name, str(value)[:60])
                 parts.append(f"{words} {text}")
         return " · ".join(parts[:6])
-
-    def title(self, name: str) -> str:
-        """Say what a capability is called on a button; its name where it is not known here."""
-        if name not in self._titles:
-            known = self.workbench.capabilities
-            self._titles[name] = known[name].title if name in known else name
-        return self._titles[name]
-
-    # the thread that reads events --------------------------------------------------------
-
-    def _read(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.do(self._load)
-                # Reading begins "from now on", a moment after the list was read; what fell
-                # between the two is in the list that is read once more when it runs.
-                self._reload_at = time.monotonic() + SETTLE_S
-                for event in self.workbench.events("jobs.*", after=self._after, stop=self._stop):
-                    self._after = event.seq
-                    self.do(lambda event=event: self._apply(event))  # type: ignore[misc]
-            except Exception as error:
-                self.do(lambda error=error: self._lost(error))  # type: ignore[misc]
-            self._stop.wait(1.0)
-
-    def _lost(self, error: Exception) -> None:
-        raise FraktalError(f"The jobs cannot be followed right now ({error}); trying again.")
 
 
 def _of(event: Any, *names: str) -> dict[str, Any]:
