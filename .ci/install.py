@@ -27,11 +27,14 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
 LOCK = ROOT / "requirements.lock"
-NEEDS_TORCH = {"networks", "voices"}  # extras whose packages use torch
+NEEDS_TORCH = {"dev", "networks", "voices"}  # extras whose packages use torch
 DEBIAN = {  # Debian package: where its program may be
     "chromium": ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"],
     "gcc": ["/usr/bin/gcc", "/usr/bin/cc"],
+    "nats-server": ["/usr/sbin/nats-server"],
     "postgresql": ["/usr/lib/postgresql/*/bin/initdb", "/usr/local/pgsql/bin/initdb"],
+    "rabbitmq-server": ["/usr/sbin/rabbitmq-server"],
+    "redis-server": ["/usr/bin/redis-server"],
 }
 
 

@@ -215,3 +215,53 @@ def whose(asked: Asked, text: str) -> dict[str, object]:
     if text == "stumble":
         raise RuntimeError("a service with a fault")
     return {"owner": asked.owner_id, "job": asked.job_id, "text": text}
+
+
+class Deed(BaseModel):
+    """What to write into which file, and the gates to wait at, before it and after it."""
+
+    file: Path
+    text: str = Field("done", max_length=100)
+    before: Path | None = None
+    after: Path | None = None
+
+
+@capability("test.deed", title="Do what stays", effect="writes a line for ever", max_attempts=3)
+def deed(params: Deed, run: Run) -> str:
+    """Write a line so that it is on the disk, as something that nobody takes back."""
+
+    def wait(gate: Path | None) -> None:
+        if gate is not None:
+            gate.with_suffix(".reached").touch()
+        while gate is not None and not gate.exists():
+            run.check_cancelled()
+            time.sleep(0.01)
+
+    wait(params.before)
+    line = os.open(params.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(line, f"{run.job_id} {params.text}\n".encode())
+    os.fsync(line)
+    os.close(line)
+    wait(params.after)
+    if params.text == "fail":
+        raise RuntimeError("the ink has run out")
+    run.spend(0.5)
+    return params.text
+
+
+class Errand(BaseModel):
+    """Deeds that a program wants."""
+
+    deeds: list[Deed]
+
+
+@capability("test.errand", title="Want deeds")
+def errand(params: Errand, run: Run) -> list[str]:
+    """Begin deeds side by side and tell how each ended."""
+    children = [
+        run.begin("test.deed", one.model_dump(mode="json"), name=str(number), asked_by="a butler")
+        for number, one in enumerate(params.deeds)
+    ]
+    while not all(child.ended for child in children):
+        run.pause()
+    return [f"{child.state} {child.error or child.result}" for child in children]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from fraktal_kernel.core.tables import BigKey, Seconds
@@ -27,8 +27,11 @@ class Agent(SQLModel, table=True):
     machine: str = Field(sa_type=Text)
     registered_at: float = Field(sa_type=Seconds)
     last_beat: float = Field(sa_type=Seconds)
+    #: how often it registered, how often somebody was refused its name, and how its tasks ended
     connections: int = 0
     refusals: int = 0
+    done: int = 0
+    failed: int = 0
 
 
 class AgentSample(SQLModel, table=True):
@@ -51,6 +54,12 @@ class AgentTask(SQLModel, table=True):
     __table_args__ = (
         Index("agent_task_agent", "agent_id", "id"),
         Index("agent_task_job", "job_id"),
+        Index(
+            "agent_task_running",
+            "agent_id",
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
     )
     id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True))
     owner_id: int = Field(foreign_key="user_account.id")

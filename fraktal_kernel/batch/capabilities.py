@@ -113,6 +113,7 @@ class NotebookResult(BaseModel):
     title="Run a notebook",
     needs=Needs(cores=1),
     examples=[{"notebook": "poster.ipynb", "parameters": {"width": 4096}}],
+    effect="runs a program with your rights",
 )
 def run_a_notebook(params: NotebookParams, run: Run) -> NotebookResult:
     """Run a notebook with parameters in a process of its own and keep all that it makes."""

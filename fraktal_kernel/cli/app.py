@@ -18,9 +18,12 @@ from fraktal_kernel.registry import unknown_name
 #: name -> (module, function or typer app, one line of help)
 COMMANDS = {
     "run": ("run", "run", "Run a capability here and now."),
+    "ask": ("ask", "ask", "Say in plain words what to do."),
     "submit": ("submit", "submit", "Submit a capability as a job."),
     "jobs": ("jobs", "app", "List, watch, cancel, retry and answer jobs."),
+    "approvals": ("approvals", "app", "List what waits for a yes; approve and deny it."),
     "capabilities": ("capabilities", "list_capabilities", "List what can be run."),
+    "agent": ("agents", "app", "Start, list and drain agents."),
     "batch": ("batch", "batch", "Run a notebook with parameters, once or as a sweep."),
     "serve": ("serve", "serve", "Serve the workbench to browsers and programs."),
     "up": ("up", "up", "Serve the workbench and JupyterLab."),

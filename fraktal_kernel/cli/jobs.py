@@ -24,7 +24,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @contextmanager
-def _open() -> Iterator[Workbench]:
+def open_workbench() -> Iterator[Workbench]:
+    """Open the workbench without starting workers: a command only looks, or gives word."""
     from fraktal_kernel.core.workbench import Workbench
 
     with Workbench.open(start_workers=False) as workbench:
@@ -45,7 +46,7 @@ def list_jobs(
 
     if state is not None and state not in STATES:
         raise InvalidInput(f"--state: given {state!r}, expected one of {', '.join(STATES)}.")
-    with _open() as workbench:
+    with open_workbench() as workbench:
         found = workbench.jobs.list(state=state, limit=limit)
     if as_json:
         print_json(found)
@@ -68,7 +69,7 @@ def _row(view: JobView) -> tuple[object, ...]:
 @app.command()
 def show(job: Id, as_json: Json = False) -> None:
     """Tell all about one job."""
-    with _open() as workbench:
+    with open_workbench() as workbench:
         view = workbench.jobs.get(job)
     if as_json:
         print_json(view)
@@ -107,24 +108,24 @@ def _facts(view: JobView) -> Iterator[tuple[str, object]]:
 @app.command()
 def watch(job: Id) -> None:
     """Follow a job's progress and log until it ends; Ctrl-C only stops watching."""
-    with _open() as workbench:
+    with open_workbench() as workbench:
         view = workbench.jobs.get(job)
         if view.ended:
             for line in workbench.jobs.log(job):
                 say(line.text)
         else:
-            view = _follow(workbench, view)
+            # A job that runs without a server belongs to an open notebook or program.
+            if not workbench.remote and view.state != "running":
+                raise Unavailable(
+                    f"job {view.id} is {view.state} and no server runs that could go on with it; "
+                    "start one with: fraktal serve"
+                )
+            view = follow(workbench, view)
         _tell_end(view)
 
 
-def _follow(workbench: Workbench, view: JobView) -> JobView:
+def follow(workbench: Workbench, view: JobView) -> JobView:
     """Show a job until it has ended."""
-    # A job that runs without a server belongs to an open notebook or program.
-    if not workbench.remote and view.state != "running":
-        raise Unavailable(
-            f"job {view.id} is {view.state} and no server runs that could go on with it; "
-            "start one with: fraktal serve"
-        )
     with bar() as progress:
         task = progress.add_task(view.capability, total=1.0)
         progress.update(task, completed=view.progress)
@@ -165,7 +166,7 @@ def _tell_end(view: JobView) -> None:
 @app.command()
 def cancel(job: Id, as_json: Json = False) -> None:
     """Stop a job."""
-    with _open() as workbench:
+    with open_workbench() as workbench:
         view = workbench.jobs.cancel(job)
     _report(view, as_json, "is cancelled" if view.ended else "is being cancelled")
 
@@ -173,7 +174,7 @@ def cancel(job: Id, as_json: Json = False) -> None:
 @app.command()
 def retry(job: Id, as_json: Json = False) -> None:
     """Queue a failed or cancelled job again; its finished steps are not done twice."""
-    with _open() as workbench:
+    with open_workbench() as workbench:
         view, served = workbench.jobs.retry(job), workbench.remote
     hint = "" if served else "; it starts when a server runs: fraktal serve"
     _report(view, as_json, f"is queued again{hint}")
@@ -186,7 +187,7 @@ def answer(
     as_json: Json = False,
 ) -> None:
     """Answer what a waiting job asked."""
-    with _open() as workbench:
+    with open_workbench() as workbench:
         view = workbench.jobs.answer(job, choice)
     _report(view, as_json, f"was answered {choice!r}")
 
@@ -201,7 +202,7 @@ def _report(view: JobView, as_json: bool, text: str) -> None:
 @app.command()
 def log(job: Id, as_json: Json = False) -> None:
     """Print a job's log, oldest line first."""
-    with _open() as workbench:
+    with open_workbench() as workbench:
         lines = workbench.jobs.log(job)
     if as_json:
         print_json(lines)
@@ -222,7 +223,7 @@ def artifacts(
         raise InvalidInput(f"--save {save}: there is no folder {save.parent}; make it first.")
     if save is not None and save.exists() and not save.is_dir():
         raise InvalidInput(f"--save {save} is a file; name a folder.")
-    with _open() as workbench:
+    with open_workbench() as workbench:
         found = workbench.jobs.artifacts(job)
         saved: list[Any] = []
         for artifact in found if save is not None else []:

@@ -22,6 +22,7 @@ def submit(
     max_attempts: Annotated[
         int | None, typer.Option(help="Tries before it counts as failed.")
     ] = None,
+    agent: Annotated[str, typer.Option(help="The agent that has to do it.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
 ) -> None:
     """Submit a capability as a job, with its parameters as options."""
@@ -38,6 +39,7 @@ def submit(
         delay_s=delay_s,
         timeout_s=timeout_s,
         max_attempts=max_attempts,
+        agent=agent,
     )
     with Workbench.open(start_workers=False) as workbench:
         # As JSON, files that parameters named have become what was in them.

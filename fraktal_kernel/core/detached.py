@@ -12,14 +12,17 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from typing_extensions import override
 
 from fraktal_kernel.core.artifact import Artifact, Data, artifact_name, media_type_of
 from fraktal_kernel.core.run import Cancelled, Child, Run
 from fraktal_kernel.core.values import checked_cost, kept_json, said_json, share, to_json
-from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.errors import InvalidInput, NotAllowed
+
+if TYPE_CHECKING:
+    from fraktal_kernel.core.capability import Capability
 
 T = TypeVar("T")
 
@@ -53,6 +56,7 @@ class DetachedRun(Run):
         #: what it has said to those who watch
         self.said: list[dict[str, Any]] = []
         self._begun: dict[str, Child] = {}
+        self.began = time.time()
         self._cluster = cluster
         self._where = folder
         self._folder: _Folder | None = None
@@ -125,7 +129,14 @@ class DetachedRun(Run):
 
         self.check_cancelled()
         wanted = capabilities[capability]
+        if wanted.effect:
+            self._agree(wanted)
         return kept_json(wanted(wanted.validate(params), self), wanted.name)[0]
+
+    def _agree(self, wanted: Capability) -> None:
+        """Ask for the yes that a program needs for what cannot be taken back."""
+        if self.ask(f"{wanted.name} {wanted.effect}. Do it?", ["yes", "no"]) != "yes":
+            raise NotAllowed(f"{wanted.name} was denied.")
 
     @override
     def begin(
@@ -149,6 +160,14 @@ class DetachedRun(Run):
             else:
                 self._begun[name] = Child(number, "succeeded", result)
         return self._begun[name]
+
+    @override
+    def known(self, name: str) -> Child | None:
+        return self._begun.get(name)
+
+    @override
+    def stop(self, children: Sequence[Child]) -> None:
+        pass  # each has ended when it has begun
 
     @override
     def pause(self, until: float | None = None) -> None:

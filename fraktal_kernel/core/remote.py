@@ -6,7 +6,7 @@ import contextlib
 import json
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -16,6 +16,8 @@ from typing_extensions import override
 from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.jobs.model import (
+    ApprovalView,
+    ApprovalViews,
     Artifacts,
     JobOptions,
     JobView,
@@ -26,6 +28,7 @@ from fraktal_kernel.core.jobs.model import (
 )
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.topics import EventView, topic_condition
+from fraktal_kernel.core.values import to_json
 from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.core.workspace import ServerAddress, read_address
 from fraktal_kernel.errors import (
@@ -106,12 +109,13 @@ class RemoteJobs:
                 return answer
             answer.close()
 
-    def _ask(self, method: str, path: str, **more: Any) -> Any:
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """Ask the server for JSON; its refusals are raised as errors."""
         return self._checked(self._send(method, path, **more)).json()
 
     def last_event(self) -> int:
         """Return the number of the newest event."""
-        return int(self._ask("GET", "/api/events", params={"limit": 0})["last"])
+        return int(self.ask("GET", "/api/events", params={"limit": 0})["last"])
 
     @staticmethod
     def _checked(answer: httpx.Response) -> httpx.Response:
@@ -139,11 +143,11 @@ class RemoteJobs:
             "max_attempts": options.max_attempts,
             "agent": options.agent,
         }
-        return JobView(**self._ask("POST", "/api/jobs", json=body))
+        return JobView(**self.ask("POST", "/api/jobs", json=body))
 
     def get(self, job_id: int) -> JobView:
         """Return one job."""
-        return JobView(**self._ask("GET", f"/api/jobs/{job_id}"))
+        return JobView(**self.ask("GET", f"/api/jobs/{job_id}"))
 
     def list(
         self, state: State | None = None, limit: int = 50, before: int | None = None
@@ -151,27 +155,32 @@ class RemoteJobs:
         """List jobs, newest first."""
         wanted = {"state": state, "limit": limit, "before": before}
         query = {key: value for key, value in wanted.items() if value is not None}
-        return [JobView(**job) for job in self._ask("GET", "/api/jobs", params=query)["jobs"]]
+        return [JobView(**job) for job in self.ask("GET", "/api/jobs", params=query)["jobs"]]
 
     def cancel(self, job_id: int) -> JobView:
         """Stop a job."""
-        return JobView(**self._ask("DELETE", f"/api/jobs/{job_id}"))
+        return JobView(**self.ask("DELETE", f"/api/jobs/{job_id}"))
 
     def retry(self, job_id: int) -> JobView:
         """Queue an ended job again."""
-        return JobView(**self._ask("POST", f"/api/jobs/{job_id}/retry"))
+        return JobView(**self.ask("POST", f"/api/jobs/{job_id}/retry"))
 
     def answer(self, job_id: int, choice: str) -> JobView:
         """Answer what a waiting job asked."""
-        return JobView(**self._ask("POST", f"/api/jobs/{job_id}/answer", json={"choice": choice}))
+        return JobView(**self.ask("POST", f"/api/jobs/{job_id}/answer", json={"choice": choice}))
+
+    def children(self, job_id: int) -> dict[str, JobView]:
+        """Return the jobs that a job has begun, by the names that it gave them."""
+        found = self.ask("GET", f"/api/jobs/{job_id}/children")["children"]
+        return {name: JobView(**job) for name, job in found.items()}
 
     def log(self, job_id: int) -> LogLines:
         """Return the log, oldest line first."""
-        return [LogLine(**line) for line in self._ask("GET", f"/api/jobs/{job_id}/log")["log"]]
+        return [LogLine(**line) for line in self.ask("GET", f"/api/jobs/{job_id}/log")["log"]]
 
     def artifacts(self, job_id: int) -> Artifacts:
         """List the files that a job made."""
-        found = self._ask("GET", f"/api/jobs/{job_id}/artifacts")["artifacts"]
+        found = self.ask("GET", f"/api/jobs/{job_id}/artifacts")["artifacts"]
         return [
             Artifact(**artifact).opened_by(partial(self.open_artifact, job_id, artifact["name"]))
             for artifact in found
@@ -201,6 +210,44 @@ class RemoteJobs:
         self._http.close()
 
 
+class RemoteApprovals:
+    """What waits for one user's yes on a server; see :class:`~.jobs.model.Approvals`.
+
+    Parameters
+    ----------
+    ask : sends a request to the server and returns the JSON of its answer
+    """
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def list(self, every: bool = False, limit: int = 100) -> ApprovalViews:
+        """List what is open, oldest first; with ``every`` all approvals, newest first."""
+        query = {"every": every, "limit": limit}
+        found = self._ask("GET", "/api/approvals", params=query)["approvals"]
+        return [ApprovalView(**each) for each in found]
+
+    def get(self, approval_id: int) -> ApprovalView:
+        """Return one approval."""
+        return ApprovalView(**self._ask("GET", f"/api/approvals/{approval_id}"))
+
+    def approve(
+        self,
+        approval_id: int,
+        params: Mapping[str, Any] | None = None,
+        note: str = "",
+        digest: str | None = None,
+    ) -> ApprovalView:
+        """Say yes, with other arguments where they are given."""
+        body = {"params": to_json(params), "note": note, "digest": digest}
+        return ApprovalView(**self._ask("POST", f"/api/approvals/{approval_id}/approve", json=body))
+
+    def deny(self, approval_id: int, note: str = "") -> ApprovalView:
+        """Say no; the job is cancelled."""
+        path = f"/api/approvals/{approval_id}/deny"
+        return ApprovalView(**self._ask("POST", path, json={"note": note}))
+
+
 def _silent(address: ServerAddress, error: Exception) -> Unavailable:
     return Unavailable(
         f"the server at {address.url} does not answer ({error}); start it with: fraktal serve."
@@ -226,11 +273,16 @@ class RemoteWorkbench(Workbench):
     def __init__(self, settings: Settings, address: ServerAddress) -> None:
         self.settings = settings
         self.jobs: RemoteJobs = RemoteJobs(settings, address)
+        self.approvals: RemoteApprovals = RemoteApprovals(self.jobs.ask)
 
     @property
     def address(self) -> ServerAddress:
         """Where the server was found last."""
         return self.jobs.address
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """Ask the server for JSON; its refusals are raised as errors."""
+        return self.jobs.ask(method, path, **more)
 
     @override
     def events(

@@ -33,6 +33,9 @@ class Child:
     state: str
     result: Any = None
     error: str | None = None
+    cost: float = 0.0
+    #: which agent did it, empty for a worker of the server
+    ran_on: str = ""
 
     @property
     def ended(self) -> bool:
@@ -47,6 +50,8 @@ class Run(ABC):
     job_id: int | None = None
     #: which try this is, from 1
     attempt: int = 1
+    #: when its first try began, in seconds since 1970
+    began: float = 0.0
 
     @staticmethod
     def detached(
@@ -117,6 +122,14 @@ class Run(ABC):
         avoid : agents that may not do it
         asked_by : what a person reads who is asked for a yes; by default this job
         """
+
+    @abstractmethod
+    def known(self, name: str) -> Child | None:
+        """Return the child that was begun under a name, None where there is none."""
+
+    @abstractmethod
+    def stop(self, children: Sequence[Child]) -> None:
+        """Cancel children of this job; those that have ended stay as they are."""
 
     @abstractmethod
     def pause(self, until: float | None = None) -> None:

@@ -12,6 +12,10 @@ Scopes
     submit, cancel, retry and answer jobs of every capability
 ``jobs:PATTERN``
     the same for the capabilities that a shell pattern matches, such as ``jobs:fractal.*``
+``approve``
+    answer what waits for a person's yes; signed-in people have it
+``agent``, ``agent:PATTERN``
+    be an agent that does one's own jobs of every capability, or of those that the pattern matches
 ``admin``
     everything, for users who are administrators
 ``account``
@@ -38,7 +42,9 @@ from fraktal_kernel.core.database import Database, Row
 from fraktal_kernel.errors import Conflict, FraktalError, InvalidInput, NotFound
 
 TOKEN_PREFIX = "fk_"
-SCOPES = "read, jobs, jobs:PATTERN (such as jobs:fractal.*) or admin"
+SCOPES = "read, jobs, jobs:PATTERN (such as jobs:fractal.*), agent, agent:PATTERN, approve or admin"
+#: Scopes that stand alone for all capabilities, or with a pattern for some.
+PATTERNED = ("jobs", "agent")
 PASSWORD_LENGTH = range(8, 1025)
 NAME_LENGTH = range(1, 101)
 #: Failed sign-ins within :data:`WINDOW_S` after which one name from one address has to wait,
@@ -49,11 +55,11 @@ LAST_USED_EVERY_S = 60.0
 
 
 class TooManyTries(FraktalError):
-    """Too many failed sign-ins; ``wait_s`` says for how long to wait."""
+    """Too many failed sign-ins, or requests; ``wait_s`` says for how long to wait."""
 
-    def __init__(self, wait_s: float) -> None:
+    def __init__(self, wait_s: float, what: str = "failed sign-ins") -> None:
         self.wait_s = max(1, round(wait_s))
-        super().__init__(f"too many failed sign-ins; try again in {self.wait_s} s.")
+        super().__init__(f"too many {what}; try again in {self.wait_s} s.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +77,18 @@ class Principal:
     name: str
     is_admin: bool
     scopes: frozenset[str]
+    #: of the API token that was shown, None for people and this user's own programs
+    token_id: int | None = None
 
     def allows(self, scope: str) -> bool:
         """Tell whether one of the scopes held covers this one."""
         if "admin" in self.scopes or scope in self.scopes:
             return True
-        if not scope.startswith("jobs:"):
+        kind, _, name = scope.partition(":")
+        if kind not in PATTERNED or not name:
             return False
-        return "jobs" in self.scopes or any(
-            fnmatchcase(scope, held) for held in self.scopes if held.startswith("jobs:")
+        return kind in self.scopes or any(
+            fnmatchcase(scope, held) for held in self.scopes if held.startswith(f"{kind}:")
         )
 
 
@@ -296,8 +305,10 @@ class Security:
         name = _checked_name("token name", name)
         wanted = sorted(set(scopes))
         for scope in wanted:
-            pattern = scope.removeprefix("jobs:")
-            if scope not in ("read", "jobs", "admin") and (pattern == scope or not pattern):
+            kind, _, pattern = scope.partition(":")
+            if scope not in ("read", *PATTERNED, "approve", "admin") and (
+                kind not in PATTERNED or not pattern
+            ):
                 raise InvalidInput(f"scopes: given {scope!r}, expected {SCOPES}.")
             if len(scope) > 200 or not scope.isprintable():
                 raise InvalidInput("scopes: expected printable text of at most 200 characters.")
@@ -342,7 +353,7 @@ class Security:
                 )
         # Somebody who is no administrator any more has no token that still is one.
         scopes = frozenset(json.loads(row[4])) - (frozenset() if row[2] else {"admin"})
-        return Principal(row[0], row[1], bool(row[2]), scopes)
+        return Principal(row[0], row[1], bool(row[2]), scopes, token_id=row[5])
 
     def list_tokens(self, user_id: int) -> list[Token]:
         """List a user's tokens, newest first, the revoked ones too."""
@@ -395,7 +406,7 @@ class Security:
 def _person(row: Row) -> Principal:
     """Make the principal of somebody who signed in themselves."""
     admin = bool(row[2])
-    scopes = {"read", "jobs", "account"} | ({"admin"} if admin else set())
+    scopes = {"read", "jobs", "approve", "account"} | ({"admin"} if admin else set())
     return Principal(row[0], row[1], admin, frozenset(scopes))
 
 

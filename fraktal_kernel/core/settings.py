@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,6 +26,10 @@ from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.registry import unknown_name
 
 PREFIX = "FRAKTAL_"
+#: How the URL of a message broker may begin.
+BROKERS = ("amqp", "amqps", "nats", "redis", "rediss", "kafka")
+#: a language model: the offline one, or who serves it, its name, and where that is
+MODEL = r"offline|(?P<server>ollama|openai):(?P<name>[^\s@]{1,200})(?:@(?P<url>https?://[^\s@]{1,400}))?"
 
 
 def default_data() -> Path:
@@ -70,6 +74,12 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(
         8 * 1024**2, ge=1024, description="Largest request body that is read, in bytes."
     )
+    token_rate_per_s: float = Field(
+        100, gt=0, description="Requests a second that one API token may make in the long run."
+    )
+    token_burst: int = Field(
+        500, ge=1, description="Requests that one API token may make at once before it has to wait."
+    )
     session_days: float = Field(30, gt=0, description="Days until a browser has to sign in again.")
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
@@ -79,6 +89,10 @@ class Settings(BaseSettings):
     )
     dask_scheduler: str = Field(
         "", description="Dask scheduler, such as tcp://10.0.0.5:8786; empty means local workers."
+    )
+    bus: str = Field(
+        "",
+        description="Broker of messages, such as amqp://HOST; empty means the database alone.",
     )
     hub_host: str = Field(
         "", description="Address of this machine that Dask workers can reach; empty finds one."
@@ -96,7 +110,53 @@ class Settings(BaseSettings):
     retry_delay_s: float = Field(
         1, ge=0, description="Seconds before the first retry; doubles with each, up to a minute."
     )
-    event_days: float = Field(30, gt=0, description="Days that events are kept.")
+    approval_hours: float = Field(
+        72, gt=0, description="Hours that a question for a yes, and then the yes, is good for."
+    )
+    event_days: float = Field(
+        30, gt=0, description="Days that events, the audit log and what agents did are kept."
+    )
+    alert_queue_age_s: float = Field(
+        300, gt=0, description="Seconds that a job may wait for a worker before that is an alert."
+    )
+    alert_failed_share: float = Field(
+        0.5, ge=0, le=1, description="Share of an hour's jobs that may fail before it is an alert."
+    )
+    alert_disk_free_share: float = Field(
+        0.05, ge=0, le=1, description="Free share of the workspace's disk below which is an alert."
+    )
+    models: list[str] = Field(
+        ["offline"],
+        min_length=1,
+        max_length=20,
+        description="Language models of the chat, tried in order, such as ollama:qwen3.",
+    )
+    model_keys: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="Keys of language models by server or model, such as openai; never logged.",
+    )
+    model_prices: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="Price of a million tokens by model: what goes in, and what comes out.",
+    )
+    model_first_token_s: float = Field(
+        60, gt=0, description="Seconds in which a language model has to begin its answer."
+    )
+    model_timeout_s: float = Field(
+        600, gt=0, description="Seconds in which a language model has to end its answer."
+    )
+    model_cache_days: float = Field(
+        7, ge=0, description="Days that answers of language models are kept to give again; 0: none."
+    )
+    chat_max_requests: int = Field(
+        12, ge=1, le=100, description="Times that one chat turn may ask a language model."
+    )
+    chat_max_calls: int = Field(
+        24, ge=0, le=1000, description="Capabilities that one chat turn may call."
+    )
+    chat_max_tokens: int = Field(
+        200_000, ge=1, description="Tokens that one chat turn may use before it has to end."
+    )
     log_level: str = Field("info", description="Least severe level that is logged.")
     log_max_bytes: int = Field(
         10 * 1024**2, ge=1024, description="Size at which a log file is rotated, in bytes."
@@ -114,6 +174,34 @@ class Settings(BaseSettings):
         if value.lower() not in ("debug", "info", "warning", "error", "critical"):
             raise ValueError("expected debug, info, warning, error or critical")
         return value.lower()
+
+    @field_validator("bus")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if value and value.partition("://")[0] not in BROKERS:
+            raise ValueError(f"expected {', '.join(f'{name}://HOST' for name in BROKERS)} or ''")
+        return value
+
+    @field_validator("models")
+    @classmethod
+    def _known_models(cls, value: list[str]) -> list[str]:
+        for each in value:
+            if not re.fullmatch(MODEL, each):
+                raise ValueError(
+                    f"{each!r} is none of offline, ollama:NAME, openai:NAME and openai:NAME@URL"
+                )
+        if len(set(value)) < len(value):
+            raise ValueError("expected each model once")
+        return value
+
+    @field_validator("model_prices")
+    @classmethod
+    def _prices_of_something(
+        cls, value: dict[str, tuple[float, float]]
+    ) -> dict[str, tuple[float, float]]:
+        if any(price < 0 for pair in value.values() for price in pair):
+            raise ValueError("expected prices from 0 on")
+        return value
 
     @field_validator("heartbeat_s")
     @classmethod

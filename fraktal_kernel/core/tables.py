@@ -83,6 +83,12 @@ class Job(SQLModel, table=True):
         ),
         Index("job_owner", "owner_id", "id"),
         Index(
+            "job_ended",
+            "ended_at",
+            sqlite_where=text("ended_at IS NOT NULL"),
+            postgresql_where=text("ended_at IS NOT NULL"),
+        ),
+        Index(
             "job_alarm",
             "wake_at",
             sqlite_where=text("wake_at IS NOT NULL"),
@@ -166,8 +172,8 @@ class Question(SQLModel, table=True):
 class Approval(SQLModel, table=True):
     """A person's answer to whether one job may do what it does to the world, with just these words.
 
-    ``open`` becomes ``approved``, ``denied`` or ``expired``; what is approved becomes ``used`` in
-    the transaction that starts the job.
+    ``open`` becomes ``approved``, ``denied``, ``expired`` or, with its job, ``withdrawn``; what is
+    approved becomes ``used`` in the transaction that starts the job.
     """
 
     __tablename__ = "approval"
@@ -189,7 +195,9 @@ class Approval(SQLModel, table=True):
     params: str = Field(sa_type=Text)
     digest: str
     asked_by: str
+    #: why it is asked again, and what the person said who answered
     reason: str = ""
+    note: str = ""
     state: str
     asked_at: float = Field(sa_type=Seconds)
     expires_at: float = Field(sa_type=Seconds)
@@ -223,6 +231,13 @@ class Event(SQLModel, table=True):
             "seq",
             sqlite_where=text("topic = 'jobs.log'"),
             postgresql_where=text("topic = 'jobs.log'"),
+        ),
+        Index(
+            "event_said",
+            "subject",
+            "seq",
+            sqlite_where=text("topic = 'jobs.said'"),
+            postgresql_where=text("topic = 'jobs.said'"),
         ),
     )
     seq: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True))

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
 from fraktal_kernel.core.capability import Capability, capabilities
 from fraktal_kernel.core.detached import DetachedRun
 from fraktal_kernel.core.jobs.handle import JobHandle
-from fraktal_kernel.core.jobs.model import JobOptions, Jobs
+from fraktal_kernel.core.jobs.model import Approvals, JobOptions, Jobs
 from fraktal_kernel.core.run import Run
 from fraktal_kernel.core.settings import Settings, load_settings
 from fraktal_kernel.core.topics import EventView
 from fraktal_kernel.core.workspace import read_address
+from fraktal_kernel.registry import Registry
+
+#: What floors above add to every workbench: a function of the workbench makes each.
+parts: Registry[Callable[[Workbench], Any]] = Registry("part of a workbench", "fraktal.workbench")
 
 
 class Workbench(ABC):
@@ -29,6 +33,8 @@ class Workbench(ABC):
     settings: Settings
     #: this user's jobs
     jobs: Jobs
+    #: what waits for this user's yes
+    approvals: Approvals
     #: whether a server does the work
     remote: bool
 
@@ -94,6 +100,14 @@ class Workbench(ABC):
     def job(self, job_id: int) -> JobHandle:
         """Return the handle of a job by its number."""
         return JobHandle(self.jobs, self.jobs.get(job_id))
+
+    def __getattr__(self, name: str) -> Any:
+        """Make what a room above gives to every workbench, such as ``chat``, by its name."""
+        if not name.startswith("_") and name in parts:
+            part = parts[name](self)
+            setattr(self, name, part)
+            return part
+        raise AttributeError(f"a workbench has no {name!r}.", name=name, obj=self)
 
     @abstractmethod
     def events(

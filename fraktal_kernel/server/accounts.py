@@ -58,7 +58,9 @@ class TokenRequest(BaseModel):
 
     name: str = Field(max_length=100, description="What it is for.")
     scopes: list[str] = Field(
-        min_length=1, max_length=50, description="read, jobs, jobs:PATTERN or admin."
+        min_length=1,
+        max_length=50,
+        description="read, jobs, jobs:PATTERN, agent, agent:PATTERN, approve or admin.",
     )
 
 

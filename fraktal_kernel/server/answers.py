@@ -93,21 +93,25 @@ class Answer:
             headers.add_vary_header("Origin")
 
 
-async def send_whole(send: Send, status: int, media_type: str, body: bytes) -> None:
-    """Send a whole answer."""
+async def send_whole(
+    send: Send, status: int, media_type: str, body: bytes, wait_s: int | None = None
+) -> None:
+    """Send a whole answer; ``wait_s`` tells when to ask again."""
     headers = [
         (b"content-type", media_type.encode()),
         (b"content-length", str(len(body)).encode()),
     ]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if wait_s is not None:
+        headers.append((b"retry-after", str(wait_s).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_error(send: Send, status: int, sentence: str) -> None:
+async def send_error(send: Send, status: int, sentence: str, wait_s: int | None = None) -> None:
     """Send an error as every error is sent."""
-    await send_whole(send, status, "application/json", error_body(sentence))
+    await send_whole(send, status, "application/json", error_body(sentence), wait_s)
 
 
 def error_body(sentence: str) -> bytes:

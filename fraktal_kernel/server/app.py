@@ -8,11 +8,23 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from fraktal_kernel.agents.desk import Desk
 from fraktal_kernel.core.faults import sentence_of
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.security import TooManyTries
 from fraktal_kernel.errors import FraktalError
-from fraktal_kernel.server import accounts, artifacts, capabilities, events, health, jobs
+from fraktal_kernel.server import (
+    accounts,
+    agents,
+    approvals,
+    artifacts,
+    audit,
+    capabilities,
+    chat,
+    events,
+    health,
+    jobs,
+)
 from fraktal_kernel.server.answers import error_body, status_of
 from fraktal_kernel.server.docs import add_docs
 from fraktal_kernel.server.gate import Gate
@@ -53,7 +65,20 @@ def create_app(
     app.state.workbench = workbench
     app.state.security = workbench.security
     app.state.links = links
-    for part in (jobs, artifacts, capabilities, events, accounts, health):
+    desk = app.state.desk = Desk(workbench.engine)
+    parts = (
+        jobs,
+        approvals,
+        artifacts,
+        capabilities,
+        chat,
+        agents,
+        events,
+        accounts,
+        audit,
+        health,
+    )
+    for part in parts:
         app.include_router(part.router)
     add_docs(app)
     from fraktal_kernel.server.pages import mount_pages  # Panel takes a second to import
@@ -70,6 +95,7 @@ def create_app(
         settings=workbench.settings,
         links=links,
         local_secret=local_secret,
+        audit=desk.scribe.audit,
     )
     return app
 

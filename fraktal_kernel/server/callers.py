@@ -36,7 +36,7 @@ MEANING = {
     409: "The state does not allow it.",
     413: "The request body is too large.",
     422: "What was given cannot be used; the sentence says what was expected.",
-    429: "Too many failed sign-ins.",
+    429: "Too many failed sign-ins, or too many requests with one token.",
     503: "The database, the store or the workers do not answer now.",
 }
 Responses = dict[int | str, dict[str, object]]

@@ -25,11 +25,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fraktal_kernel.core.monitoring.logs import get_logger
 from fraktal_kernel.core.monitoring.metrics import observe_request
-from fraktal_kernel.core.security import Principal, Security, digest, same
+from fraktal_kernel.core.security import Principal, Security, TooManyTries, digest, same
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.errors import FraktalError
 from fraktal_kernel.server.answers import Answer, is_api, send_error, send_whole, status_of
+from fraktal_kernel.server.audit import action_of
 from fraktal_kernel.server.body import BodyLimit, answer_too_large
+from fraktal_kernel.server.limits import RateLimit
 from fraktal_kernel.server.links import LaunchLinks, session_cookie, split_cookies
 
 T = TypeVar("T")
@@ -60,6 +62,7 @@ class Gate:
     settings : for the hosts and origins that are allowed, and the size of bodies
     links : one-time links that sign a browser in as the local user
     local_secret : accepted as bearer token with all rights of the local user
+    audit : told who asked for what: principal, action, subject, outcome, size in bytes
     """
 
     def __init__(
@@ -70,11 +73,14 @@ class Gate:
         settings: Settings,
         links: LaunchLinks,
         local_secret: str | None = None,
+        audit: Callable[[Principal, str, str, str, int], None] = lambda *_: None,
     ) -> None:
         self._app = app
         self._security = security
         self._most_bytes = settings.max_request_bytes
         self._links = links
+        self._audit = audit
+        self._rate = RateLimit(settings.token_rate_per_s, settings.token_burst)
         self._local_digest = digest(local_secret) if local_secret else None
         self._local_user = security.local_user()
         self._hosts = {name.lower() for name in (*settings.allowed_hosts, settings.host)}
@@ -115,6 +121,9 @@ class Gate:
         route = getattr(scope.get("route"), "path", "")
         observe_request(scope["method"], route, status, seconds)
         principal = scope["state"].get("principal")
+        if principal is not None and (action := action_of(scope)) is not None:
+            outcome = "ok" if status < 400 else str(status)
+            self._audit(principal, *action, outcome, int(headers.get("content-length", "0")))
         log.info(
             "request",
             method=scope["method"],
@@ -241,6 +250,8 @@ class Gate:
         if bearer is not None:
             who = partial(self._by_bearer, bearer)
         principal = await who()
+        if principal is not None and principal.token_id is not None:
+            self._rate.check(principal.token_id)
 
         async def still_allowed() -> bool:
             return await who() == principal
@@ -295,7 +306,8 @@ async def _answer_error(error: Exception, scope: Scope, headers: Headers, send: 
         else:
             await send_error(send, error.status, str(error))
     elif isinstance(error, FraktalError):
-        await send_error(send, status_of(error), str(error))
+        wait_s = error.wait_s if isinstance(error, TooManyTries) else None
+        await send_error(send, status_of(error), str(error), wait_s)
     else:
         number = f"{time.time_ns() // 1000:x}"
         log.exception("request failed", number=number, path=scope["path"])

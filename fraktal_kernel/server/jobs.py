@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from fraktal_kernel.core.jobs.model import JobOptions, JobView, LogLine, State
@@ -79,6 +79,12 @@ class Answer(BaseModel):
     choice: str = Field(max_length=1000, description="One of the question's choices.")
 
 
+class Children(BaseModel):
+    """The jobs that a job has begun, by the names that it gave them."""
+
+    children: dict[str, JobView]
+
+
 class Log(BaseModel):
     """A job's log, oldest line first."""
 
@@ -94,8 +100,11 @@ class Log(BaseModel):
         **errors(413, 422),
     },
 )
-def submit(request: JobRequest, who: Caller, jobs: OwnJobs, response: Response) -> JobView:
+def submit(
+    request: JobRequest, who: Caller, jobs: OwnJobs, http: Request, response: Response
+) -> JobView:
     """Queue a job of one capability with the parameters given."""
+    http.state.subject = request.capability
     require(who, f"jobs:{request.capability}")
     options = JobOptions(
         key=request.key,
@@ -106,6 +115,7 @@ def submit(request: JobRequest, who: Caller, jobs: OwnJobs, response: Response) 
         agent=request.agent,
     )
     job, new = jobs.submit_new(request.capability, request.params, options)
+    http.state.subject = f"{job.id} {job.capability}"
     if not new:
         response.status_code = 200
     return job
@@ -157,9 +167,26 @@ def retry(job_id: Number, who: Caller, jobs: OwnJobs) -> JobView:
 
 @router.post("/{job_id}/answer", summary="Answer a job", responses=errors(404, 409, 413, 422))
 def answer(job_id: Number, given: Answer, who: Caller, jobs: OwnJobs) -> JobView:
-    """Answer the question of a waiting job, which then goes on."""
-    require(who, f"jobs:{jobs.get(job_id).capability}")
+    """Answer the question of a waiting job, which then goes on.
+
+    Whether something happened that cannot be taken back is for those to say who may approve.
+    """
+    job = jobs.get(job_id)
+    require(who, f"jobs:{job.capability}")
+    if job.question is not None and job.question.effect:
+        require(who, "approve")
     return jobs.answer(job_id, given.choice)
+
+
+@router.get(
+    "/{job_id}/children",
+    summary="List what a job has begun",
+    responses=errors(404, 422),
+    dependencies=[Depends(allowed("read"))],
+)
+def children(job_id: Number, jobs: OwnJobs) -> Children:
+    """Return the jobs that a job has begun, by the names that it gave them."""
+    return Children(children=jobs.children(job_id))
 
 
 @router.get(

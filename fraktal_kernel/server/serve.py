@@ -80,8 +80,13 @@ def serve(
             gc.freeze()
             (on_ready or print_link)(f"{url}/?token={launch_token}")
 
+        def stopping() -> None:
+            app.state.desk.stop()
+            if on_stop is not None:
+                on_stop()
+
         try:
-            Server(app, settings, ready, on_stop or (lambda: None)).run([listener])
+            Server(app, settings, ready, stopping).run([listener])
         finally:
             remove_address(settings)
             close_logs()

@@ -16,6 +16,9 @@ from alembic.script import ScriptDirectory
 from sqlmodel import select
 
 from fraktal_kernel.agents import tables as _agents  # noqa: F401  its tables belong to the comparison
+from fraktal_kernel.agents.bus import tables as _bus  # noqa: F401
+from fraktal_kernel.agents.chat import tables as _chat  # noqa: F401
+from fraktal_kernel.agents.models import tables as _models  # noqa: F401
 from fraktal_kernel.core import migrations
 from fraktal_kernel.core.database import Database, Transaction
 from fraktal_kernel.core.tables import User, metadata

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from fraktal_kernel.core.capability import Run, capability
 
@@ -59,3 +59,21 @@ def ask(params: Nothing, run: Run) -> str:
 def fail(params: Nothing, run: Run) -> None:
     """Fail."""
     raise ValueError("it was meant to fail")
+
+
+class Letter(BaseModel):
+    """What to send."""
+
+    text: str = Field(max_length=20)
+
+
+@capability("served.send", title="Send", effect="sends a letter")
+def send(params: Letter, run: Run) -> str:
+    """Do what is not taken back."""
+    return f"sent {params.text}"
+
+
+@capability("served.clerk", title="Want a letter sent")
+def clerk(params: Letter, run: Run) -> str:
+    """Have a letter sent, as a program that needs a yes for it."""
+    return str(run.call("served.send", text=params.text))

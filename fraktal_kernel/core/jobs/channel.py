@@ -18,7 +18,7 @@ from multiprocessing.connection import (
     answer_challenge,
     deliver_challenge,
 )
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from fraktal_kernel.errors import InvalidInput
 
@@ -27,10 +27,26 @@ FRAME_BYTES = 1024**2
 AUTHENTICATE_S = 10.0
 
 
+class Wire(Protocol):
+    """What carries a line where that is no socket of its own, such as a part of another line."""
+
+    def send_bytes(self, data: bytes, /) -> None:
+        """Send one frame; OSError when the other end is gone."""
+
+    def recv_bytes(self, most_bytes: int | None = None, /) -> bytes:
+        """Wait for one frame; EOFError when the other end is gone, OSError for one too large."""
+
+    def poll(self, timeout_s: float, /) -> bool:
+        """Wait until there is something to receive, or the line is gone."""
+
+    def close(self) -> None:
+        """End it, from any thread; who waits at either end gets EOFError."""
+
+
 class Channel:
     """One end of a line; several threads may send, one receives."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection | Wire) -> None:
         self._connection = connection
         self._sending = threading.RLock()
         #: what was said while bytes go out, None while none do
@@ -46,6 +62,7 @@ class Channel:
         patience = threading.Timer(AUTHENTICATE_S, self.hang_up)
         patience.daemon = True
         patience.start()
+        assert isinstance(self._connection, Connection)
         try:
             deliver_challenge(self._connection, key)
             answer_challenge(self._connection, key)
@@ -118,8 +135,10 @@ class Channel:
     def hang_up(self) -> None:
         """End the line from any thread; who waits at either end gets EOFError.
 
-        Closing would not wake a thread that waits for a message, nor tell the other end.
+        Closing a socket would not wake a thread that waits for a message, nor tell the other end.
         """
+        if not isinstance(self._connection, Connection):
+            return self._connection.close()
         with suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)
 

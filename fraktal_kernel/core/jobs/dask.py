@@ -137,6 +137,9 @@ class DaskExecutor:
         """Return how many threads of the cluster have no job of ours."""
         return max(0, self._slots - len(self._futures))
 
+    def choose(self) -> None:
+        """Take the jobs as they stand in the queue."""
+
     def place(self, job: Claimed) -> bool:
         """Hand the job to the scheduler."""
         host, port = self._hub.address

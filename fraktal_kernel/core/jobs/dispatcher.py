@@ -14,8 +14,9 @@ from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.events import Events
 from fraktal_kernel.core.jobs.executors import Executor, LocalExecutor
 from fraktal_kernel.core.jobs.files import sweep
-from fraktal_kernel.core.jobs.hub import Hub, Running, no_service
+from fraktal_kernel.core.jobs.hub import Hub, no_service
 from fraktal_kernel.core.jobs.journal import Claimed, Journal
+from fraktal_kernel.core.jobs.lines import Running
 from fraktal_kernel.core.jobs.scratch import sweep_scratch
 from fraktal_kernel.core.monitoring.logs import get_logger
 from fraktal_kernel.core.settings import Settings
@@ -27,6 +28,7 @@ BUSY_TICK_S = 0.1
 IDLE_TICK_S = 0.5
 FLUSH_S = 0.05
 ALARM_S = 0.5
+EXPIRE_S = 5.0
 PRUNE_S = 3600.0
 SWEEP_S = 86400.0
 SWEEP_AGAIN_S = 3600.0
@@ -79,6 +81,8 @@ class Dispatcher:
         except BaseException:
             self.hub.close()
             raise
+        #: all places where jobs run; whoever adds one ends it too
+        self.executors: list[Executor] = [self.executor]
         self._threads = [
             threading.Thread(target=self._loop, name="fraktal-dispatcher", daemon=True),
             threading.Thread(target=self._flush_loop, name="fraktal-notes", daemon=True),
@@ -141,22 +145,41 @@ class Dispatcher:
                 self._woken = False
 
     def _tick(self) -> None:
-        self.executor.tick()
+        executors = list(self.executors)
+        for executor in executors:
+            executor.tick()
         self._every(ALARM_S, self._ring)
-        while not self._stopping and (free := self.executor.free()) > 0:
-            claimed = self._journal.claim(self.name, self._settings.lease_s, free)
-            for job in claimed:
-                self.hub.begin(job)
-                if not self.executor.place(job):
-                    self.hub.running.pop(job.id, None)
-                    self._journal.lost(job.id, job.fence, "its worker was gone before it began")
-            if len(claimed) < free:
-                break
+        for executor in executors:
+            self._fill(executor)
         self._stop_overdue()
         self._every(self._settings.heartbeat_s, self._extend_leases)
         self._every(self._settings.lease_s / 2, self._take_back)
+        self._every(EXPIRE_S, self._expire)
         self._every(PRUNE_S, self._prune)
         self._every(SWEEP_AGAIN_S, self._sweep)
+
+    def _fill(self, executor: Executor) -> None:
+        """Give an executor as many jobs as it has room for."""
+        while not self._stopping and (free := executor.free()) > 0:
+            chosen = executor.choose()
+            if chosen is not None and not chosen:
+                return
+            claimed = self._journal.claim(self.name, self._settings.lease_s, free, chosen)
+            for job in claimed:
+                self._begin(executor, job)
+            if len(claimed) < free:
+                return
+
+    def _begin(self, executor: Executor, job: Claimed) -> None:
+        """Start one claimed job, wherever that is: all of them pass here."""
+        self.hub.begin(job)
+        if not executor.place(job):
+            self.hub.running.pop(job.id, None)
+            self._journal.lost(job.id, job.fence, "its worker was gone before it began")
+
+    def _kill(self, job_id: int) -> None:
+        for executor in list(self.executors):
+            executor.kill(job_id)
 
     def _every(self, seconds: float, act: Callable[[], None]) -> None:
         now = time.monotonic()
@@ -176,7 +199,7 @@ class Dispatcher:
             limit = running.job.timeout_s
             if running.kill_at is not None:
                 if now >= running.kill_at:
-                    self.executor.kill(running.job.id)
+                    self._kill(running.job.id)
             elif limit is not None and now - running.started > limit:
                 running.verdict = f"stopped after its time limit of {limit:g} s."
                 self._stop(running)
@@ -192,8 +215,9 @@ class Dispatcher:
         job = running.job
         log.warning("worker is stopped or silent", job=job.id, owner=job.owner_id)
         why = "the worker did not answer any more"
+        running.end("lost", why)
         self._journal.lost(job.id, job.fence, why, seconds=running.seconds)
-        self.executor.kill(job.id)
+        self._kill(job.id)
         self.hub.forget(running)
 
     def _extend_leases(self) -> None:
@@ -210,6 +234,9 @@ class Dispatcher:
 
     def _ring(self) -> None:
         self._journal.wake()
+
+    def _expire(self) -> None:
+        self._journal.expire()
 
     def _prune(self) -> None:
         self._events.prune(time.time() - self._settings.event_days * 86400)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +29,9 @@ class Executor(Protocol):
 
     def free(self) -> int:
         """Return how many jobs could start now."""
+
+    def choose(self) -> Mapping[int, str] | None:
+        """Say which queued jobs start, each with who does it; None for the next ones."""
 
     def place(self, job: Claimed) -> bool:
         """Start a claimed job; False where no worker was left for it."""
@@ -136,6 +140,9 @@ class LocalExecutor:
         """Return how many processes wait for a job."""
         return len(self._idle())
 
+    def choose(self) -> None:
+        """Take the jobs as they stand in the queue."""
+
     def place(self, job: Claimed) -> bool:
         """Send the job to a process that waits."""
         for worker_id in self._idle():
@@ -156,7 +163,8 @@ class LocalExecutor:
     def state(self) -> dict[str, int]:
         """Count the processes that are connected."""
         idle = self.free()
-        return {"idle": idle, "busy": len(self._hub.workers) - idle}
+        ours = [worker_id for worker_id in list(self._hub.workers) if worker_id in self._processes]
+        return {"idle": idle, "busy": len(ours) - idle}
 
     def close(self) -> None:
         """Kill all processes."""

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from multiprocessing.connection import Listener
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 from fraktal_kernel.core.jobs.channel import Channel, Message
 from fraktal_kernel.core.jobs.files import new_path
 from fraktal_kernel.core.jobs.journal import Claimed, Fenced, Journal, Outcome, Submission
+from fraktal_kernel.core.jobs.lines import Running, WorkerLine
 from fraktal_kernel.core.monitoring.logs import get_logger, write_record
 from fraktal_kernel.core.store import Store
 from fraktal_kernel.core.values import to_json
@@ -39,10 +39,12 @@ def no_service(job: Claimed, name: str, arguments: Mapping[str, Any]) -> Any:
     raise InvalidInput(f"the request {name!r} of job {job.id} has nobody to answer it here.")
 
 
-def _child(job: Claimed, message: Message) -> Submission:
+def _child(worker: WorkerLine, job: Claimed, message: Message) -> Submission:
     """Make the order for a child of a job from what its worker said."""
     from fraktal_kernel.core.capability import capabilities
 
+    if worker.place is not None:
+        worker.place.check_child(message["capability"])
     wanted = capabilities[message["capability"]]
     return Submission(
         owner_id=job.owner_id,
@@ -57,34 +59,6 @@ def _child(job: Claimed, message: Message) -> Submission:
         asked_by=message.get("asked_by") or f"{job.capability}, job {job.id}",
         effect=bool(wanted.effect),
     )
-
-
-@dataclass
-class Running:
-    """A job that this server holds the lease of."""
-
-    job: Claimed
-    started: float = field(default_factory=time.monotonic)
-    beat: float = field(default_factory=time.monotonic)
-    #: when to kill its process if it has not stopped by itself, None while it may go on
-    kill_at: float | None = None
-    #: what to say of it if we had to stop it, None for a cancellation
-    verdict: str | None = None
-
-    @property
-    def seconds(self) -> float:
-        """How long this try has taken."""
-        return time.monotonic() - self.started
-
-
-@dataclass
-class WorkerLine:
-    """One process that can do jobs, and the one it does."""
-
-    id: str
-    pid: int
-    channel: Channel
-    running: Running | None = None
 
 
 class Hub:
@@ -142,7 +116,7 @@ class Hub:
             channel.authenticate(self.key)
             message = channel.receive()
             if message["op"] == "hello":
-                self._serve_worker(WorkerLine(message["worker"], message["pid"], channel))
+                self.serve_worker(WorkerLine(message["worker"], message["pid"], channel))
             elif message["op"] == "place":
                 self._serve_warden(channel, message)
         except (AuthenticationError, EOFError, OSError):
@@ -154,7 +128,8 @@ class Hub:
 
     # ------------------------------------------------------------------ workers
 
-    def _serve_worker(self, worker: WorkerLine) -> None:
+    def serve_worker(self, worker: WorkerLine) -> None:
+        """Do what a worker asks for until its line ends; what it says amiss is raised."""
         with self._arrival:
             self.workers[worker.id] = worker
             self._arrival.notify_all()
@@ -162,6 +137,8 @@ class Hub:
         try:
             while True:
                 message = worker.channel.receive()
+                if worker.place is not None:
+                    worker.place.check(worker.running.job if worker.running else None, message)
                 if message["op"] == "record":
                     self._record(worker.running, message["record"])
                 elif worker.running is not None:
@@ -180,12 +157,13 @@ class Hub:
             return
         self.flush()
         job = running.job
+        why = f"the worker process{f' on {worker.place.name}' if worker.place else ''} died"
+        running.end("lost", why)
         self.forget(running)
         try:
             if running.verdict is not None:
                 self._journal.fail(job.id, job.fence, running.verdict, seconds=running.seconds)
             else:
-                why = "the worker process died"
                 self._journal.lost(job.id, job.fence, why, seconds=running.seconds)
         except Fenced:
             pass
@@ -221,12 +199,15 @@ class Hub:
                 asked = message["name"], message["text"], message["choices"]
                 self._record_for(worker, lambda: self._journal.ask(job.id, job.fence, *asked))
             case "call":
-                self._record_for(worker, lambda: self._call(job, message))
+                self._record_for(worker, lambda: self._call(worker, job, message))
             case "begin":
-                self._reply(worker, lambda: self._begin(job, message))
+                self._reply(worker, lambda: self._begin(worker, job, message))
             case "pause":
                 wait = message["children"], message["wake_at"]
                 self._record_for(worker, lambda: self._journal.pause(job.id, job.fence, *wait))
+            case "stop":
+                stopped = message["children"]
+                self._record_for(worker, lambda: self._journal.stop(job.id, job.fence, stopped))
             case "said":
                 self._note(job, "jobs.said", message["payload"])
             case "spend":
@@ -240,6 +221,7 @@ class Hub:
             case "save":
                 self._reply(worker, lambda: self._save(worker, job, message))
             case "succeeded" | "failed" | "cancelled" | "suspended":
+                running.end(message["op"], message.get("error"))
                 self._persist(lambda: self._end(running, message))
                 self.forget(running)
                 worker.running = None
@@ -260,12 +242,12 @@ class Hub:
             reply = {"unavailable": str(error)}
         worker.channel.send({"op": "reply", **reply})
 
-    def _call(self, job: Claimed, message: Message) -> None:
-        self._journal.call(job.id, job.fence, _child(job, message))
+    def _call(self, worker: WorkerLine, job: Claimed, message: Message) -> None:
+        self._journal.call(job.id, job.fence, _child(worker, job, message))
         self._changed()
 
-    def _begin(self, job: Claimed, message: Message) -> Message:
-        child = _child(job, message)
+    def _begin(self, worker: WorkerLine, job: Claimed, message: Message) -> Message:
+        child = _child(worker, job, message)
         begun = self._persist(lambda: self._journal.begin(job.id, job.fence, child))
         self._changed()
         return {"id": begun}
@@ -353,7 +335,11 @@ class Hub:
         """Send a claimed job, which :meth:`begin` has heard of, to a worker that has none."""
         running = self.running[job.id]
         # Asked first: if the database is away now, nobody holds the job and its lease runs out.
-        memory = self._journal.memory(job)
+        try:
+            memory = self._journal.start(job)
+        except Fenced as refusal:
+            log.info("job put back", job=job.id, owner=job.owner_id, reason=str(refusal))
+            return self.forget(running)
         running.started = time.monotonic()
         worker.running = running
         try:
@@ -364,9 +350,9 @@ class Hub:
                     "attempt": job.attempt,
                     "capability": job.capability,
                     "params": json.loads(job.params),
-                    "modules": self._modules,
+                    "modules": worker.place.modules if worker.place else self._modules,
                     "log_level": self._log_level,
-                    "data": str(self._data),
+                    "data": worker.place.data if worker.place else str(self._data),
                     "cluster": self._cluster,
                     **memory,
                 }

@@ -34,12 +34,12 @@ MAX_DELAY_S = 60.0
 
 # Materialised, or PostgreSQL may run the inner query again for each row and claim too many.
 _CLAIM = (
-    "WITH next AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued' AND agent = ''"
+    "WITH next AS MATERIALIZED (SELECT id FROM job WHERE state = 'queued' AND {which}"
     " AND not_before <= :now ORDER BY priority DESC, id LIMIT :count{lock})"
     " UPDATE job SET state = 'running', fence = fence + 1, worker = :worker,"
-    " lease_until = :lease_until, started_at = COALESCE(started_at, :now)"
+    " ran_on = :ran_on, lease_until = :lease_until, started_at = COALESCE(started_at, :now)"
     " WHERE id IN (SELECT id FROM next)"
-    " RETURNING id, owner_id, fence, capability, params, attempt, timeout_s, priority"
+    " RETURNING id, owner_id, fence, capability, params, attempt, timeout_s, effect, priority"
 )
 _END = (
     "UPDATE job SET state = :state, result = :result, error = :error, ended_at = :now,"
@@ -53,8 +53,15 @@ _END = (
 class Journal(Memory):
     """Moves jobs through their states; :mod:`~fraktal_kernel.core.jobs.reading` reads them."""
 
-    def __init__(self, database: Database, events: Events, retry_delay_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        events: Events,
+        retry_delay_s: float = 1.0,
+        approval_s: float = Memory.approval_s,
+    ) -> None:
         super().__init__(database, events)
+        self.approval_s = approval_s
         self._retry_delay_s = retry_delay_s
 
     # ------------------------------------------------------------------ into the queue
@@ -96,20 +103,38 @@ class Journal(Memory):
             tx.execute(
                 "DELETE FROM job_question WHERE job_id = :id AND answer IS NULL", {"id": job_id}
             )
-            self._tell(tx, job_id, row[0], "queued", capability=row[1])
+            waits = self._begin_anew(tx, job_id)
+            self._tell(tx, job_id, row[0], "waiting" if waits else "queued", capability=row[1])
 
     # ------------------------------------------------------------------ out of the queue
 
-    def claim(self, worker: str, lease_s: float, count: int = 1) -> list[Claimed]:
-        """Take the lease of the next jobs, the most urgent first."""
+    def claim(
+        self,
+        worker: str,
+        lease_s: float,
+        count: int = 1,
+        chosen: Mapping[int, str] | None = None,
+    ) -> list[Claimed]:
+        """Take the lease of the next jobs, the most urgent first.
+
+        Parameters
+        ----------
+        chosen : only these, each with the name of the agent that does it; None for the next ones
+            that are no agent's
+        """
         with self._database.write() as tx:
             now = time.time()  # our turn may have come late, and a job have been submitted since
-            rows = tx.rows(
-                _CLAIM.format(lock="" if tx.sqlite else " FOR UPDATE SKIP LOCKED"),
-                {"worker": worker, "lease_until": now + lease_s, "now": now, "count": count},
-            )
-            rows.sort(key=lambda row: (-row[7], row[0]))
-            claimed = [Claimed(*row[:7]) for row in rows]
+            values = {"worker": worker, "lease_until": now + lease_s, "now": now, "count": count}
+            lock = "" if tx.sqlite else " FOR UPDATE SKIP LOCKED"
+            if chosen is None:
+                sql = _CLAIM.format(lock=lock, which="agent = ''")
+                rows = tx.rows(sql, {**values, "ran_on": ""})
+            else:
+                sql, rows = _CLAIM.format(lock=lock, which="id = :id"), []
+                for job_id, agent in chosen.items():
+                    rows += tx.rows(sql, {**values, "id": job_id, "ran_on": agent})
+            rows.sort(key=lambda row: (-row[8], row[0]))
+            claimed = [Claimed(*row[:8]) for row in rows]
             for job in claimed:
                 self._tell(tx, job.id, job.owner_id, "running", attempt=job.attempt)
         return claimed
@@ -137,7 +162,8 @@ class Journal(Memory):
             rows = tx.rows(
                 "UPDATE job SET fence = fence + 1, worker = NULL, lease_until = NULL,"
                 " ended_at = CASE WHEN cancel_requested THEN :now END,"
-                " state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END"
+                " state = CASE WHEN cancel_requested THEN 'cancelled'"
+                " WHEN effect_started_at IS NOT NULL THEN 'waiting' ELSE 'queued' END"
                 f" WHERE state = 'running'{which}"
                 " RETURNING id, owner_id, capability, parent_id, state",
                 {"worker": worker, "now": time.time()},
@@ -145,6 +171,8 @@ class Journal(Memory):
             for row in rows:
                 if row[4] == "cancelled":
                     self._tell_end(tx, row[:4], "cancelled")
+                elif row[4] == "waiting":
+                    self._doubt(tx, row[0], row[1], "the server stopped")
                 else:
                     self._tell(tx, row[0], row[1], "queued", reason="the server stopped")
         return [row[0] for row in rows]
@@ -197,6 +225,7 @@ class Journal(Memory):
         rows = tx.rows(
             "UPDATE job SET losses = losses + :weight, fence = fence + 1, worker = NULL,"
             " lease_until = NULL, state = CASE WHEN cancel_requested THEN 'cancelled'"
+            " WHEN effect_started_at IS NOT NULL THEN 'waiting'"
             " WHEN losses + :weight >= :most THEN 'failed' ELSE 'queued' END"
             f" WHERE {which} state = 'running'"
             " RETURNING id, owner_id, capability, parent_id, state",
@@ -206,6 +235,9 @@ class Journal(Memory):
             job_id, state = row[0], row[4]
             if state == "queued":
                 self._tell(tx, job_id, row[1], state, reason=why)
+                continue
+            if state == "waiting":
+                self._doubt(tx, job_id, row[1], why)
                 continue
             told = {"reason": why}
             if state == "failed":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,9 +18,18 @@ _SUBMIT = (
     "INSERT INTO job(owner_id, capability, params, state, priority, key, parent_id, attempt,"
     " max_attempts, losses, fence, not_before, timeout_s, cancel_requested, agent, avoid, ran_on,"
     " asked_by, effect, cost, progress, message, created_at) VALUES(:owner_id, :capability,"
-    " :params, 'queued', :priority, :key, :parent_id, 1, :max_attempts, 0, 0, :not_before,"
+    " :params, :state, :priority, :key, :parent_id, 1, :max_attempts, 0, 0, :not_before,"
     " :timeout_s, FALSE, :agent, :avoid, '', :asked_by, :effect, 0, 0, '', :created_at)"
     " ON CONFLICT (owner_id, key) WHERE key IS NOT NULL DO NOTHING RETURNING id"
+)
+
+_UNKNOWN = (
+    "UPDATE job SET error = 'cancelled after it had begun; whether it happened is unknown.'"
+    " WHERE id = :id AND effect_started_at IS NOT NULL"
+)
+_ASK = (
+    "INSERT INTO job_question(job_id, name, owner_id, text, choices, asked_at)"
+    " VALUES(:id, :name, :owner_id, :text, :choices, :now) ON CONFLICT (job_id, name) DO NOTHING"
 )
 
 
@@ -53,6 +63,11 @@ class Submission:
     asked_by: str = ""
     effect: bool = False
 
+    @property
+    def needs_yes(self) -> bool:
+        """Whether a person has to agree first: a program wants what cannot be taken back."""
+        return self.effect and bool(self.asked_by)
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -65,6 +80,7 @@ class Claimed:
     params: str
     attempt: int
     timeout_s: float | None
+    effect: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +108,18 @@ class Ledger:
         self._events = events
 
     def _submit(self, tx: Transaction, job: Submission, now: float) -> tuple[int, bool]:
+        state = "waiting" if job.needs_yes else "queued"
         row = tx.row(
             _SUBMIT,
             {
                 "owner_id": job.owner_id,
                 "capability": job.capability,
                 "params": job.params,
+                "state": state,
                 "priority": job.priority,
                 "key": job.key,
                 "parent_id": job.parent_id,
-                "max_attempts": job.max_attempts,
+                "max_attempts": 1 if job.effect else job.max_attempts,
                 "not_before": now + job.delay_s if job.delay_s else 0,
                 "timeout_s": job.timeout_s,
                 "agent": job.agent,
@@ -119,7 +137,7 @@ class Ledger:
             if old is None:
                 raise Conflict(f"the key {job.key!r} was just in use; submit again.")
             return int(old[0]), False
-        self._tell(tx, row[0], job.owner_id, "queued", capability=job.capability)
+        self._tell(tx, row[0], job.owner_id, state, capability=job.capability)
         return int(row[0]), True
 
     def _tell(self, tx: Transaction, job_id: int, owner_id: int, state: str, **more: Any) -> None:
@@ -140,6 +158,8 @@ class Ledger:
         job : its number, owner, capability and parent
         """
         job_id, owner_id, capability, parent_id = job
+        if state == "cancelled":
+            tx.execute(_UNKNOWN, {"id": job_id})
         self._tell(tx, job_id, owner_id, state, **more)
         self._wake_parent(tx, parent_id)
         tx.afterwards.append(partial(observe_job, capability, state, seconds))
@@ -171,6 +191,21 @@ class Ledger:
         if tx.row("SELECT id FROM job WHERE id = :id AND cancel_requested", {"id": job_id}):
             # It was cancelled a moment ago and its process had not heard: nobody would wake it.
             self._cancel(tx, job_id)
+
+    def _ask(
+        self,
+        tx: Transaction,
+        job_id: int,
+        owner_id: int,
+        name: str,
+        text: str,
+        choices: Sequence[str],
+    ) -> None:
+        """Write a question to a person, and tell of it; one that was asked before stays."""
+        asked = {"text": text, "choices": list(choices)}
+        values = {"id": job_id, "name": name, "owner_id": owner_id, "now": time.time()}
+        tx.execute(_ASK, {**values, "text": text, "choices": json.dumps(asked["choices"])})
+        self._events.append(tx, "jobs.question", str(job_id), owner_id, asked)
 
     def _cancel(self, tx: Transaction, job_id: int) -> None:
         row = tx.row(

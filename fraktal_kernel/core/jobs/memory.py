@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fraktal_kernel.core.jobs.ledger import Claimed, Ledger, Submission
+from fraktal_kernel.core.jobs.effects import DOUBT, Effects
+from fraktal_kernel.core.jobs.ledger import Claimed, Fenced, Submission
 from fraktal_kernel.core.jobs.model import ENDED
 from fraktal_kernel.errors import Conflict, InvalidInput
 
 
-class Memory(Ledger):
+class Memory(Effects):
     """Writes and reads what a running job leaves for later."""
 
     def note(self, notes: Iterable[tuple[int, int, int, str, dict[str, Any]]]) -> None:
@@ -33,22 +34,41 @@ class Memory(Ledger):
                         continue
                 self._events.append(tx, topic, str(job_id), owner_id, payload)
 
-    def memory(self, job: Claimed) -> dict[str, dict[str, Any]]:
-        """Return what a job has behind it: values of steps, answers, and how children stand."""
+    def start(self, job: Claimed) -> dict[str, Any]:
+        """Make a claimed job ready for its process, as the last thing before that hears of it.
+
+        Whoever hands a job to a process calls this: the yes for an effect is used up here.
+
+        Returns
+        -------
+        what it has behind it: when it began, values of steps, answers, and how children stand
+
+        Raises
+        ------
+        Fenced
+            it may not begin and was put back, or somebody else has it by now
+        """
+        if job.effect:
+            with self._database.write(full_sync=True) as tx:
+                refused = self._use_yes(tx, job)
+            if refused:
+                raise Fenced(f"job {job.id} does not begin: {refused}.")
         if job.fence == 1:
-            return {"steps": {}, "answers": {}, "children": {}}
+            return {"began": time.time(), "steps": {}, "answers": {}, "children": {}}
         with self._database.read() as tx:
+            began = tx.row("SELECT started_at FROM job WHERE id = :id", {"id": job.id})
             steps = tx.rows("SELECT name, value FROM job_step WHERE job_id = :id", {"id": job.id})
             answers = tx.rows(
                 "SELECT name, answer FROM job_question WHERE job_id = :id AND answer IS NOT NULL",
                 {"id": job.id},
             )
             children = tx.rows(
-                "SELECT key, id, state, result, error FROM job WHERE parent_id = :id"
+                "SELECT key, id, state, result, error, cost, ran_on FROM job WHERE parent_id = :id"
                 " AND key IS NOT NULL",
                 {"id": job.id},
             )
         return {
+            "began": began[0] if began else time.time(),
             "steps": {name: json.loads(value) for name, value in steps},
             "answers": dict(answers),
             "children": {
@@ -57,8 +77,10 @@ class Memory(Ledger):
                     "state": state,
                     "result": json.loads(result) if result else None,
                     "error": error,
+                    "cost": cost,
+                    "ran_on": ran_on,
                 }
-                for key, child_id, state, result, error in children
+                for key, child_id, state, result, error, cost, ran_on in children
             },
         }
 
@@ -82,35 +104,19 @@ class Memory(Ledger):
 
     def ask(self, job_id: int, fence: int, name: str, text: str, choices: Sequence[str]) -> None:
         """Let a running job wait for a person's answer."""
+        if name.startswith(DOUBT):
+            raise InvalidInput(f"a question cannot begin with {DOUBT!r}; word it otherwise.")
         with self._database.write(full_sync=True) as tx:
             owner_id = self._owned(tx, job_id, fence)
-            tx.execute(
-                "INSERT INTO job_question(job_id, name, owner_id, text, choices, asked_at)"
-                " VALUES(:id, :name, :owner_id, :text, :choices, :now)"
-                " ON CONFLICT (job_id, name) DO NOTHING",
-                {
-                    "id": job_id,
-                    "name": name,
-                    "owner_id": owner_id,
-                    "text": text,
-                    "choices": json.dumps(list(choices)),
-                    "now": time.time(),
-                },
-            )
             self._wait(tx, job_id, owner_id)
-            self._events.append(
-                tx,
-                "jobs.question",
-                str(job_id),
-                owner_id,
-                {"text": text, "choices": list(choices)},
-            )
+            self._ask(tx, job_id, owner_id, name, text, choices)
 
     def answer(self, job_id: int, choice: str, answered_by: int) -> None:
         """Give a waiting job its answer and queue it again, in one transaction on the disk."""
         with self._database.write(full_sync=True) as tx:
             row = tx.row(
-                "SELECT name, choices FROM job_question WHERE job_id = :id AND answer IS NULL",
+                "SELECT name, choices FROM job_question WHERE job_id = :id AND answer IS NULL"
+                " ORDER BY asked_at DESC LIMIT 1",
                 {"id": job_id},
             )
             if row is None or self._state(tx, job_id) != "waiting":
@@ -133,7 +139,10 @@ class Memory(Ledger):
             )
             if not answered:
                 raise Conflict(f"somebody else has just answered job {job_id}.")
-            self._resume(tx, job_id)
+            if row[0].startswith(DOUBT):
+                self._settle(tx, job_id, choice, answered_by)
+            else:
+                self._resume(tx, job_id)
 
     def call(self, job_id: int, fence: int, child: Submission) -> int:
         """Queue a child job and let its parent wait for it, in one transaction."""
@@ -181,12 +190,25 @@ class Memory(Ledger):
         return found
 
     def spend(self, job_id: int, fence: int, cost: float) -> None:
-        """Add to what a running job has cost."""
+        """Add to what a running job has cost, and with it all jobs that it is a part of."""
         with self._database.write() as tx:
             self._owned(tx, job_id, fence)
             tx.execute(
-                "UPDATE job SET cost = cost + :cost WHERE id = :id", {"cost": cost, "id": job_id}
+                "WITH RECURSIVE above(id, parent_id) AS ("
+                "SELECT id, parent_id FROM job WHERE id = :id UNION ALL"
+                " SELECT job.id, job.parent_id FROM job JOIN above ON job.id = above.parent_id)"
+                " UPDATE job SET cost = cost + :cost WHERE id IN (SELECT id FROM above)",
+                {"cost": cost, "id": job_id},
             )
+
+    def stop(self, job_id: int, fence: int, children: Sequence[int]) -> None:
+        """Cancel some children of a running job; those that have ended stay as they are."""
+        with self._database.write() as tx:
+            self._owned(tx, job_id, fence)
+            for child_id in children:
+                which = {"id": child_id, "parent_id": job_id}
+                if tx.row("SELECT id FROM job WHERE id = :id AND parent_id = :parent_id", which):
+                    self._cancel(tx, child_id)
 
     def keep_artifact(self, job_id: int, fence: int, row: dict[str, Any]) -> str | None:
         """Write that a file lies in the store; returns the path of the one it replaces."""

@@ -46,6 +46,8 @@ class OpenQuestion(BaseModel):
 
     text: str
     choices: list[str]
+    #: whether it asks if something happened that cannot be taken back
+    effect: bool = False
 
 
 class JobView(BaseModel):
@@ -90,10 +92,37 @@ class LogLine(BaseModel):
     text: str
 
 
+class ApprovalView(BaseModel):
+    """What waits for a person, or waited: a yes for one job's effect, or an answer to its question.
+
+    ``params`` are the arguments that the yes is bound to by ``digest``. A question has no number
+    of its own; it is answered through its job.
+    """
+
+    kind: Literal["approval", "question"]
+    id: int | None
+    job_id: int
+    capability: str
+    effect: str
+    params: dict[str, Any]
+    digest: str
+    asked_by: str
+    reason: str
+    state: Literal["open", "approved", "denied", "expired", "withdrawn", "used"]
+    asked_at: datetime
+    expires_at: datetime | None
+    answered_at: datetime | None
+    answered_by: str | None
+    used_at: datetime | None
+    note: str
+    question: OpenQuestion | None
+
+
 #: Names for lists, because a class with a method ``list`` cannot spell the type inside.
 JobViews = list[JobView]
 LogLines = list[LogLine]
 Artifacts = list[Artifact]
+ApprovalViews = list[ApprovalView]
 
 
 class Jobs(Protocol):
@@ -125,6 +154,9 @@ class Jobs(Protocol):
     def answer(self, job_id: int, choice: str) -> JobView:
         """Answer what a waiting job asked."""
 
+    def children(self, job_id: int) -> dict[str, JobView]:
+        """Return the jobs that a job has begun, by the names that it gave them."""
+
     def log(self, job_id: int) -> LogLines:
         """Return the log, oldest line first."""
 
@@ -133,3 +165,36 @@ class Jobs(Protocol):
 
     def open_artifact(self, job_id: int, name: str) -> BinaryIO:
         """Open one file that a job made."""
+
+
+class Approvals(Protocol):
+    """What waits for one user's yes, here or on a server.
+
+    All methods raise :class:`~fraktal_kernel.errors.NotFound` for a number that is no approval
+    of this user's, and :class:`~fraktal_kernel.errors.Conflict` for one that takes no answer:
+    it was answered already, has expired, or its job was cancelled.
+    """
+
+    def list(self, every: bool = False, limit: int = 100) -> ApprovalViews:
+        """List what is open, oldest first; with ``every`` all approvals, newest first."""
+
+    def get(self, approval_id: int) -> ApprovalView:
+        """Return one approval."""
+
+    def approve(
+        self,
+        approval_id: int,
+        params: Mapping[str, Any] | None = None,
+        note: str = "",
+        digest: str | None = None,
+    ) -> ApprovalView:
+        """Say yes, with other arguments where they are given.
+
+        Parameters
+        ----------
+        params : all arguments of the job, checked as those of a new one
+        digest : of the arguments that the person saw; others raise Conflict
+        """
+
+    def deny(self, approval_id: int, note: str = "") -> ApprovalView:
+        """Say no; the job is cancelled."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.core.database import Database, Row
+from fraktal_kernel.core.jobs.effects import DOUBT
 from fraktal_kernel.core.jobs.model import (
+    CHILD_KEY,
     STATES,
     Artifacts,
     JobView,
@@ -25,7 +28,10 @@ _COLUMNS = (
     " timeout_s, agent, ran_on, asked_by, effect, cost, progress, message, result, error,"
     " created_at, started_at, ended_at"
 )
-_QUESTION = "SELECT job_id, text, choices FROM job_question WHERE answer IS NULL AND job_id = :id"
+_QUESTION = (
+    "SELECT name, text, choices FROM job_question WHERE answer IS NULL AND job_id = :id"
+    " ORDER BY asked_at DESC LIMIT 1"
+)
 MAX_ID = 2**63 - 1
 
 
@@ -80,6 +86,21 @@ class Reader:
             }
         return [_view(row, asked.get(row[0])) for row in rows]
 
+    def children(self, job_id: int) -> dict[str, JobView]:
+        """Return the jobs that a job has begun, by the names that it gave them."""
+        self.get(job_id)
+        begins = f"{CHILD_KEY}{job_id}/@"
+        with self._database.read() as tx:
+            rows = tx.rows(
+                f"SELECT {_COLUMNS} FROM job WHERE parent_id = :id AND key IS NOT NULL ORDER BY id",
+                {"id": job_id},
+            )
+            asked = {
+                row[0]: tx.row(_QUESTION, {"id": row[0]}) for row in rows if row[4] == "waiting"
+            }
+        views = [_view(row, asked.get(row[0])) for row in rows]
+        return {(view.key or "").removeprefix(begins): view for view in views}
+
     def log(self, job_id: int) -> LogLines:
         """Return a job's log, oldest line first."""
         self.get(job_id)
@@ -123,12 +144,23 @@ class Reader:
             )
         return {state: int(count) for state, count in rows}
 
+    def ended_since(self, when: float) -> dict[str, int]:
+        """Count the jobs that ended after a time in seconds since 1970, by state."""
+        with self._database.read() as tx:
+            rows = tx.rows(
+                f"SELECT state, COUNT(*) FROM job WHERE ended_at > :when{self._mine}"
+                " GROUP BY state",
+                {"when": when, "owner_id": self._owner_id},
+            )
+        return {state: int(count) for state, count in rows}
+
     def oldest_queued(self) -> float | None:
-        """Return when the longest waiting queued job was submitted, in seconds since 1970."""
+        """Return since when the longest waiting job could have started, in seconds since 1970."""
         with self._database.read() as tx:
             row = tx.row(
-                f"SELECT MIN(created_at) FROM job WHERE state = 'queued'{self._mine}",
-                {"owner_id": self._owner_id},
+                "SELECT MIN(CASE WHEN not_before > created_at THEN not_before ELSE created_at END)"
+                f" FROM job WHERE state = 'queued' AND not_before <= :now{self._mine}",
+                {"owner_id": self._owner_id, "now": time.time()},
             )
         return row[0] if row else None
 
@@ -143,5 +175,10 @@ def _view(row: Row, asked: Row | None) -> JobView:
         values[name] = None if values[name] is None else _time(values[name])
     values["params"] = json.loads(values["params"])
     values["result"] = None if values["result"] is None else json.loads(values["result"])
-    question = OpenQuestion(text=asked[1], choices=json.loads(asked[2])) if asked else None
-    return JobView(question=question, **values)
+    return JobView(question=question_of(asked) if asked else None, **values)
+
+
+def question_of(row: Row) -> OpenQuestion:
+    """Make the question of a row: its name, text and choices."""
+    doubt = row[0].startswith(DOUBT)
+    return OpenQuestion(text=row[1], choices=json.loads(row[2]), effect=doubt)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydantic_core import PydanticSerializationError
 
-from fraktal_kernel.core.capability import capabilities
+from fraktal_kernel.core.capability import Capability, capabilities
 from fraktal_kernel.core.jobs.journal import Journal, Submission
 from fraktal_kernel.core.jobs.model import (
     CHILD_KEY,
@@ -79,16 +79,7 @@ class LocalJobs:
                 "cannot find it; put it into a module and name that in capability_modules, or "
                 "run it directly."
             )
-        checked = wanted.validate(params, self._roots)
-        try:
-            ordered = checked.model_dump_json()
-            # A number that JSON does not know would come to the worker as null.
-            json.dumps(checked.model_dump(mode="json"), allow_nan=False)
-        except (ValueError, PydanticSerializationError) as error:
-            raise InvalidInput(
-                f"the parameters of {capability} cannot be kept as JSON ({error}); "
-                "give finite numbers and plain text."
-            ) from None
+        ordered = checked_json(wanted, params, self._roots)
         _check_options(options)
         self._ready()
         ((job_id, new),) = self._journal.submit(
@@ -141,6 +132,10 @@ class LocalJobs:
         self._wake()
         return self._reader.get(job_id)
 
+    def children(self, job_id: int) -> dict[str, JobView]:
+        """Return the jobs that a job has begun, by the names that it gave them."""
+        return self._reader.children(job_id)
+
     def log(self, job_id: int) -> LogLines:
         """Return the log, oldest line first."""
         return self._reader.log(job_id)
@@ -156,6 +151,23 @@ class LocalJobs:
     def open_artifact(self, job_id: int, name: str) -> BinaryIO:
         """Open one file that a job made."""
         return self._store.open(self._reader.artifact_path(job_id, name))
+
+
+def checked_json(
+    wanted: Capability, params: Mapping[str, Any], roots: Sequence[Path] | None
+) -> str:
+    """Check parameters and write them as the JSON that a job keeps."""
+    checked = wanted.validate(params, roots)
+    try:
+        ordered = checked.model_dump_json()
+        # A number that JSON does not know would come to the worker as null.
+        json.dumps(checked.model_dump(mode="json"), allow_nan=False)
+    except (ValueError, PydanticSerializationError) as error:
+        raise InvalidInput(
+            f"the parameters of {wanted.name} cannot be kept as JSON ({error}); "
+            "give finite numbers and plain text."
+        ) from None
+    return ordered
 
 
 def _check_options(options: JobOptions) -> None:

@@ -107,6 +107,7 @@ class JobRun(Run):
         self._line = line
         self.job_id: int = message["job"]
         self.attempt = message["attempt"]
+        self.began = message["began"]
         self._steps: dict[str, Any] = message["steps"]
         self._answers: dict[str, str] = message["answers"]
         self._children = {key: Child(**child) for key, child in message["children"].items()}
@@ -241,7 +242,7 @@ class JobRun(Run):
         asked_by: str = "",
     ) -> Child:
         self.check_cancelled()
-        key = f"{CHILD_KEY}{self.job_id}/@{name}"
+        key = self._child_key(name)
         if key not in self._children:
             checked = capabilities[capability].validate(params)
             begun = self._line.request(
@@ -255,6 +256,17 @@ class JobRun(Run):
             )
             self._children[key] = Child(begun["id"], "queued")
         return self._children[key]
+
+    def _child_key(self, name: str) -> str:
+        return f"{CHILD_KEY}{self.job_id}/@{name}"
+
+    @override
+    def known(self, name: str) -> Child | None:
+        return self._children.get(self._child_key(name))
+
+    @override
+    def stop(self, children: Sequence[Child]) -> None:
+        self._line.request(op="stop", children=[child.id for child in children])
 
     @override
     def pause(self, until: float | None = None) -> None:

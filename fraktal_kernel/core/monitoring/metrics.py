@@ -16,18 +16,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fraktal_kernel.core.monitoring.logs import get_logger
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
-    from prometheus_client.registry import Collector
+    from prometheus_client.registry import Collector, CollectorRegistry
 
 JOB_STATES = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
 JOB_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 HTTP_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"}
 
+T = TypeVar("T")
 log = get_logger("metrics")
 
 
@@ -40,13 +41,28 @@ class Gauges:
     workers: Mapping[str, int] = field(default_factory=dict)
     database_up: bool | None = None
     store_up: bool | None = None
+    disk_free_bytes: int | None = None
+    disk_size_bytes: int | None = None
+    #: messages that wait, by group
+    bus_waiting: Mapping[str, int] = field(default_factory=dict)
+    outbox_age_s: float | None = None
 
 
 GaugeSource = Callable[[], Gauges]
+MetricSource = Callable[[], "list[Metric]"]
+
+BUS = {
+    "published": "Messages that were published.",
+    "delivered": "Messages that a group has handled.",
+    "redelivered": "Deliveries of a message that a group was given before.",
+    "dead": "Messages that a group gave up on.",
+}
 
 _published: dict[str, int] = {}
+_bus: dict[tuple[str, str], int] = {}
 _published_lock = threading.Lock()
 _sources: list[GaugeSource] = []
+_metric_sources: list[MetricSource] = []
 _sources_lock = threading.Lock()
 
 
@@ -63,6 +79,23 @@ def register_gauge_source(source: GaugeSource) -> Callable[[], None]:
         with _sources_lock:
             if source in _sources:
                 _sources.remove(source)
+
+    return remove
+
+
+def register_metrics(source: MetricSource) -> Callable[[], None]:
+    """Show what a floor above counts, as whole metrics; return what ends that.
+
+    It is called at every look, and what goes wrong in it is treated as by
+    :func:`register_gauge_source`.
+    """
+    with _sources_lock:
+        _metric_sources.append(source)
+
+    def remove() -> None:
+        with _sources_lock:
+            if source in _metric_sources:
+                _metric_sources.remove(source)
 
     return remove
 
@@ -85,6 +118,13 @@ def observe_event(topic: str, count: int = 1) -> None:
         _published[topic] = _published.get(topic, 0) + count
 
 
+def observe_bus(what: str, group: str, count: int) -> None:
+    """Count messages of the bus: one of ``BUS``, and the group, empty where it is of none."""
+    if count:
+        with _published_lock:
+            _bus[what, group] = _bus.get((what, group), 0) + count
+
+
 def observe_request(method: str, route: str, status: int, duration_s: float) -> None:
     """Count one HTTP request.
 
@@ -96,6 +136,11 @@ def observe_request(method: str, route: str, status: int, duration_s: float) -> 
     labels = (method, route or "unmatched", str(int(status)))
     numbers.requests.labels(*labels).inc()
     numbers.request_seconds.labels(*labels).observe(max(0.0, duration_s))
+
+
+def own_registry() -> CollectorRegistry:
+    """Return the registry that is shown, for a room that counts things of its own."""
+    return _numbers().registry
 
 
 def render() -> tuple[bytes, str]:
@@ -198,24 +243,31 @@ class _Now:
 
     def __init__(self, numbers: _Numbers) -> None:
         self.numbers = numbers
-        self.told: set[GaugeSource] = set()  # a source that fails at every look is logged once
+        self.told: set[Callable[[], Any]] = (
+            set()
+        )  # a source that fails at every look is logged once
+
+    def _ask(self, source: Callable[[], T]) -> T | None:
+        try:
+            answer = source()
+        except Exception as error:
+            self.numbers.source_errors.inc()
+            if source not in self.told:
+                self.told.add(source)
+                log.warning("gauge source failed", error=f"{type(error).__name__}: {error}")
+            return None
+        self.told.discard(source)
+        return answer
 
     def collect(self) -> Iterator[Metric]:
         """Ask every source once."""
         from prometheus_client.core import GaugeMetricFamily
 
         with _sources_lock:
-            sources = list(_sources)
-        found = []
-        for source in sources:
-            try:
-                found.append(source())
-                self.told.discard(source)
-            except Exception as error:
-                self.numbers.source_errors.inc()
-                if source not in self.told:
-                    self.told.add(source)
-                    log.warning("gauge source failed", error=f"{type(error).__name__}: {error}")
+            sources, metric_sources = list(_sources), list(_metric_sources)
+        for each in metric_sources:
+            yield from self._ask(each) or ()
+        found = [answer for source in sources if (answer := self._ask(source)) is not None]
         if not found:
             return
         jobs = GaugeMetricFamily(
@@ -238,6 +290,25 @@ class _Now:
             "Age of the oldest job that could start and has not; 0 when there is none.",
             value=max(ages, default=0.0),
         )
+        for name, text in (("free", "Free bytes"), ("size", "Size")):
+            disks = [getattr(each, f"disk_{name}_bytes") for each in found]
+            if sizes := [size for size in disks if size is not None]:
+                yield GaugeMetricFamily(
+                    f"fraktal_disk_{name}_bytes",
+                    f"{text} of the workspace's disk, in bytes.",
+                    value=min(sizes),
+                )
+        waits = GaugeMetricFamily(
+            "fraktal_bus_waiting", "Messages that a group has not handled yet.", labels=["group"]
+        )
+        for group, count in _added([each.bus_waiting for each in found]).items():
+            waits.add_metric([group], count)
+        yield waits
+        yield GaugeMetricFamily(
+            "fraktal_bus_outbox_age_seconds",
+            "Age of the oldest message that has not reached the broker; 0 when there is none.",
+            value=max((each.outbox_age_s or 0.0 for each in found), default=0.0),
+        )
         for name, text in (("database", "database"), ("store", "artifact store")):
             answers = [getattr(each, f"{name}_up") for each in found]
             known = [answer for answer in answers if answer is not None]
@@ -256,20 +327,27 @@ def _added(parts: list[Mapping[str, int]]) -> dict[str, int]:
 
 
 class _Published:
-    """Collects how many events were published."""
+    """Collects how many events and messages were published, and what became of these."""
 
     def collect(self) -> Iterator[Metric]:
-        """Copy what :func:`observe_event` added up."""
+        """Copy what :func:`observe_event` and :func:`observe_bus` added up."""
         from prometheus_client.core import CounterMetricFamily
 
         events = CounterMetricFamily(
             "fraktal_events", "Events that were published.", labels=["topic"]
         )
         with _published_lock:
-            counts = dict(_published)
+            counts, messages = dict(_published), dict(_bus)
         for topic, count in counts.items():
             events.add_metric([topic], count)
         yield events
+        for what, text in BUS.items():
+            labels = [] if what == "published" else ["group"]
+            total = CounterMetricFamily(f"fraktal_bus_{what}", text, labels=labels)
+            for (kind, group), count in messages.items():
+                if kind == what:
+                    total.add_metric([group] if labels else [], count)
+            yield total
 
 
 class _Process:

@@ -181,7 +181,7 @@ class JournalMachine(RuleBasedStateMachine):
             self.fences.add((claim.id, claim.fence))
             self.state[claim.id] = "running"
             self.held[claim.id] = claim.fence
-            assert self.journal.memory(claim)["steps"] == self.steps[claim.id]
+            assert self.journal.start(claim)["steps"] == self.steps[claim.id]
         return multiple(*taken)
 
     @rule(claim=claims)
@@ -485,13 +485,13 @@ def test_children_wake_their_parent_and_go_with_it(desk: Desk) -> None:
     work = desk.claim()
     desk.journal.end([Outcome(child, work.fence, "succeeded", "7")])
     again = desk.claim()
-    assert (again.id, desk.journal.memory(again)["children"]["/a"]["result"]) == (parent, 7)
+    assert (again.id, desk.journal.start(again)["children"]["/a"]["result"]) == (parent, 7)
     order = Submission(desk.owner, "t.x", "{}", key="/b", parent_id=parent)
     second = desk.journal.call(again.id, again.fence, order)
     desk.journal.cancel(parent)
     assert desk.reader.get(second).state == "cancelled"
     desk.journal.retry(parent)
-    assert set(desk.journal.memory(desk.claim())["children"]) == {"/a"}, "/b is done anew"
+    assert set(desk.journal.start(desk.claim())["children"]) == {"/a"}, "/b is done anew"
 
 
 def test_numbers_count_what_was_written(desk: Desk) -> None:

@@ -41,6 +41,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'queued'"),
     )
     op.create_index(
+        "job_ended",
+        "job",
+        ["ended_at"],
+        unique=False,
+        sqlite_where=sa.text("ended_at IS NOT NULL"),
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
+    )
+    op.create_index(
         "job_alarm",
         "job",
         ["wake_at"],
@@ -58,6 +66,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("asked_by", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("note", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("asked_at", SECONDS, nullable=False),
         sa.Column("expires_at", SECONDS, nullable=False),
@@ -93,6 +102,8 @@ def upgrade() -> None:
         sa.Column("last_beat", SECONDS, nullable=False),
         sa.Column("connections", sa.Integer(), nullable=False),
         sa.Column("refusals", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
         _owner(),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("owner_id", "name"),
@@ -127,6 +138,14 @@ def upgrade() -> None:
     )
     op.create_index("agent_task_agent", "agent_task", ["agent_id", "id"], unique=False)
     op.create_index("agent_task_job", "agent_task", ["job_id"], unique=False)
+    op.create_index(
+        "agent_task_running",
+        "agent_task",
+        ["agent_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    )
     op.create_table(
         "audit",
         sa.Column("id", KEY, nullable=False),

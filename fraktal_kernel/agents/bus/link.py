@@ -1,0 +1,217 @@
+"""The way to a broker: an event loop in a thread of its own, with plain functions around it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from fraktal_kernel.agents.bus.engines import Engine, find_engine
+from fraktal_kernel.errors import FraktalError, Unavailable
+
+#: A broker that has not answered by then does not answer.
+ANSWER_S = 10.0
+CHECK_S = 3.0
+#: How long a broker that brought what we cannot write down now waits before it brings it again.
+PAUSE_S = 1.0
+#: So many messages are sent at once.
+AT_ONCE = 50
+
+T = TypeVar("T")
+Take = Callable[[Sequence[bytes]], None]
+
+
+class Link:
+    """An open connection to a broker, which comes back by itself when it was cut.
+
+    Parameters
+    ----------
+    url : such as ``amqp://HOST``
+    channel : the broker's name of what is shared
+    keep_s : how long the broker keeps messages for groups that are away, where it can be told
+
+    Raises
+    ------
+    InvalidInput, MissingExtra
+        a broker that we do not know, or whose client is not installed
+    Unavailable
+        it does not answer
+    """
+
+    def __init__(self, url: str, channel: str, keep_s: float) -> None:
+        place = urlsplit(url)
+        self._place = f"{place.scheme}://{place.netloc.rpartition('@')[2]}"
+        self._groups: dict[str, list[Any]] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="bus-link", daemon=True)
+        self._thread.start()
+        try:
+            self._engine = self._do(self._open(url, channel, keep_s))
+        except BaseException:
+            self._end()
+            raise
+
+    async def _open(self, url: str, channel: str, keep_s: float) -> Engine:
+        engine = find_engine(url, channel, keep_s)
+        try:
+            await engine.broker.start()
+            await engine.declare()
+            if not await engine.broker.ping(timeout=CHECK_S):
+                raise ConnectionError("no answer to a ping")
+        except BaseException:
+            await _quietly(engine.broker.stop())
+            raise
+        return engine
+
+    def send(self, payloads: Sequence[bytes]) -> None:
+        """Send messages; returns once the broker has them all.
+
+        Raises
+        ------
+        Unavailable
+            it may have some of them, but not all
+        """
+        self._do(self._send(payloads))
+
+    async def _send(self, payloads: Sequence[bytes]) -> None:
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(payload: bytes) -> None:
+            async with gate:
+                await self._engine.publish(payload)
+
+        async with asyncio.TaskGroup() as tasks:
+            for payload in payloads:
+                tasks.create_task(one(payload))
+
+    def listen(self, group: str, take: Take) -> None:
+        """Hand what comes for a group to a function, many at once where many came.
+
+        The broker hears that a message arrived once the function has returned; after one that
+        raises, it brings the message again.
+        """
+        self._do(self._listen(group, _Gathered(take)))
+
+    async def _listen(self, group: str, gathered: _Gathered) -> None:
+        subscribers = self._engine.subscribers(group)
+        started = self._groups[group] = []
+        try:
+            for subscriber in subscribers:
+                subscriber(gathered.add)
+                await subscriber.start()
+                started.append(subscriber)
+        except BaseException:
+            await self._leave(group)
+            raise
+
+    def leave(self, group: str) -> None:
+        """Take nothing more for a group."""
+        self._do(self._leave(group))
+
+    async def _leave(self, group: str) -> None:
+        for subscriber in self._groups.pop(group, []):
+            await _quietly(subscriber.stop())
+
+    def check(self) -> None:
+        """Raise ``Unavailable`` where the broker does not answer."""
+
+        async def ask() -> None:
+            if not await self._engine.broker.ping(timeout=CHECK_S):
+                raise ConnectionError("no answer to a ping")
+
+        self._do(ask())
+
+    def close(self) -> None:
+        """Cut the connection."""
+
+        async def close() -> None:
+            for group in list(self._groups):
+                await self._leave(group)
+            await _quietly(self._engine.broker.stop())
+
+        try:
+            self._do(close())
+        finally:
+            self._end()
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something in the loop and wait for it, but not for ever."""
+        limited = asyncio.wait_for(work, ANSWER_S)
+        try:
+            return asyncio.run_coroutine_threadsafe(limited, self._loop).result()
+        except FraktalError:
+            raise
+        except Exception as error:
+            words = _cause(error)
+            raise Unavailable(
+                f"the broker at {self._place} does not answer ({words}); start it or mend bus."
+            ) from error
+
+    def _end(self) -> None:
+        async def rest() -> None:
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=CHECK_S) if tasks else None
+
+        asyncio.run_coroutine_threadsafe(rest(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class _Gathered:
+    """Hands messages that come one by one, but many at a time, to a function together."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+        self._waiting: list[tuple[list[bytes], asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def add(self, body: bytes | list[bytes]) -> None:
+        """Wait until the function has taken this."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((body if isinstance(body, list) else [body], done))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._hand_over())
+        await done
+
+    async def _hand_over(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            problem: Exception | None = None
+            try:
+                payloads = [payload for bodies, _ in batch for payload in bodies]
+                await asyncio.to_thread(self._take, payloads)
+            except Exception as error:
+                problem = error
+                await asyncio.sleep(PAUSE_S)
+            for _, done in batch:
+                if done.done():
+                    continue
+                if problem is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(problem)
+
+
+async def _quietly(work: Coroutine[Any, Any, object]) -> None:
+    """Do what no longer matters if it fails."""
+    try:
+        await asyncio.wait_for(work, CHECK_S)
+    except Exception:
+        return
+
+
+def _cause(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, TimeoutError):
+        return f"nothing within {ANSWER_S:g} s"
+    return (
+        f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        if str(error)
+        else type(error).__name__
+    )

@@ -1,0 +1,121 @@
+"""Looking after the bus: what waits and what is dead, deliver it again, forget it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fraktal_kernel.agents.bus.message import Message
+from fraktal_kernel.agents.bus.protocol import DeadLetter, GroupState
+from fraktal_kernel.core.database import Database, Transaction
+from fraktal_kernel.core.topics import topic_condition
+from fraktal_kernel.errors import NotFound
+
+
+def among(tx: Transaction, seqs: Sequence[int]) -> tuple[str, object]:
+    """Say ``in this list`` so that the statement is the same whatever is in the list."""
+    if tx.sqlite:
+        return "IN (SELECT value FROM json_each(:seqs))", json.dumps(seqs)
+    return "= ANY(:seqs)", list(seqs)
+
+
+def message_of(row: Sequence[Any], attempt: int) -> Message:
+    """Make a message of a row: its number, id, topic, body, headers and time."""
+    _, name, topic, body, headers, at = row
+    return Message(name, topic, json.loads(body), json.loads(headers), at, attempt)
+
+
+class Upkeep:
+    """What a person does with the bus's tables; needs no broker and no running bus."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self.database = database
+        self._clock = clock
+
+    def groups(self) -> list[GroupState]:
+        """Count what waits and what is dead, of every group."""
+        states = []
+        with self.database.read() as tx:
+            for name, pattern, fed, position in tx.rows(
+                "SELECT name, pattern, fed, position FROM bus_group ORDER BY name"
+            ):
+                condition, words = topic_condition(pattern)
+                values = {"group": name, "position": position, **words}
+                waiting, dead = tx.rows(
+                    "SELECT COUNT(due_at), COUNT(dead_at) FROM bus_delivery"
+                    " WHERE group_name = :group AND (due_at IS NOT NULL OR dead_at IS NOT NULL)",
+                    values,
+                )[0]
+                if not fed:
+                    waiting += tx.rows(
+                        "SELECT COUNT(*) FROM bus_message m WHERE seq > :position"
+                        f" AND {condition} AND NOT EXISTS (SELECT 1 FROM bus_delivery"
+                        " WHERE group_name = :group AND seq = m.seq)",
+                        values,
+                    )[0][0]
+                states.append(GroupState(name, pattern, waiting, dead))
+        return states
+
+    def dead_letters(self, group: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        """List dead letters, the oldest first."""
+        which = "" if group is None else " AND group_name = :group"
+        with self.database.read() as tx:
+            rows = tx.rows(
+                "SELECT d.group_name, d.error, d.dead_at, d.attempts, m.seq, m.id, m.topic,"
+                " m.body, m.headers, m.created_at"
+                " FROM bus_delivery d JOIN bus_message m ON m.seq = d.seq"
+                f" WHERE d.dead_at IS NOT NULL{which} ORDER BY d.dead_at, d.seq LIMIT :limit",
+                {"group": group, "limit": limit},
+            )
+        return [DeadLetter(row[0], message_of(row[4:], row[3]), row[1], row[2]) for row in rows]
+
+    def redrive(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+        """Make dead letters due again, as if never tried."""
+        values = {"group": group, "now": self._clock()}
+        which = "" if group is None else " AND group_name = :group"
+        count = 0
+        with self.database.write() as tx:
+            renew = (
+                "UPDATE bus_delivery SET due_at = :now, dead_at = NULL, error = NULL, attempts = 0"
+                f" WHERE dead_at IS NOT NULL{which}"
+            )
+            if message_ids is None:
+                return tx.execute(renew, values)
+            for message_id in message_ids:
+                one = {**values, "id": message_id}
+                of_id = " AND seq = (SELECT seq FROM bus_message WHERE id = :id)"
+                count += tx.execute(renew + of_id, one)
+        return count
+
+    def prune(self, before: float) -> int:
+        """Forget messages older than a time that every group has handled; returns how many."""
+        old = (
+            "SELECT seq FROM bus_message m WHERE created_at < :before AND relay_at IS NULL"
+            " AND seq < (SELECT MAX(seq) FROM bus_message)"
+            " AND NOT EXISTS (SELECT 1 FROM bus_group WHERE NOT fed AND position < m.seq)"
+            " AND NOT EXISTS (SELECT 1 FROM bus_delivery d WHERE d.seq = m.seq"
+            " AND (due_at IS NOT NULL OR dead_at IS NOT NULL))"
+        )
+        with self.database.write() as tx:
+            seqs = [row[0] for row in tx.rows(f"{old} LIMIT 10000", {"before": before})]
+            if not seqs:
+                return 0
+            which, listed = among(tx, seqs)
+            tx.execute(f"DELETE FROM bus_delivery WHERE seq {which}", {"seqs": listed})
+            return tx.execute(f"DELETE FROM bus_message WHERE seq {which}", {"seqs": listed})
+
+    def forget(self, group: str) -> None:
+        """Drop a group and its deliveries."""
+        with self.database.write() as tx:
+            values = {"group": group}
+            tx.execute("DELETE FROM bus_delivery WHERE group_name = :group", values)
+            if not tx.execute("DELETE FROM bus_group WHERE name = :group", values):
+                raise NotFound(f"no group named {group!r}; fraktal bus show lists them.")
+
+    def outbox_age_s(self) -> float:
+        """Tell how old the oldest message is that has not reached the broker; 0 for none."""
+        with self.database.read() as tx:
+            row = tx.row("SELECT MIN(created_at) FROM bus_message WHERE relay_at IS NOT NULL")
+        return 0.0 if not row or row[0] is None else max(0.0, self._clock() - row[0])

@@ -1,0 +1,121 @@
+"""What the server does for whoever asks language models: who may be asked, what is kept, the bill.
+
+One process asks and another one knows: workers ask models, and the server has the settings, the
+breakers, the kept answers and the numbers. Nothing here imports the packages that do the asking.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from fraktal_kernel.agents.models.breaker import Breakers
+from fraktal_kernel.agents.models.cache import digest_of, find_answer, keep_answer
+from fraktal_kernel.agents.models.metrics import observe_attempt, observe_hit, observe_tokens
+from fraktal_kernel.agents.models.spec import read_specs
+from fraktal_kernel.core.local import Engine
+from fraktal_kernel.core.services import Asked
+from fraktal_kernel.core.settings import Settings
+
+_breakers: WeakKeyDictionary[Engine, Breakers] = WeakKeyDictionary()
+
+
+def breakers_of(engine: Engine) -> Breakers:
+    """Return the breakers of a server's models."""
+    return _breakers.setdefault(engine, Breakers())
+
+
+def before_asking(asked: Asked, digest: str, fresh: bool) -> dict[str, Any]:
+    """Say whom to ask, or what was answered before.
+
+    Parameters
+    ----------
+    digest : of the question
+    fresh : the answer has to be new
+
+    Returns
+    -------
+    ``models`` in their order, each as fields of :class:`~.spec.ModelSpec`; ``resting``: seconds by
+    model; ``kept``: the answer that the first of the models gave before, or None
+    """
+    settings = asked.engine.settings
+    specs = read_specs(settings)
+    if not _works_here(asked):
+        specs = [type(spec)(spec.spec, spec.name, spec.url) for spec in specs]
+    breakers = breakers_of(asked.engine)
+    resting = {spec.spec: breakers.rest(spec.spec) for spec in specs}
+    ready = [spec for spec in specs if not resting[spec.spec]]
+    kept = None
+    if ready and not fresh and settings.model_cache_days and not ready[0].offline:
+        first = ready[0].spec
+        key = digest_of([first, digest])
+        kept = find_answer(asked.engine.database, asked.owner_id, key, settings.model_cache_days)
+        if kept is not None:
+            observe_hit(first)
+    return {
+        "models": [asdict(spec) for spec in ready],
+        "resting": {model: left for model, left in resting.items() if left},
+        "kept": kept,
+        "first_token_s": settings.model_first_token_s,
+        "timeout_s": settings.model_timeout_s,
+    }
+
+
+def _works_here(asked: Asked) -> bool:
+    """Tell whether the job that asks is done by a worker of this server.
+
+    Keys are for those alone: an agent elsewhere has its own, in its own environment.
+    """
+    if asked.job_id is None:
+        return True
+    with asked.engine.database.read() as tx:
+        row = tx.row("SELECT ran_on, agent FROM job WHERE id = :id", {"id": asked.job_id})
+    return row is not None and not row[0] and not row[1]
+
+
+def after_asking(
+    asked: Asked,
+    digest: str,
+    attempts: Sequence[Mapping[str, Any]],
+    response: Any | None,
+    tokens_in: int,
+    tokens_out: int,
+) -> float | None:
+    """Take note of how the models fared, keep the answer, and say what it cost.
+
+    Parameters
+    ----------
+    attempts : ``model``, ``seconds``, ``reason``; the last one answered, unless it has a reason
+    response : the answer to keep, None for nothing
+    """
+    settings, breakers = asked.engine.settings, breakers_of(asked.engine)
+    known = set(settings.models)
+    for each in attempts:
+        if each["model"] not in known:
+            continue
+        failed = bool(each["reason"])
+        breakers.tell(each["model"], failed)
+        observe_attempt(each["model"], failed, float(each["seconds"]), breakers.open(each["model"]))
+    if not attempts or attempts[-1]["reason"] or attempts[-1]["model"] not in known:
+        return None
+    model = attempts[-1]["model"]
+    observe_tokens(model, tokens_in, tokens_out)
+    if response is not None and settings.model_cache_days and model != "offline":
+        key = digest_of([model, digest])
+        database, days = asked.engine.database, settings.model_cache_days
+        keep_answer(database, asked.owner_id, key, model, response, days)
+    return price(settings, model, tokens_in, tokens_out)
+
+
+def price(settings: Settings, model: str, tokens_in: int, tokens_out: int) -> float | None:
+    """Say what an answer cost, in the currency of the price list; None where that has no price."""
+    if model == "offline":
+        return 0.0
+    if model not in settings.model_prices:
+        return None
+    inward, outward = settings.model_prices[model]
+    cost = (tokens_in * inward + tokens_out * outward) / 1e6
+    return cost if math.isfinite(cost) else None

@@ -1,0 +1,211 @@
+"""Asking the language models of the settings, one after the other, until one has answered.
+
+The asking itself is pydantic-ai's: its models, its fallback, its time limits. What is added: a
+model that breaks off in the middle is given up as well, an answer without end is cut, and each
+model that did not answer is named with the reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from openai import AsyncOpenAI
+from pydantic_ai.direct import model_request_stream
+from pydantic_ai.exceptions import FallbackExceptionGroup
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPartDelta,
+    ToolCallPart,
+    ToolCallPartDelta,
+)
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.function import FunctionModel
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.ollama import OllamaProvider
+from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.settings import ModelSettings
+
+from fraktal_kernel.agents.models.failures import NoAnswer, why
+from fraktal_kernel.agents.models.offline import stream_offline
+from fraktal_kernel.agents.models.spec import ModelSpec
+from fraktal_kernel.errors import Unavailable
+
+#: A dead server on this computer is found out at once; one far away gets a moment.
+CONNECT_LOCAL_S, CONNECT_S = 0.05, 5.0
+#: An answer longer than this, thoughts and arguments included, is cut.
+ANSWER_MAX_CHARS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One model that was asked, and what came of it; no reason where it answered."""
+
+    model: str
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a question led to.
+
+    Parameters
+    ----------
+    model : who answered, as the settings name it
+    attempts : all who were asked, in their order
+    cut : whether the answer was longer than it may be
+    """
+
+    response: ModelResponse
+    model: str
+    attempts: list[Attempt] = field(default_factory=list)
+    cut: bool = False
+
+
+_models: dict[ModelSpec, Model] = {}
+
+
+def model_of(spec: ModelSpec) -> Model:
+    """Make the model that a name stands for, once in a process: its connections stay open."""
+    if spec not in _models:
+        _models[spec] = _make(spec)
+    return _models[spec]
+
+
+def _make(spec: ModelSpec) -> Model:
+    if spec.offline:
+        return FunctionModel(stream_function=stream_offline, model_name=spec.spec)
+    connect = CONNECT_LOCAL_S if spec.local else CONNECT_S
+    client = AsyncOpenAI(
+        base_url=spec.url,
+        api_key=spec.key or "none",
+        max_retries=0,  # the next model is the retry
+        timeout=httpx2.Timeout(None, connect=connect),  # the rest is limited by the settings
+        http_client=httpx2.AsyncClient(trust_env=not spec.local),
+    )
+    kind = OllamaProvider if spec.spec.startswith("ollama:") else OpenAIProvider
+    return OpenAIChatModel(spec.name, provider=kind(openai_client=client))
+
+
+async def ask(
+    specs: Sequence[ModelSpec],
+    messages: list[ModelMessage],
+    parameters: ModelRequestParameters,
+    settings: ModelSettings,
+    on_model: Callable[[str, Sequence[Attempt]], None],
+    on_text: Callable[[str], None],
+) -> Asked:
+    """Ask models in their order.
+
+    Parameters
+    ----------
+    on_model : told each time that a model begins to answer, and who failed before it; what was
+        said before is void
+    on_text : told each piece of the answer
+
+    Raises
+    ------
+    Unavailable
+        none of them answered; the sentence names each with its reason
+    """
+    left = list(specs)
+    attempts: list[Attempt] = []
+    while left:
+        began = [time.monotonic()]
+        failed: list[Attempt] = []
+
+        def give_up(
+            error: Exception,
+            left: list[ModelSpec] = left,
+            began: list[float] = began,
+            failed: list[Attempt] = failed,
+        ) -> bool:
+            now = time.monotonic()
+            failed.append(Attempt(left[len(failed)].spec, now - began[0], why(error)))
+            began[0] = now
+            return True
+
+        chain = FallbackModel(*[model_of(spec) for spec in left], fallback_on=[give_up])
+        try:
+            async with model_request_stream(
+                chain, messages, model_settings=settings, model_request_parameters=parameters
+            ) as stream:
+                on_model(left[len(failed)].spec, [*attempts, *failed])
+                cut = False
+                room = ANSWER_MAX_CHARS
+                async for event in stream:
+                    piece, spoken = _piece(event)
+                    room -= len(piece)
+                    if spoken and piece:
+                        on_text(piece)
+                    if room < 0:
+                        cut = True
+                        break
+                response = _whole(stream.get(), cut)
+                ended = "finish_reason" in (response.provider_details or {})
+                if not (cut or ended or left[len(failed)].offline):
+                    raise NoAnswer("it broke off in the middle")
+        except FallbackExceptionGroup:
+            attempts += failed
+            break
+        except Exception as error:  # in the middle of an answer
+            give_up(error)
+        else:
+            model = left[len(failed)].spec
+            attempts += [*failed, Attempt(model, time.monotonic() - began[0])]
+            return Asked(response, model, attempts, cut)
+        attempts += failed
+        left = left[len(failed) :]
+    reasons = "; ".join(f"{each.model}: {each.reason}" for each in attempts)
+    raise NoneAnswered(attempts, f"no language model answered ({reasons}).")
+
+
+class NoneAnswered(Unavailable):
+    """No model answered; the attempts say why."""
+
+    def __init__(self, attempts: list[Attempt], sentence: str) -> None:
+        super().__init__(sentence)
+        self.attempts = attempts
+
+
+def _piece(event: Any) -> tuple[str, bool]:
+    """Return what an event adds to an answer, and whether that is spoken to the person."""
+    match event:
+        case PartStartEvent(part=TextPart(content=text)):
+            return text, True
+        case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+            return text, True
+        case PartStartEvent(part=ToolCallPart(args=args)):
+            return str(args or ""), False
+        case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=args)):
+            return str(args or ""), False
+        case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=text)):
+            return text or "", False
+    return "", False
+
+
+def _whole(response: ModelResponse, cut: bool) -> ModelResponse:
+    """Check what came: something has to, and of what was cut only its words can be used."""
+    if cut:
+        response.parts = [
+            TextPart(part.content[:ANSWER_MAX_CHARS])
+            for part in response.parts
+            if isinstance(part, TextPart)
+        ]
+    said = any(
+        isinstance(part, ToolCallPart) or (isinstance(part, TextPart) and part.content.strip())
+        for part in response.parts
+    )
+    if not said:
+        raise NoAnswer("it answered with more than can be used" if cut else "it said nothing")
+    return response
