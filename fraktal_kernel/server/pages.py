@@ -37,6 +37,11 @@ PAGES = {
         "Fractal explorer",
         "Zoom with the wheel, move by dragging; any view can be kept as a picture.",
     ),
+    "/approvals": (
+        "approvals",
+        "Approvals",
+        "What may not happen without your yes, and what jobs ask you.",
+    ),
 }
 #: A page that nobody is connected to any more is forgotten after so long.
 FORGET_AFTER_MS = 15_000

@@ -13,6 +13,9 @@ _HOMES = {
     "JobsPanel": "jobs_panel",
     "CapabilityForm": "capability_form",
     "CommandPalette": "command_palette",
+    "AgentMonitor": "agent_monitor",
+    "ApprovalsPanel": "approvals_panel",
+    "PlanView": "plan_view",
 }
 __all__ = sorted(_HOMES)
 

@@ -70,15 +70,9 @@ class CapabilityForm(JobWidget):
     def _spec(self, name: str, fill: Mapping[str, Any] | None = None) -> dict[str, Any]:
         known = self._known[name]
         described = {**known.describe(), "examples": list(known.examples)}
-        files = self._files(described["schema"])
+        files = listed_files(described["schema"], self.feed.workbench.settings.data)
         spec: dict[str, Any] = safe(described | {"files": files, "fill": dict(fill or {})})
         return spec
-
-    def _files(self, schema: dict[str, Any]) -> list[str]:
-        """List files of the workspace, where the form has a field for one."""
-        if '-path"' not in json.dumps(schema) and '"path"' not in json.dumps(schema):
-            return []
-        return workspace_files(self.feed.workbench.settings.data)
 
     def _on_capability(self, change: dict[str, Any]) -> None:
         name = str(change["new"])
@@ -221,6 +215,12 @@ def snippets(known: Capability, params: Mapping[str, Any], origin: str = "") -> 
             f"  -d {shlex.quote(body)}"
         ),
     }
+
+
+def listed_files(schema: dict[str, Any], root: Path) -> list[str]:
+    """List files of the workspace, where a form has a field for one."""
+    text = json.dumps(schema)
+    return workspace_files(root) if '-path"' in text or '"path"' in text else []
 
 
 def workspace_files(root: Path) -> list[str]:

@@ -2,7 +2,7 @@
 // Cards stand in the list that job_list.js makes.
 
 const STATES = {
-  queued: "queued", running: "running", waiting: "waiting for you",
+  queued: "queued", running: "running", waiting: "waiting",
   succeeded: "succeeded", failed: "failed", cancelled: "cancelled",
 };
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
@@ -98,8 +98,15 @@ function jobCard(send, context) {
   }
 
   function drawQuestion() {
-    question.hidden = !job.question;
-    part("question", [job.question, sent], () => {
+    const approval = job.waits_for === "approval";
+    question.hidden = !job.question && !approval;
+    part("question", [job.question, sent, approval], () => {
+      if (approval) {
+        question.replaceChildren(h("p", {}, "It waits for your yes. ", context.api()
+          ? h("a", { class: "fk-link", href: `/approvals#job-${job.id}` }, "Look at it")
+          : "Show ApprovalsPanel() to answer."));
+        return;
+      }
       if (!job.question) return question.replaceChildren();
       question.setAttribute("aria-label", `Question of job ${job.id}`);
       question.replaceChildren(
@@ -180,7 +187,7 @@ function jobCard(send, context) {
     let exact = job.created;
     if (job.state === "queued") text = `for ${duration(now - job.created)}${tried}`;
     else if (job.state === "running") text = `${duration(now - job.started)}${left === null ? "" : `, about ${duration(left)} left`}${tried}`;
-    else if (job.state === "waiting") text = `asked ${ago(job.started ?? job.created, now)}`;
+    else if (job.state === "waiting") text = job.waits_for ? `asked ${ago(job.started ?? job.created, now)}` : "for others, or for a time";
     else {
       exact = job.ended;
       text = `${ago(job.ended, now)}${job.started ? `, took ${duration(job.ended - job.started)}` : ""}${tried}`;
@@ -201,7 +208,8 @@ function jobCard(send, context) {
     setText(title, job.title);
     setText(number, `#${job.id}`);
     setAttribute(title, "title", job.capability);
-    setText(word, STATES[job.state]);
+    setText(word, job.waits_for ? "waiting for you" : STATES[job.state]);
+    element.classList.toggle("fk-job-asks", Boolean(job.waits_for));
     setText(summary, job.summary);
     summary.hidden = !job.summary;
 

@@ -46,6 +46,29 @@ def facts(values: dict[str, Any]) -> list[list[str]]:
     return lines[:FACTS]
 
 
+def every_fact(values: dict[str, Any], prefix: str = "") -> list[list[str]]:
+    """Write nested values as lines of name and text, with nothing left out or cut.
+
+    Examples
+    --------
+    >>> every_fact({"to": "ana", "mail": {"text": "a", "copies": []}, "at": None, "timeout_s": 3})
+    [['to', 'ana'], ['mail text', 'a'], ['mail copies', '[]'], ['at', 'none'], ['timeout', '3 s']]
+    """
+    lines: list[list[str]] = []
+    for name, value in values.items():
+        words, unit = with_unit(str(name), "")
+        words = f"{prefix} {words}".strip()
+        if isinstance(value, dict) and value:
+            lines += every_fact(value, words)
+        elif isinstance(value, str):
+            lines.append([words, value])
+        elif value is None:
+            lines.append([words, "none"])
+        else:
+            lines.append([words, json.dumps(value, ensure_ascii=False) + unit])
+    return lines
+
+
 def with_unit(name: str, text: str) -> tuple[str, str]:
     """Move the unit that a name ends with behind its number.
 

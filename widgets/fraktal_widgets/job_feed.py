@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fraktal_kernel.core.workbench import Workbench
 
 PAGE = 50
+WAITING_MOST = 1000
+GATHER_S = 0.1
 #: pictures larger than this are listed, not drawn: making them small would take seconds
 PICTURE_MAX_BYTES = 64 * 1024**2
 PICTURES_KEPT = 60
@@ -51,6 +53,7 @@ class JobFeed(Feed):
         self.artifacts: dict[int, list[Any]] = {}
         self.logs: dict[int, list[dict[str, Any]]] = {}
         self.problems: dict[int, str] = {}
+        self.waiting: dict[int, str] = {}  # for a person's answer: approval or question, by job
         self.asked: dict[int, int] = {}  # which question, by its event: two may read alike
         self.pictures: dict[str, str] = {}
         self.more = False
@@ -105,6 +108,7 @@ class JobFeed(Feed):
             "problem": self.problems.get(job.id, ""),
             "question": job.question.model_dump() if job.question else None,
             "asked": self.asked.get(job.id, 0),
+            "waits_for": self._waits_for(job),
             "result": facts(job.result)
             if isinstance(job.result, dict)
             else facts({"": job.result}),
@@ -154,6 +158,7 @@ class JobFeed(Feed):
                 job for state in ("queued", "running", "waiting") for job in self._list(state)
             ]
             self._take([*active, *self._list()])
+            self._count_waiting()
         for job_id, job in list(self.jobs.items()):
             if job.state in ("queued", "running", "waiting") or not self._everything:
                 self._refresh(job_id)
@@ -204,6 +209,21 @@ class JobFeed(Feed):
             if event.payload.get("state") == "queued":  # tried again: its files may change
                 self.artifacts.pop(job_id, None)
             self._refresh(job_id)
+            if self._everything and (
+                event.payload.get("state") == "waiting" or job_id in self.waiting
+            ):
+                self._later("waiting", GATHER_S, self._count_waiting)
+
+    def _waits_for(self, job: JobView) -> str:
+        """Say for what answer of a person a job waits; empty where it does not."""
+        if job.state != "waiting":
+            return ""
+        return "question" if job.question else self.waiting.get(job.id, "")
+
+    def _count_waiting(self) -> None:
+        """Learn which jobs wait for a person, and not for a time or for other jobs."""
+        found = self.workbench.approvals.list(limit=WAITING_MOST)
+        self.waiting = {one.job_id: one.kind for one in found}
 
     def _summary(self, job: JobView) -> str:
         """Say in one line what a job was asked for, beyond what is so by default."""

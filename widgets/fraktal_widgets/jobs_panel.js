@@ -10,7 +10,7 @@ const FILTERS = [
 
 const NOTHING = {
   active: "Nothing runs right now. What you start shows its progress here.",
-  waiting: "No job waits for an answer. When one asks something, it stands here with its choices.",
+  waiting: "No job waits for an answer. When one asks something, it stands here with its choices; one that waits for others stands here, too.",
   succeeded: "Nothing has succeeded yet. Finished jobs keep their files and their log here.",
   failed: "Nothing failed. A failed job keeps its parameters and its log, and can be tried again.",
 };

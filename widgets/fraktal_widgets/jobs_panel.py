@@ -30,7 +30,7 @@ class JobsPanel(JobWidget):
     _esm = joined(*SCRIPTS, "jobs_panel.js")
     _css = joined("tokens.css", "controls.css", "job_card.css", "jobs_panel.css")
 
-    counts = traitlets.Dict()  # how many jobs run and wait, for a top bar
+    counts = traitlets.Dict()  # how many jobs run, and wait for a person, for a top bar
 
     def __init__(
         self,
@@ -74,5 +74,5 @@ class JobsPanel(JobWidget):
         states = [card["state"] for card in self.board["jobs"]]
         self.counts = {
             "running": states.count("running") + states.count("queued"),
-            "waiting": states.count("waiting"),
+            "waiting": len(self.feed.waiting),
         }

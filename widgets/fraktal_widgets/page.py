@@ -28,10 +28,25 @@ if TYPE_CHECKING:
     from fraktal_kernel.core.workbench import Workbench
 
 SERVER = Path(fraktal_kernel.server.__path__[0])
-PAGES = {"/": "Home", "/explorer": "Fractal explorer", "/docs": "Web API"}
+PAGES = {
+    "/": "Home",
+    "/explorer": "Fractal explorer",
+    "/agents": "Agents",
+    "/plan": "Plans",
+    "/approvals": "Approvals",
+    "/docs": "Web API",
+}
 #: domains that have a page of their own; the others lead to their capabilities
 DOMAIN_PAGES = {"fractal": "/explorer"}
 DOMAIN_NAMES = {"fractal": "Fractals", "notebook": "Notebooks"}
+#: what belongs to no single domain has entries of its own in the rail
+PLACES = [
+    {"name": "agents", "title": "Agents", "href": "/agents"},
+    {"name": "plan", "title": "Plans", "href": "/plan"},
+    {"name": "approvals", "title": "Approvals", "href": "/approvals"},
+]
+#: domains whose capabilities are behind those entries
+PLACES_OF = frozenset({"plan"})
 #: what an empty list of jobs offers to run
 FIRST_JOB = ("fractal.render", {"scene": "seahorse", "width": 1280, "height": 800})
 LINKS = {
@@ -108,12 +123,15 @@ def _template() -> str:
 
 
 def _domains(workbench: Workbench) -> list[dict[str, str]]:
+    """List the entries of the rail: what people do first, then the other domains by name."""
     names = dict.fromkeys(name.split(".")[0] for name in workbench.capabilities)
-    return [
+    others = [
         {
             "name": name,
             "title": escape(DOMAIN_NAMES.get(name, name.replace("_", " ").capitalize())),
             "href": DOMAIN_PAGES.get(name, f"/#domain-{name}"),
         }
         for name in names
+        if name not in PLACES_OF
     ]
+    return others[:1] + PLACES + others[1:]

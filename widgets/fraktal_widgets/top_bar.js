@@ -4,7 +4,7 @@ const THEMES = [["system", "System"], ["light", "Light"], ["dark", "Dark"]];
 
 function render({ model, el }) {
   const running = h("a", { class: "fk-bar-count", href: "/#jobs" });
-  const waiting = h("a", { class: "fk-bar-count fk-bar-waiting", href: "/#jobs" });
+  const waiting = h("a", { class: "fk-bar-count fk-bar-waiting", href: "/approvals" });
   const user = h("span", { class: "fk-bar-user" });
   const theme = h("button", { type: "button", class: "fk-button fk-button-quiet fk-bar-theme", onclick: () => nextTheme() });
   const root = h("div", { class: "fk fk-top-bar" }, running, waiting, user, theme);

@@ -1,0 +1,75 @@
+"""Everything that waits for a person's answer, in notebooks and pages alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from fraktal_widgets.approval_feed import ApprovalFeed
+from fraktal_widgets.assets import joined
+from fraktal_widgets.capability_form import listed_files, safe
+
+if TYPE_CHECKING:
+    from fraktal_kernel.core.workbench import Workbench
+
+
+class ApprovalsPanel(anywidget.AnyWidget):
+    """Approve, deny, change and answer what agents, plans, the chat and jobs ask.
+
+    Parameters
+    ----------
+    workbench : whose approvals; None opens the default workbench
+    api : where this page's own server answers REST, such as ``"/api"``; empty in notebooks
+    """
+
+    _esm = joined(
+        "dom.js", "schema_fields.js", "schema_form.js", "approval_card.js", "approvals_panel.js"
+    )
+    _css = joined(
+        "tokens.css", "controls.css", "job_card.css", "capability_form.css", "approvals_panel.css"
+    )
+
+    board = traitlets.Dict().tag(sync=True)  # Python -> browser: what waits
+    spec = traitlets.Dict().tag(sync=True)  # Python -> browser: the form of changed arguments
+    api = traitlets.Unicode().tag(sync=True)
+    wish = traitlets.Dict().tag(sync=True)  # browser -> Python: what the user did
+
+    def __init__(self, workbench: Workbench | None = None, *, api: str = "") -> None:
+        if workbench is None:
+            from fraktal_kernel.core.workbench import Workbench
+
+            workbench = Workbench.open()
+        self.feed = ApprovalFeed(workbench, self._show)
+        super().__init__(api=api, board=self.feed.board())
+        self.observe(self._on_wish, "wish")
+
+    def close(self) -> None:
+        """End the widget and its threads."""
+        if hasattr(self, "feed"):
+            self.feed.close()
+        super().close()
+
+    def _show(self) -> None:
+        self.board = self.feed.board()
+
+    def _on_wish(self, change: dict[str, Any]) -> None:
+        wish = dict(change["new"])
+        self.feed.start()
+        if wish.get("do") == "change":
+            self.feed.do(lambda: self._open_form(wish))
+        elif wish.get("do") != "ready":
+            self.feed.wish(wish)
+
+    def _open_form(self, wish: dict[str, Any]) -> None:
+        """Send the form of a job's arguments, filled in with them as they are."""
+        item = self.feed.items[str(wish["key"])]
+        schema = self.feed.workbench.capabilities[item.view.capability].schema()
+        files = listed_files(schema, self.feed.workbench.settings.data)
+        fill = dict(item.view.params)
+        # the wish's number makes the same form, opened a second time, something new
+        self.spec = safe(
+            {"key": wish["key"], "schema": schema, "files": files, "fill": fill}
+            | {"seq": wish.get("seq"), "visit": wish.get("visit")}
+        )
