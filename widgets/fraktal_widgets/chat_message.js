@@ -50,33 +50,35 @@ function chatText(kind) {
   };
 }
 
-/** A capability that an answer called: its job's card, and what waits for a yes. */
+/** What an answer called: the card of its job and what of it waits for a yes; a question has none. */
 function chatCall(context) {
-  const refused = h("p", { class: "fk-fault" });
-  const element = h("div", { class: "fk-call" }, refused);
+  const line = h("p", { class: "fk-call-line" });
+  const element = h("div", { class: "fk-call" }, line);
   let card = null;
   let asked = null;
   return {
     element,
     update(part) {
-      const job = context.jobs()[part.job];
+      const job = part.job && context.jobs()[part.job];
       if (job && !card) {
         card = jobCard(context.send, context);
         element.prepend(card.element);
       }
-      card?.update(job);
-      const item = context.approvals()[part.job];
+      if (job) card.update(job);
+      const item = part.job && context.approvals()[part.job];
       if (item && !asked) {
         asked = approvalCard(context);
         element.append(asked.element);
       }
       if (item) asked.update(item);
-      if (!item && asked) {
+      else if (asked) {
         asked.element.remove();
         asked = null;
       }
-      setText(refused, job ? "" : `${part.title}: ${part.error || "it was not called."}`);
-      refused.hidden = Boolean(job);
+      const words = part.arguments.map(([name, value]) => `${name} ${value}`).join(", ");
+      setText(line, job ? "" : `${part.title}${words ? ` (${words})` : ""}${part.error ? `: ${part.error}` : ""}`);
+      line.classList.toggle("fk-fault", Boolean(part.error));
+      line.hidden = Boolean(job);
     },
     tick: () => { card?.tick(); asked?.tick(); },
     card: () => card,

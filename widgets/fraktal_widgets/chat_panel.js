@@ -49,13 +49,13 @@ function render({ model, el }) {
       h("button", {
         type: "button", class: "fk-plain fk-talk-open", "aria-current": talk.id === board.here ? "true" : null,
         onclick: () => { send({ do: "open", conversation: talk.id }); fold(true); },
-      }, h("span", { class: "fk-talk-title" }, talk.title || "Untitled"), h("span", { class: "fk-talk-time", title: exactTime(talk.updated) }, ago(talk.updated, context.now()))),
+      }, h("span", { class: "fk-talk-title" }, talk.title || "Untitled"), h("span", { class: "fk-talk-time", title: exactTime(talk.changed) }, ago(talk.changed, context.now()))),
       h("button", {
         type: "button", class: "fk-button fk-button-quiet fk-message-tool", title: "Remove", "aria-label": `Remove ${talk.title || "this conversation"}`,
         onclick: () => { removed = talk; send({ do: "remove", conversation: talk.id }); },
       }, shape("close")))));
     if (board.conversations.length === 0 && board.search) list.append(h("li", { class: "fk-muted" }, "Nothing that was said matches."));
-    if (board.more) list.append(h("li", {}, h("button", { type: "button", class: "fk-button fk-button-small", onclick: () => send({ do: "older" }) }, "Older ones")));
+    if (board.older) list.append(h("li", {}, h("button", { type: "button", class: "fk-button fk-button-small", onclick: () => send({ do: "older" }) }, "Older ones")));
     undo.hidden = removed === null || board.conversations.some((talk) => talk.id === removed.id);
     if (!undo.hidden) undo.replaceChildren(`Removed: ${removed.title || "Untitled"}`, h("button", {
       type: "button", class: "fk-button fk-button-small", onclick: () => { send({ do: "restore", conversation: removed.id }); removed = null; undo.hidden = true; },
