@@ -7,8 +7,10 @@ once our function has returned.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from fraktal_kernel.errors import InvalidInput, MissingExtra
@@ -17,6 +19,8 @@ from fraktal_kernel.errors import InvalidInput, MissingExtra
 BATCH = 200
 #: After so long a broker brings again what a lost process had and did not acknowledge.
 AGAIN_S = 5
+#: So many messages are sent at once, and acknowledged at once where each takes a connection.
+AT_ONCE = 50
 #: Redis knows no other measure of how much to keep.
 REDIS_KEEPS = 1_000_000
 #: Redis tells the consumers of a group apart; we take back whatever any of ours has left.
@@ -32,8 +36,8 @@ class Engine(Protocol):
     async def declare(self) -> None:
         """Make what all groups share, once connected."""
 
-    async def publish(self, payload: bytes) -> None:
-        """Send one message; returns once the broker has it safe."""
+    async def publish(self, payloads: Sequence[bytes]) -> None:
+        """Send messages; returns once the broker has them all safe."""
 
     def subscribers(self, group: str) -> list[Any]:
         """Make what brings a group its messages, not started yet."""
@@ -42,6 +46,21 @@ class Engine(Protocol):
 async def _raw(message: Any) -> Any:
     """Leave a payload as it came, instead of guessing what is in it."""
     return message.body
+
+
+async def _each(
+    payloads: Sequence[bytes], send: Callable[[bytes], Coroutine[Any, Any, object]]
+) -> None:
+    """Send all, some of them at once."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(payload: bytes) -> None:
+        async with gate:
+            await send(payload)
+
+    async with asyncio.TaskGroup() as tasks:
+        for payload in payloads:
+            tasks.create_task(one(payload))
 
 
 #: FastStream's own words go nowhere: what matters of them, the relay says. Those of the clients
@@ -66,11 +85,10 @@ class Rabbit:
         """Make the exchange."""
         await self.broker.declare_exchange(self._exchange)
 
-    async def publish(self, payload: bytes) -> None:
-        """Send one message, to be kept on disk, and wait for the broker's word."""
-        await self.broker.publish(
-            payload, exchange=self._exchange, persist=True, mandatory=False, timeout=AGAIN_S
-        )
+    async def publish(self, payloads: Sequence[bytes]) -> None:
+        """Send messages, to be kept on disk, and wait for the broker's word on each."""
+        how: dict[str, Any] = {"exchange": self._exchange, "persist": True, "mandatory": False}
+        await _each(payloads, partial(self.broker.publish, timeout=AGAIN_S, **how))
 
     def subscribers(self, group: str) -> list[Any]:
         """Make a consumer of the group's queue."""
@@ -98,9 +116,10 @@ class Nats:
     async def declare(self) -> None:
         """Nothing: the stream is made when the broker starts."""
 
-    async def publish(self, payload: bytes) -> None:
-        """Send one message and wait until the stream has it."""
-        await self.broker.publish(payload, self._subject, stream=self._stream.name, timeout=AGAIN_S)
+    async def publish(self, payloads: Sequence[bytes]) -> None:
+        """Send messages and wait until the stream has them."""
+        how: dict[str, Any] = {"subject": self._subject, "stream": self._stream.name}
+        await _each(payloads, partial(self.broker.publish, timeout=AGAIN_S, **how))
 
     def subscribers(self, group: str) -> list[Any]:
         """Make a puller that goes on where the group's durable consumer stopped."""
@@ -133,9 +152,15 @@ class Redis:
     async def declare(self) -> None:
         """Nothing: the stream is made with its first message or group."""
 
-    async def publish(self, payload: bytes) -> None:
-        """Send one message."""
-        await self.broker.publish(payload, stream=self._channel, maxlen=REDIS_KEEPS)
+    async def publish(self, payloads: Sequence[bytes]) -> None:
+        """Send messages in one piece."""
+        client = await self.broker.connect()
+        async with client.pipeline(transaction=False) as pipeline:
+            for payload in payloads:
+                await self.broker.publish(
+                    payload, stream=self._channel, maxlen=REDIS_KEEPS, pipeline=pipeline
+                )
+            await pipeline.execute()
 
     def subscribers(self, group: str) -> list[Any]:
         """Make a reader of what is new, and one of what a lost process left behind."""
@@ -148,7 +173,7 @@ class Redis:
         left = StreamSub(self._channel, polling_interval=again_ms, min_idle_time=again_ms, **who)
         policy = AckPolicy.NACK_ON_ERROR
         return [
-            self.broker.subscriber(stream=new, max_workers=BATCH, ack_policy=policy),
+            self.broker.subscriber(stream=new, max_workers=AT_ONCE, ack_policy=policy),
             self.broker.subscriber(stream=left, ack_policy=policy),
         ]
 
@@ -171,9 +196,9 @@ class Kafka:
     async def declare(self) -> None:
         """Nothing: the topic is made with its first message or group."""
 
-    async def publish(self, payload: bytes) -> None:
-        """Send one message and wait until every replica in step has it."""
-        await self.broker.publish(payload, self._channel)
+    async def publish(self, payloads: Sequence[bytes]) -> None:
+        """Send messages and wait until every replica in step has them."""
+        await _each(payloads, partial(self.broker.publish, topic=self._channel))
 
     def subscribers(self, group: str) -> list[Any]:
         """Make a reader of the topic that commits what was taken."""

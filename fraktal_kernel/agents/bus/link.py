@@ -16,8 +16,6 @@ ANSWER_S = 10.0
 CHECK_S = 3.0
 #: How long a broker that brought what we cannot write down now waits before it brings it again.
 PAUSE_S = 1.0
-#: So many messages are sent at once.
-AT_ONCE = 50
 
 T = TypeVar("T")
 Take = Callable[[Sequence[bytes]], None]
@@ -73,18 +71,7 @@ class Link:
         Unavailable
             it may have some of them, but not all
         """
-        self._do(self._send(payloads))
-
-    async def _send(self, payloads: Sequence[bytes]) -> None:
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def one(payload: bytes) -> None:
-            async with gate:
-                await self._engine.publish(payload)
-
-        async with asyncio.TaskGroup() as tasks:
-            for payload in payloads:
-                tasks.create_task(one(payload))
+        self._do(self._engine.publish(payloads))
 
     def listen(self, group: str, take: Take) -> None:
         """Hand what comes for a group to a function, many at once where many came.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fraktal_kernel.core.run import Artifact
+from fraktal_kernel.core.artifact import Artifact
 
 _SENTENCES = {
     "jobs": ("{count} {state}: {told}.", "Zadania {state}: {count}. {told}."),

@@ -21,7 +21,7 @@ _OVERLOOKED = 0.6
 #: How much of a fit is the sentence accounted for; the rest is the title found again.
 _SENTENCE = 0.87
 _FIRST, _GENERAL, _VALUE = 0.08, 0.03, 0.7
-_ASKING = frozenset({"#how_many", "#which", "#what", "#why", "#where", "#how_to", "#ability"})
+_ASKING = frozenset({"#how_many", "#which", "#what", "#why", "#where", "#how", "#how_to"})
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _rated(
         degree = max(filling.taken.get(word.place, 0.0), fit, 0.6 * beside)
         told += weight
         accounted += weight * degree
-        if fit > 0.5 and mention is None:
+        if fit > 0.5 and mention is None and (fit == 1.0 or not word.keys & _ASKING):
             evidence += weight * fit
         concepts = {key for key in word.keys if key[0] == "#"}
         if concepts and concepts <= table.actions and degree < 0.5 and mention is None:

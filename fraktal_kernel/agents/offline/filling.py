@@ -49,9 +49,14 @@ class Filler(Naming):
         """Take what is written as ``name=value``."""
         for mention in [one for one in self.mentions if one.kind == "pair"]:
             name, text = mention.value
-            slot = self.slots.get(name) or self.slots.get(name.lower())
+            slot = self.slots.get(name) or self.slots.get(name.lower()) or self._begins(name)
             if slot is not None:
                 self.use(mention, slot, _read(slot, text))
+
+    def _begins(self, name: str) -> Slot | None:
+        """Find the one slot that a short name such as ``w`` is the beginning of."""
+        found = [slot for slot in self.slots.values() if slot.name.startswith(name.lower())]
+        return found[0] if len(found) == 1 else None
 
     def _sizes(self) -> None:
         """Give pairs of numbers to width and height, or to what takes a size."""
@@ -145,9 +150,15 @@ class Filler(Naming):
                     continue
                 found.append((match.quality + near, match.whole, slot, match, beside))
         used: set[int] = set()
+        given: dict[str, Any] = {}
         found.sort(key=lambda one: (-one[0], not one[1]))
         for index, (score, _, slot, match, beside) in enumerate(found):
-            if used & set(match.words) or (slot.name in self.filling.values and not slot.item):
+            if used & set(match.words):
+                continue
+            if slot.name in given and not slot.item:
+                sure = match.whole and match.quality >= 0.9 * len(match.words)
+                if sure and match.choice.value != given[slot.name]:
+                    self._contradicted(slot, [given[slot.name], match.choice.value], match.words)
                 continue
             rivals = [
                 str(other[3].choice.value)
@@ -166,10 +177,17 @@ class Filler(Naming):
             if slot.item is not None:
                 value = [*self.filling.values.get(slot.name, []), value]
             self.put(slot, value, match.words)
+            given[slot.name] = value
             self.filling.chosen += 1
             used |= set(match.words)
             if beside is not None:
                 self.filling.taken[beside] = 0.95
+
+    def _contradicted(self, slot: Slot, values: list[Any], words: Sequence[int]) -> None:
+        """Leave a slot open for which two values were named."""
+        if self.filling.values.pop(slot.name, None) is not None:
+            self.filling.open.append((slot, [str(value) for value in values]))
+        self.put_words(words)
 
     def _numbers(self) -> None:
         """Give numbers to the slots whose words or units stand beside them."""
@@ -300,7 +318,7 @@ class Filler(Naming):
                     continue
                 other = self.words[near]
                 if self.free(other) and not any(key[0] == "#" for key in other.keys):
-                    expected = "one of " + ", ".join(str(c.value) for c in slot.choices)
+                    expected = slot.one_of
                     self.filling.faults.append(Fault(slot, other.text, expected))
                     self.filling.taken[near] = self.filling.taken[word.place] = 0.9
                     return
@@ -315,7 +333,9 @@ def _path_score(slot: Slot, path: str) -> float:
     if ending is None:
         return score + (0.5 if "#folder" in slot.keys else 0.0)
     if slot.suffixes:
-        return score + 1.0 if ending.group().lower() in slot.suffixes else score - 0.25
+        if ending.group().lower() in slot.suffixes:
+            return score + 1.0
+        return score - (0.25 if slot.required else 1.0)
     return score - (0.5 if "#folder" in slot.main else 0.0)
 
 

@@ -210,10 +210,10 @@ def _spelled(text: str, words: Sequence[Word]) -> Iterator[Mention]:
             at += 1
         if values:
             end = words[at - 1].end
-            if at < len(words) and words[at].plain in ("a", "an", "of"):
-                unit, stop = _unit_at(text, words[at].end)
-            else:
-                unit, stop = _unit_at(text, end)
+            for word in words[at : at + 2]:  # half an hour, a quarter of an hour
+                end = word.end if word.plain in ("a", "an", "of") else end
+            unit, stop = _unit_at(text, end)
+            end = words[at - 1].end
             yield Mention(
                 "number", combined(values), words[first].start, stop if unit else end, unit
             )

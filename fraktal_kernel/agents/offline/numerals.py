@@ -10,7 +10,7 @@ _ENGLISH = {
     "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19, "twenty": 20,
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
     "ninety": 90, "dozen": 12, "half": 0.5, "hundred": 100, "thousand": 1000, "million": 10**6,
-    "twice": 2, "once": 1, "couple": 2,
+    "twice": 2, "once": 1, "couple": 2, "quarter": 0.25,
 }  # fmt: skip
 #: Beginnings of the Polish numerals' many forms, longer ones first where one begins another.
 _POLISH = {

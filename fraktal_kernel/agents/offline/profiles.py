@@ -198,8 +198,11 @@ def _capability_choices(profiles: Mapping[str, Profile], verbs: bool) -> tuple[C
     for name, profile in profiles.items():
         plain = tuple(plain_words(name.replace(".", " ")))
         choices.append(Choice(name, tuple(keys_of(word) for word in plain), plain))
+        # A title begins with its verb.
+        first = keys_of((plain_words(profile.capability.title) or [""])[0])
+        acts = profile.verb | first | thesaurus().actions
         for keys in profile.title:
-            if not verbs and keys & (profile.verb | thesaurus().actions) and not keys & _THINGS:
+            if not verbs and keys & acts and not keys & _THINGS:
                 continue
             alone = frozenset(key for key in keys if shared[key] == 1)
             if alone:

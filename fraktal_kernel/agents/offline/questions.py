@@ -19,9 +19,9 @@ from fraktal_kernel.agents.offline.answers import (
     shape_of,
     state_word,
 )
+from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.core.capability import Capability
 from fraktal_kernel.core.jobs.model import JobView, State
-from fraktal_kernel.core.run import Artifact
 from fraktal_kernel.errors import NotFound
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _line(view: JobView, language: str) -> str:
 
 @_question("job", "Show the state of a job", OneJob, ({"job": 12},))
 def show_job(params: OneJob, workbench: Workbench, language: str) -> Answer:
-    """Tell what a job is doing: its status, how far it is, whether done, what happens, why failed."""
+    """Tell what a job is doing: its status, how far it is, if done, what happens, why it failed."""
     view = params.view(workbench)
     parts = [_line(view, language)]
     if view.message and not view.ended:
@@ -281,7 +281,7 @@ def answer_job(params: AnswerParams, workbench: Workbench, language: str) -> Ans
 
 @_question("capabilities", "List capabilities", Nothing)
 def list_capabilities(params: Nothing, workbench: Workbench, language: str) -> Answer:
-    """Tell what you can do, which abilities and commands there are."""
+    """Help: tell what you can do, which abilities and commands there are."""
     known = {name: found.title for name, found in workbench.capabilities.items()}
     told = "; ".join(f"{title} ({name})" for name, title in known.items())
     return Answer(say_answer(language, "capabilities", told=told), known)

@@ -77,10 +77,15 @@ class Slot:
         """What kind of text is wanted, such as ``date``."""
         return next((str(kind["format"]) for kind in self.kinds if "format" in kind), "")
 
+    @property
+    def one_of(self) -> str:
+        """The choices, in words."""
+        return "one of " + ", ".join(dict.fromkeys(str(choice.value) for choice in self.choices))
+
     def fault(self, value: Any) -> str | None:
         """Say what is expected where a value does not fit, None where it does."""
         if self.closed and not any(choice.value == value for choice in self.choices):
-            return "one of " + ", ".join(str(choice.value) for choice in self.choices)
+            return self.one_of
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         if self.types == {"integer"} and value != int(value):

@@ -22,7 +22,7 @@ list ~ | list, enumerate | wypisz*, wylicz*, list*, wymien*
 run ~ | run, execute, launch, perform, start up | uruchom*, odpal*, wykonuj*, wykonac, wykonaj,
     wykonan*
 go ~ | do, go, get, take | wez*, daj*
-draw ! | draw, render, paint, plot, sketch, depict, visualise, visualize | narys*, rysuj*, rysow*,
+draw | draw, render, paint, plot, sketch, depict, visualise, visualize | narys*, rysuj*, rysow*,
     namal*, maluj*, malow*, wyrender*, render*, nakresl*
 picture | picture, image, wallpaper, still, photo, pic, img, photograph, drawing | obraz*,
     obrazek*, zdjeci*, rysun*, grafik*, ilustracj*
@@ -33,7 +33,8 @@ zoom | zoom, dive | przybliz*, zblizen*, zoom*
 record ~ | record, shoot | nagraj*, nagryw*, nakrec*
 train ! | train, fit, learn, teach, training | wytren*, tren*, naucz*, ucz*, uczen*, uczy*
 network | network, neural net, neural network, net, nn | siec*, sieci*
-classify | classify, classifier, classification, categorise, categorize | klasyfik*, sklasyfik*
+classify | classify, classifier, classification, recognise, recognize, tell apart, categorise,
+    categorize | klasyfik*, sklasyfik*, rozpozn*, rozroz*
 regress | regression, regressor, regress | regres*
 cluster | cluster, clustering, group | klaster*, klastr*, grupow*, pogrup*
 predict ! | predict, forecast, prognosis, prediction, foresee, outlook, estimate | prognoz*,
@@ -116,10 +117,11 @@ state | state, status, progress, how far, condition | stan, stanie, stanu, statu
 failed | failed, fail, failure, error, crash, broke, broken, unsuccessful, went wrong, go wrong |
     nie powiodl*, nie powiod*, nieudan*, nie udal*, padl*, blad, bled*, bledow, zawiod*, wywalil*,
     nie wyszl*
-succeeded | =succeeded, success, successful, =finished, =done, =completed, =ended | udan*, udal*,
-    sukces*, powodzen*, powiodl*, skonczon*, zakoncz*, skoncz*, ukoncz*, gotow*
+succeeded | =succeeded, =succeed, =succeeds, success, successful, =finished, =done, =completed,
+    =ended | udan*, udal*, sukces*, powodzen*, powiodl*, skonczon*, zakoncz*, skoncz*, ukoncz*,
+    gotow*
 running | =running, active, in progress, under way, currently run | dziala, dzialaja, uruchomion*,
-    wykonuje, wykonuja, trwa, trwaja, biezac*, aktywn*
+    wykonuje, wykonuja, trwa, trwaja, w toku, liczy, licza, oblicza, biezac*, aktywn*
 queued | queued, queue, pending, backlog | kolejk*, kolejc*, zakolejk*
 waiting | waiting, wait | czeka*, oczek*
 cancelled | =cancelled, =canceled, =aborted, =stopped, =killed | anulowan*, przerwan*, zatrzyman*
@@ -140,8 +142,10 @@ how_to | help me with, help with, how do i, how can i, how to, how does, how wou
     jak moge, jak sie, jak uruchomic, jak wykonac, jak
 about | about, what does, what is, information on, details, parameters of, explain | opowiedz o,
     co to, o czym, szczegol*
-ability | can you do, able to do, you can do, capable, what do you do, capability, ability,
-    feature, skill | potraf*, umiesz, umie, umiej*, mozesz zrobic, mozliwos*, zdolnos*, funkcj*
+ability | can you do, can i do, able to do, you can do, capable, what do you do, capability,
+    ability, feature, skill | potraf*, umiesz, umie, umiej*, mozesz zrobic, moge robic, moge tu
+    robic, moge zrobic, moge tu zrobic, mozna tu robic, mozna zrobic, mozna robic, mozliwos*,
+    zdolnos*, funkcj*
 available | available, there are, are there, exist, offered, known, know, supported | dostepn*,
     znasz, istniej*
 choice | choice, option, value | wybor*, opcj*, wartosc*, mozliw*
@@ -265,6 +269,7 @@ computer | computer, machine, pc, laptop | komputer*, maszyn*
 happen | happen | dzieje, stalo, zaszlo
 brightness | brightness, bright | jasnos*
 chart | chart, graph, diagram | wykres*, diagram*
+how | how | jak
 thing_yes | yes | tak
 thing_no | no | nie
 """
@@ -283,9 +288,10 @@ STOP = frozenset(
 
     w we z ze na do o od za po przez dla u i oraz a ale lub albo to ten ta te tego tej tym ja ty
     my mi mnie moj moja moje moich sie jest sa byl byla bylo byc czy prosze poprosze chce chcialbym
-    chcialabym moge mozesz moglbys moglaby mogl moglabys potrzebuje niech no tu tam teraz juz tylko
+    chcialabym moge mozesz moglbys moglaby mogl moglabys potrzebuje niech tu tam teraz juz tylko
     tez bardzo pan pani ci ciebie go je jej ich nim nia cos cokolwiek jako sobie jakis jakas
-    jakies zostalo zostaly duzy duza duze maly mala male ladny ladna ladne piekny piekna piekne
+    jakies zostalo zostaly masz mamy maja duzy duza duze maly mala male ladny ladna ladne piekny
+    piekna piekne
     fajny fajna fajne szybko krotki krotka
     """.split()
 )

@@ -26,10 +26,13 @@ from fraktal_kernel.core.capability import Capability
 Kind = Literal["call", "missing", "question", "cannot", "help"]
 Language = Literal["en", "pl"]
 
-#: From here on a capability is meant; between the two a person is asked; below, nothing is.
-SURE, UNSURE = 0.55, 0.45
+#: From here on a capability is meant; between the two a person is asked; below, nothing is. What
+#: changes something besides making files has to be said more plainly.
+SURE, UNSURE, SURE_ACT = 0.55, 0.45, 0.7
+_ACTS = frozenset({"workbench.cancel_job", "workbench.retry_job", "workbench.answer_job"})
 _NAMES = re.compile(r"\S*[./\\_=]\w\S*|\"[^\"]*\"|„[^”\"]*[”\"]")
 _WHICH = ("capability",)
+_THEN = re.compile(r"\b(?:and then|and|then|i potem|a potem|potem|oraz|i)\b|[;.]\s", re.IGNORECASE)
 _THANKS = frozenset("thanks thank thx cheers dzieki dziekuje dziekuj".split())
 
 
@@ -162,6 +165,7 @@ class _Turn:
         proposed = context.alternatives[:1] if context and context.missing == _WHICH else ()
         known = context and {context.capability, *proposed} & set(index.profiles)
         self.context = context if known else None
+        self.today = today
         self.mentions = mentions_of(text, words, today, index.names)
 
     def understood(self) -> Understanding:
@@ -175,10 +179,15 @@ class _Turn:
         continued = self._continued(best)
         if continued is not None:
             return continued
+        if best is None or best.score < SURE:
+            two = self._two()
+            if two is not None:
+                return two
         if best is None or best.score < UNSURE:
             return self._cannot(candidates)
         others = tuple(one.profile.name for one in candidates[1:4] if one.score > UNSURE)
-        if best.score < SURE:
+        acts = best.profile.name in _ACTS or bool(getattr(best.profile.capability, "effect", None))
+        if best.score < (SURE_ACT if acts else SURE):
             names = (best.profile.name, *others[:2])
             titles = [_lowered(self.index.profiles[name].capability.title) for name in names]
             return Understanding(
@@ -225,6 +234,26 @@ class _Turn:
             ):
                 return True
         return False
+
+    def _two(self) -> Understanding | None:
+        """Notice where two things are asked for at once."""
+        named: list[str] = []
+        for part in _THEN.split(self.text):
+            words = words_of(part, self.index.spelling)
+            mentions = mentions_of(part, words, self.today, self.index.names)
+            found = ranked(self.index, part, words, mentions) if words else []
+            if found and found[0].score >= SURE and found[0].profile.name not in named:
+                named.append(found[0].profile.name)
+        if len(named) < 2:
+            return None
+        one, other = (_lowered(self.index.profiles[n].capability.title) for n in named[:2])
+        return Understanding(
+            "missing",
+            say(self.language, "one", one=one, other=other),
+            self.language,
+            missing=_WHICH,
+            alternatives=tuple(named[:3]),
+        )
 
     def _cannot(self, candidates: Sequence[Candidate]) -> Understanding:
         can = shortened(_titles(self.index), 6)

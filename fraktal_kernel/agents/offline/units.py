@@ -13,6 +13,7 @@ time | s sec secs second seconds sekunda sekundy sekund sekunde | 1
 time | ms millisecond milliseconds milisekund milisekundy | 0.001
 time | min mins minute minutes minuta minuty minut minute | 60
 time | h hr hrs hour hours godzina godziny godzin godzine | 3600
+time | kwadrans kwadransa | 900
 time | day days dzien dni dnia dniowy | 86400
 time | week weeks tydzien tygodnie tygodni tygodnia | 604800
 pixel | px pixel pixels piksel piksele pikseli pikselach pixeli | 1

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from fraktal_kernel.agents.bus import Draft, Message
+from fraktal_kernel.agents.bus.consumer import BATCH
 from fraktal_kernel.agents.bus.ledger import MOST_ATTEMPTS
 from fraktal_kernel.agents.bus.message import MOST_BYTES, Written, envelope
 from fraktal_kernel.errors import InvalidInput, NotFound, Unavailable
@@ -502,3 +506,83 @@ def test_nothing_is_lost_where_a_broker_comes_or_goes(brokered: Desk) -> None:
     until(lambda: "end" in heard.bodies)
     words = ["kept before the broker", "through the broker", "at the broker when it goes", "end"]
     assert heard.bodies == words
+
+
+# --- a workbench that is killed ------------------------------------------------------------
+
+WORKBENCH = """
+import os
+import sys
+import time
+
+from fraktal_kernel.agents.bus import open_bus
+from fraktal_kernel.core.database import Database
+from fraktal_kernel.core.security import Security
+from fraktal_kernel.core.settings import load_settings
+
+url, bus_url, channel = sys.argv[1:]
+database = Database(url)
+settings = load_settings(bus=bus_url, lease_s=1, heartbeat_s=0.5)
+owner_id = Security(database).local_user().user_id
+bus = open_bus(settings, database, owner_id, channel=channel)
+
+
+def say(what, number):
+    os.write(1, f"{what} {number}\\n".encode())  # in one piece, whichever thread speaks
+
+
+bus.subscribe("work", "workers", lambda message: say("handled", message.body))
+for number in range(1500):
+    bus.publish("work", number)
+    say("published", number)
+time.sleep(600)
+"""
+
+
+def killed_at(desk: Desk, handled: int) -> tuple[set[int], set[int]]:
+    """Run a workbench until it has handled so many; give what it published and handled."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKBENCH, desk.database_url, desk.url, desk.channel],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    said: dict[str, set[int]] = {"published": set(), "handled": set()}
+    assert process.stdout is not None
+    for line in process.stdout:
+        if not line.endswith("\n"):
+            break
+        what, number = line.split()
+        said[what].add(int(number))
+        if len(said["handled"]) == handled and process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+    process.stdout.close()
+    assert process.wait(60) == -signal.SIGKILL
+    return said["published"], said["handled"]
+
+
+def taken_up(desk: Desk) -> None:
+    """Kill a workbench, open another, and compare what both did with what was published."""
+    desk.database()  # makes its tables
+    published, handled = killed_at(desk, 3 * BATCH)
+    assert len(handled) >= 3 * BATCH
+    heard = Heard()
+    bus = desk.open()
+    bus.subscribe("work", "workers", heard)
+    bus.publish("work", "end")
+    until(lambda: "end" in heard.bodies and bus.groups()[0].waiting == 0)
+    again = [body for body in heard.bodies if body != "end"]
+    assert published <= handled | set(again), "published and never handled"
+    assert len(again) == len(set(again))
+    # What was settled does not come again: only what it had in hand when it died may.
+    assert len(handled & set(again)) <= BATCH
+    assert bus.dead_letters() == []
+
+
+def test_an_embedded_bus_is_taken_up(embedded: Desk) -> None:
+    """What a dead process published is delivered, and what it had in hand comes again."""
+    taken_up(embedded)
+
+
+def test_a_bus_with_a_broker_is_taken_up(brokered: Desk) -> None:
+    """The same where messages were in the outbox, at the broker and on the way back."""
+    taken_up(brokered)
