@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fraktal_kernel.agents.registry import AGENT_STATES, state_of
-
 from fraktal_kernel.errors import FraktalError
 from fraktal_widgets.agent_facts import GIB, machine_words, spark
 from fraktal_widgets.feed import Feed
@@ -23,7 +22,6 @@ from fraktal_widgets.job_facts import facts, milliseconds
 
 if TYPE_CHECKING:
     from fraktal_kernel.agents.registry import AgentView
-
     from fraktal_kernel.core.workbench import Workbench
 
 PAGE = 50

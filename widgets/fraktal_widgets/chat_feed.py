@@ -1,8 +1,8 @@
 """Follow a person's conversations, and keep what a screen shows of one of them, as plain JSON.
 
 Besides the messages these are the jobs that answers called, as cards, and what of them waits for a
-yes. What is being said right now is put together from the turn's own events, so that it stands there
-as it comes; what is kept in the end is read again.
+yes. What is being said right now is put together from the events of its turn, so that it stands
+there as it comes; what is kept in the end is read again.
 """
 
 from __future__ import annotations
@@ -145,9 +145,9 @@ class ChatFeed(JobFeed):
         chat, text = self.workbench.chat, str(wish.get("text") or "")
         match wish.get("do"):
             case "send":
-                self._open(chat.send(text, self.here).conversation_id)
+                self._go_to(chat.send(text, self.here).conversation_id)
             case "edit":
-                self._open(chat.edit(int(wish["message"]), text).conversation_id)
+                self._go_to(chat.edit(int(wish["message"]), text).conversation_id)
             case "stop":
                 if (answering := self._answering()) is not None:
                     chat.stop(answering.id)
@@ -156,16 +156,16 @@ class ChatFeed(JobFeed):
                     chat.show(self.here, int(wish["message"]))
                     self._read_messages()
             case "open":
-                self._open(int(wish["conversation"]))
+                self._go_to(int(wish["conversation"]))
             case "new":
-                self._open(None)
+                self._go_to(None)
             case "remove":
                 chat.delete(int(wish["conversation"]))
                 if int(wish["conversation"]) == self.here:
-                    self._open(None)
+                    self._go_to(None)
             case "restore":
                 chat.restore(int(wish["conversation"]))
-                self._open(int(wish["conversation"]))
+                self._go_to(int(wish["conversation"]))
             case "search":
                 self.search = text
                 self._read_conversations()
@@ -179,7 +179,7 @@ class ChatFeed(JobFeed):
             case _:
                 self._grant(wish)
 
-    def _open(self, conversation: int | None) -> None:
+    def _go_to(self, conversation: int | None) -> None:
         if conversation != self.here:
             for job_id in list(self.jobs):
                 self.forget(job_id)
