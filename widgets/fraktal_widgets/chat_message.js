@@ -31,7 +31,7 @@ function origin(message) {
   if (message.cached) words.push("kept from before");
   if (message.seconds) words.push(duration(message.seconds * 1000));
   if (message.tokens) words.push(`${message.tokens.toLocaleString()} tokens`);
-  if (message.cost !== null) words.push(`cost ${message.cost < 0.01 ? message.cost.toPrecision(2) : message.cost.toFixed(2)}`);
+  if (message.cost) words.push(`cost ${message.cost < 0.01 ? message.cost.toPrecision(2) : message.cost.toFixed(2)}`);
   return words.join(" · ");
 }
 
