@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from fraktal_kernel.fractals.deep import minibrot
 from fraktal_kernel.fractals.deep.inside import cycles_of
 from fraktal_kernel.fractals.deep.kinds import Map, degree_of, is_holomorphic, map_of
+from fraktal_kernel.fractals.deep.lockstep import Lockstep
 from fraktal_kernel.fractals.deep.table import (
     NOWHERE,
     Floats,
     Integers,
     Orbit,
     chained,
+    completed,
     lay_out,
     settled_orbit,
     tabulate,
@@ -43,29 +45,30 @@ _BUDGET = 400_000
 _MODULE = "fraktal_kernel.fractals.deep."
 
 
+_POINTS = "int64, int64[::1], int64, int64[::1], int64[::1], float64[:, ::1], float64[:, ::1]"
+_TABLE = "int64[::1], float64[::1], float64[::1]"
+
+
 @lru_cache(maxsize=8)
 def _walk(kind: Map, derivative: bool) -> Kernel:
-    state = "int64, int64[::1], int64, int64[::1], int64[::1], float64[:, ::1], float64[:, ::1]"
-    table = "float64[:, ::1], float64[:, ::1], int64[:, ::1], int64[::1], float64[::1]"
-    return Kernel(
-        _MODULE + "walk",
-        "walk",
-        f"boolean({table}, {state}, int64[::1], int64)",
-        args=(kind, derivative),
-    )
+    values = "float64[:, ::1], float64[:, ::1], int64[:, ::1]"
+    signature = f"boolean({values}, {_TABLE}, {_POINTS}, int64[::1], int64)"
+    return Kernel(_MODULE + "walk", "walk", signature, args=(kind, derivative))
+
+
+@lru_cache(maxsize=8)
+def _abreast(kind: Map, derivative: bool) -> Kernel:
+    lanes = "float64[:, ::1], int64[:, ::1], int64"
+    signature = f"boolean(float64[:, ::1], {_TABLE}, {_POINTS}, {lanes}, int64[::1], int64)"
+    return Kernel(_MODULE + "abreast", "abreast", signature, args=(kind, derivative))
 
 
 @lru_cache(maxsize=8)
 def _far(kind: Map, derivative: bool) -> Kernel:
-    state = "int64, int64[::1], int64, int64[::1], int64[::1], float64[:, ::1], float64[:, ::1]"
-    table = "float64[:, ::1], int64[::1], float64[:, ::1], int64[:, ::1], int64[:, ::1]"
-    return Kernel(
-        _MODULE + "far",
-        "far",
-        f"boolean({table}, int64[::1], float64[::1], int64, {state}, int64[:, ::1], int64[::1], "
-        "int64)",
-        args=(kind, derivative),
-    )
+    values = "float64[:, ::1], int64[::1], float64[:, ::1], int64[:, ::1], int64[:, ::1]"
+    shared = f"{values}, int64[::1], float64[::1], int64"
+    signature = f"boolean({shared}, {_POINTS}, int64[:, ::1], int64[::1], int64)"
+    return Kernel(_MODULE + "far", "far", signature, args=(kind, derivative))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,9 @@ class Approximation:
         is then that of the centre of the view
     """
 
+    # Whether points walk in lockstep, for which each single step has a row in the table.
+    lockstep = True
+
     def __init__(
         self,
         orbit: Orbit,
@@ -174,6 +180,8 @@ class Approximation:
             self._layout = chained(layouts[0], layouts[1], lengths[0])
         values = [one.z[:length] for one, length in zip(orbits, lengths, strict=True)]
         self._orbit = np.concatenate(values).view(np.float64).reshape(-1, 2)
+        shared = self._orbit, self._pixel, self.lockstep
+        self._layout = completed(self.kind, self._layout, *shared)
         self._far_orbit = settled_orbit(*self._tables) if self.deep else None
         self.minibrot = None
         if self.kind == ("power", 2) and critical is None:
@@ -268,9 +276,17 @@ class Approximation:
             state.slope[:, 3] = pixels.size
         state.power[...] = pixels.exponent
 
+    @property
+    def _pixel(self) -> float:
+        """The size of a pixel in c, 0 in a Julia set and where float64 has no such number."""
+        pixels = self.pixels
+        if self.julia or pixels.exponent <= -1070:
+            return 0.0
+        return math.ldexp(pixels.size, pixels.exponent)
+
     def walk_kernel(self, slopes: bool) -> Callable[..., bool]:
         """Give what walks points of ordinary size."""
-        return _walk(self.kind, slopes)
+        return Lockstep(_abreast(self.kind, slopes), _walk(self.kind, slopes))
 
     def far_kernel(self, slopes: bool) -> Callable[..., bool]:
         """Give what walks points that are too small for float64."""
@@ -278,11 +294,10 @@ class Approximation:
 
     def _walk(self, state: _State, points: Integers, slopes: bool, stop: threading.Event) -> int:
         pixels, layout = self.pixels, self._layout
-        size = math.ldexp(pixels.size, pixels.exponent) if pixels.exponent > -1070 else 0.0
         smallest = 2.0**_SMALLEST_BITS if self.deep else 0.0
-        plane = np.array([*pixels.corner, *pixels.matrix, size, self.radius**2, smallest])
+        plane = np.array([*pixels.corner, *pixels.matrix, self._pixel, self.radius**2, smallest])
         if self.julia:
-            plane[2:7] = 0.0  # c is the same for all
+            plane[2:6] = 0.0  # c is the same for all
         taken = 0
         far_plane = plane.copy()
         far_plane[6] = 0.0 if self.julia else pixels.size
@@ -309,7 +324,7 @@ class Approximation:
                     *(layout.links, layout.roots, far_plane, pixels.exponent, *common, state.power),
                 )
             state.land()
-            walked = self._orbit, layout.segments, layout.links, layout.roots, plane
+            walked = self._orbit, layout.segments, layout.links, layout.roots, layout.reach, plane
             finish(self.walk_kernel(slopes), *walked, *common)
         return taken
 

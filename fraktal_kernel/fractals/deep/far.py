@@ -14,6 +14,17 @@ from numba import njit
 from fraktal_kernel.fractals.deep import matrices, series
 from fraktal_kernel.fractals.deep.kinds import Map, degree_of, is_holomorphic
 from fraktal_kernel.fractals.deep.maps import first_of, turned_of
+from fraktal_kernel.fractals.deep.rows import (
+    BEGIN,
+    DONE,
+    DOWN,
+    INSIDE,
+    LENGTH,
+    POINT,
+    SEGMENTS,
+    STEPS,
+    UP,
+)
 from fraktal_kernel.fractals.deep.scaled import (
     below,
     complex_of,
@@ -24,18 +35,7 @@ from fraktal_kernel.fractals.deep.scaled import (
     total,
 )
 from fraktal_kernel.fractals.deep.series import NOWHERE
-from fraktal_kernel.fractals.deep.walk import (
-    BEGIN,
-    DONE,
-    DOWN,
-    INSIDE,
-    LENGTH,
-    POINT,
-    SEGMENTS,
-    STEPS,
-    UP,
-    slopes_of,
-)
+from fraktal_kernel.fractals.deep.walk import slopes_of
 
 # Columns of the mantissas and of the exponents; further ones as `series` or `matrices` have them.
 Z, R = 0, 2

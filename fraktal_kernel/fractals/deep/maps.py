@@ -7,7 +7,8 @@ can be put aside.
 
 For each map there is ``first(X, Y, x, y)``, the exact ``f(Z + z) - f(Z)``; ``turned(X, Y, s)``, the
 derivative at Z applied to that of the point; and ``local(X, Y, e)``, what approximations are made
-from: Taylor coefficients for powers, a matrix for folds.
+from: Taylor coefficients for powers, a matrix for folds. The first two are plain arithmetic whose
+choices are `where`, so that `abreast` makes vectors of them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,18 @@ from fraktal_kernel.fractals.reference.recurrences import (
 )
 
 
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def where(condition: bool, one: float, two: float) -> float:
+    """Give one where a condition holds, and else two."""
+    return one if condition else two
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def times(a: float, b: float, x: float, y: float) -> Any:
+    """Multiply complex numbers."""
+    return a * x - b * y, a * y + b * x
+
+
 def first_of(kind: Map) -> Any:
     """Make ``first(X, Y, x, y)``."""
     name, bits = kind
@@ -52,13 +65,13 @@ def first_of(kind: Map) -> Any:
     @njit(error_model="numpy")  # type: ignore[untyped-decorator]
     def power(zr: float, zi: float, x: float, y: float) -> Any:
         # (Z + z)**d - Z**d = z * sum of (Z + z)**k Z**(d - 1 - k), by Horner's rule.
-        w, z = complex(zr + x, zi + y), complex(zr, zi)
-        total, last = w + z, z
+        wr, wi = zr + x, zi + y
+        a, b, p, q = wr + zr, wi + zi, zr, zi
         for _ in range(bits - 2):
-            last = last * z
-            total = total * w + last
-        total *= complex(x, y)
-        return total.real, total.imag
+            p, q = times(p, q, zr, zi)
+            a, b = times(a, b, wr, wi)
+            a, b = a + p, b + q
+        return times(a, b, x, y)
 
     return power
 
@@ -83,12 +96,10 @@ def turned_of(kind: Map) -> Any:
 
     @njit(error_model="numpy")  # type: ignore[untyped-decorator]
     def power(zr: float, zi: float, s: Any) -> Any:
-        z = complex(zr, zi)
-        slope = z
+        a, b = zr, zi
         for _ in range(bits - 2):
-            slope *= z
-        slope = bits * slope * complex(s[0], s[1])
-        return slope.real, slope.imag
+            a, b = times(a, b, zr, zi)
+        return times(bits * a, bits * b, s[0], s[1])
 
     return power
 
@@ -147,11 +158,18 @@ def _fold_matrix(bits: int) -> Any:
     def matrix(x: float, y: float) -> Any:
         u, v = abs(x) if bits & ABS_X else x, abs(y) if bits & ABS_Y else y
         a, b = 2 * x, -2 * (abs(y) if bits & SHARK else y)
-        c = -2 * v if bits & ABS_X and x < 0 else 2 * v
-        d = -2 * u if bits & ABS_Y and y < 0 else 2 * u
-        if bits & ABS_RE and x * x < y * y:
-            a, b = -a, -b
-        if (bits & ABS_IM and u * v < 0) != (bits & NEGATE_IM != 0):
+        c, d = 2 * v, 2 * u
+        if bits & ABS_X:
+            c = where(x < 0, -c, c)
+        if bits & ABS_Y:
+            d = where(y < 0, -d, d)
+        if bits & ABS_RE:
+            turned = x * x < y * y
+            a, b = where(turned, -a, a), where(turned, -b, b)
+        if bits & ABS_IM:
+            turned = u * v < 0
+            c, d = where(turned, -c, c), where(turned, -d, d)
+        if bits & NEGATE_IM:
             c, d = -c, -d
         return a, b, c, d
 
@@ -161,9 +179,8 @@ def _fold_matrix(bits: int) -> Any:
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _diffabs(x: float, d: float) -> float:
     """Give ``|x + d| - |x|`` without cancellation."""
-    if x < 0:
-        x, d = -x, -d
-    return d if x + d >= 0 else -(2 * x + d)
+    x, d = abs(x), where(x < 0, -d, d)
+    return where(x + d >= 0, d, -(2 * x + d))  # type: ignore[no-any-return]
 
 
 def _fold_first(bits: int) -> Any:
@@ -172,12 +189,8 @@ def _fold_first(bits: int) -> Any:
         re = (2 * zr + x) * x
         w = zi + y
         if bits & SHARK:
-            if (zi < 0) == (w < 0):
-                part = (2 * zi + y) * y
-                re -= -part if w < 0 else part
-            else:
-                part = w * w + zi * zi
-                re -= -part if w < 0 else part
+            part = where((zi < 0) == (w < 0), (2 * zi + y) * y, w * w + zi * zi)
+            re -= where(w < 0, -part, part)
         else:
             re -= (2 * zi + y) * y
         if bits & ABS_RE:

@@ -185,23 +185,22 @@ def joined(kind: Map) -> Callable[..., None]:
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def applied(g: Any, at: int, yr: float, yi: float, dr: float, di: float) -> Any:
-    """Give ``A y + B d`` for the segment in row ``at``, columns from 4 on."""
+def applied(k: Any, yr: float, yi: float, dr: float, di: float) -> Any:
+    """Give ``A y + B d``, for A and B row by row."""
     return (
-        g[at, 4] * yr + g[at, 5] * yi + (g[at, 8] * dr + g[at, 9] * di),
-        g[at, 6] * yr + g[at, 7] * yi + (g[at, 10] * dr + g[at, 11] * di),
+        k[0] * yr + k[1] * yi + (k[4] * dr + k[5] * di),
+        k[2] * yr + k[3] * yi + (k[6] * dr + k[7] * di),
     )
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def sloped(g: Any, at: int, yr: float, yi: float, s: Any) -> Any:
+def sloped(k: Any, yr: float, yi: float, s: Any) -> Any:
     """Give ``A s + B``."""
-    a, b, c, d = g[at, 4], g[at, 5], g[at, 6], g[at, 7]
     return (
-        a * s[0] + b * s[2] + g[at, 8],
-        a * s[1] + b * s[3] + g[at, 9],
-        c * s[0] + d * s[2] + g[at, 10],
-        c * s[1] + d * s[3] + g[at, 11],
+        k[0] * s[0] + k[1] * s[2] + k[4],
+        k[0] * s[1] + k[1] * s[3] + k[5],
+        k[2] * s[0] + k[3] * s[2] + k[6],
+        k[2] * s[1] + k[3] * s[3] + k[7],
     )
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from numba import njit
 
 from fraktal_kernel.fractals.deep.kinds import Map
-from fraktal_kernel.fractals.deep.maps import taylor_of
+from fraktal_kernel.fractals.deep.maps import taylor_of, times
 from fraktal_kernel.fractals.deep.scaled import (
     below,
     complex_of,
@@ -169,24 +169,22 @@ def joined(kind: Map) -> Callable[..., None]:
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def applied(g: Any, at: int, yr: float, yi: float, dr: float, di: float) -> Any:
-    """Give ``A y + D y**2 + T y**3 + B d`` for the segment in row ``at``, columns from 4 on."""
-    tr, ti = g[at, 10], g[at, 11]
-    pr, pi = g[at, 8] + (tr * yr - ti * yi), g[at, 9] + (tr * yi + ti * yr)
-    qr, qi = g[at, 4] + (pr * yr - pi * yi), g[at, 5] + (pr * yi + pi * yr)
-    br, bi = g[at, 6], g[at, 7]
-    return qr * yr - qi * yi + (br * dr - bi * di), qr * yi + qi * yr + (br * di + bi * dr)
+def applied(k: Any, yr: float, yi: float, dr: float, di: float) -> Any:
+    """Give ``A y + D y**2 + T y**3 + B d``, for A, B, D, T in two numbers each."""
+    pr, pi = times(k[6], k[7], yr, yi)
+    qr, qi = times(k[4] + pr, k[5] + pi, yr, yi)
+    ar, ai = times(k[0] + qr, k[1] + qi, yr, yi)
+    br, bi = times(k[2], k[3], dr, di)
+    return ar + br, ai + bi
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def sloped(g: Any, at: int, yr: float, yi: float, s: Any) -> Any:
+def sloped(k: Any, yr: float, yi: float, s: Any) -> Any:
     """Give ``(A + 2 D y + 3 T y**2) s + B``."""
-    y = complex(yr, yi)
-    slope = complex(g[at, 4], g[at, 5]) + y * (
-        2 * complex(g[at, 8], g[at, 9]) + 3 * y * complex(g[at, 10], g[at, 11])
-    )
-    out = slope * complex(s[0], s[1]) + complex(g[at, 6], g[at, 7])
-    return out.real, out.imag
+    pr, pi = times(3 * k[6], 3 * k[7], yr, yi)
+    qr, qi = times(2 * k[4] + pr, 2 * k[5] + pi, yr, yi)
+    ar, ai = times(k[0] + qr, k[1] + qi, s[0], s[1])
+    return ar + k[2], ai + k[3]
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]

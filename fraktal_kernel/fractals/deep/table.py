@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -11,6 +12,24 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.deep import stages
 from fraktal_kernel.fractals.deep.kinds import Map, degree_of, is_holomorphic
+from fraktal_kernel.fractals.deep.rows import (
+    APPLIED,
+    BEGIN,
+    COLUMNS,
+    DOWN,
+    END,
+    HALF,
+    LENGTH,
+    RADIUS,
+    RUN,
+    SCALE,
+    UP,
+    WHOLE,
+    WIDER,
+    ZI,
+    ZR,
+)
+from fraktal_kernel.fractals.lanes.rows import aligned
 from fraktal_kernel.fractals.machine import Kernel
 
 Floats = NDArray[np.float64]
@@ -22,6 +41,9 @@ NEAR_BITS, NEAR_DC_BITS = 11, 32
 # Where the map folds, squares are left out, too.
 LINEAR_BITS = 30
 NOWHERE = -(1 << 40)
+# A radius that every z is below, and one that is hardly more than 0.
+_ALWAYS, _LEAST = 1e300, 1e-300
+_RUN = 8  # segments of single steps at most, before one is tried again
 _FURTHEST = 1000  # exponents beyond that are not for float64
 _ZERO = -(1 << 60)  # the exponent of 0, as `scaled` has it
 
@@ -66,13 +88,18 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Segments of all stages one after the other, as `walk` and `far` take them."""
+    """Segments of all stages one after the other, as `walk` and `far` take them.
+
+    The roots are the segments that begin at 0, the longest first. Up to its reach, z is surely
+    small enough for a root.
+    """
 
     segments: Floats
     wide: Floats
     wide_exponents: Integers
     links: Integers
     roots: Integers
+    reach: Floats
 
 
 @lru_cache(maxsize=16)
@@ -136,11 +163,13 @@ def _values(orbit: Orbit, last: int) -> tuple[Floats, Integers, Floats]:
 def lay_out(kind: Map, table: Table, pixel: float, pixel_exponent: int) -> Layout:
     """Put the stages one after the other, with B for the size of a pixel, 0 in a Julia set."""
     offsets, links = linked(table.begins)
+    links = np.column_stack((links, np.zeros(len(links), np.int64)))
+    links[: offsets[1], RUN] = _runs(links[: offsets[1]])
     many = int(offsets[-1])
-    segments, wide = np.zeros((many, 12)), np.zeros((many, 11))
+    segments, wide = np.zeros((many, COLUMNS)), np.zeros((many, 11))
     wide_e = np.zeros((many, 6), np.int64)
     ends = offsets[1:] - 1
-    segments[ends, 3], wide_e[ends, 1] = -1.0, NOWHERE
+    segments[ends, SCALE], segments[ends, RADIUS], wide_e[ends, 1] = 1.0, -1.0, NOWHERE
     for k, begin in enumerate(table.begins):
         own = slice(offsets[k], offsets[k + 1] - 1)
         m, e = table.mantissas[k].copy(), table.exponents[k].copy()
@@ -151,7 +180,75 @@ def lay_out(kind: Map, table: Table, pixel: float, pixel_exponent: int) -> Layou
         wide[own] = np.column_stack((start_z, m[:, 8], m[:, :8]))
         wide_e[own] = np.column_stack((start_e, e[:, 4], e[:, :4]))
         segments[own] = _in_float64(kind, start_z, start_e, m, e)
-    return Layout(segments, wide, wide_e, links, np.ascontiguousarray(offsets[:-1][::-1]))
+    segments[:, WIDER] = _wider(degree_of(kind), segments, links[:, UP])
+    roots = np.ascontiguousarray(offsets[:-1][::-1])
+    with np.errstate(all="ignore"):
+        reach = np.maximum(segments[roots, RADIUS], 0.0) ** (1 / degree_of(kind))
+        reach = np.nan_to_num(reach / (math.sqrt(2) * segments[roots, SCALE]))
+    return Layout(segments, wide, wide_e, links, roots, reach)
+
+
+def _runs(finest: Integers) -> Integers:
+    """Say where single steps end that begin with each segment of the finest stage.
+
+    That is where longer segments begin, too: until then the next hardly ever holds again.
+    """
+    index = np.arange(len(finest))
+    ends = (finest[:, UP] >= 0) | (finest[:, LENGTH] == 0) | (index % _RUN == 0)
+    nearest = np.where(ends, index, len(finest) - 1)
+    return np.append(np.minimum.accumulate(nearest[::-1])[::-1][1:], len(finest) - 1)
+
+
+def _wider(degree: int, segments: Floats, up: Integers) -> Floats:
+    """Give the radius of the longer segment that begins at the same place, in the scale of this."""
+    own, longer = segments[:, SCALE], segments[up, SCALE]
+    more = degree * (np.frexp(own)[1] - np.frexp(longer)[1])
+    found = (up >= 0) & (own > 0) & (longer > 0)
+    out = np.where(found, np.ldexp(segments[up, RADIUS], np.where(found, more, 0)), -1.0)
+    return np.where(out > _LEAST, np.minimum(out, _ALWAYS), -1.0)
+
+
+def completed(kind: Map, layout: Layout, orbit: Floats, pixel: float, steps: bool) -> Layout:
+    """Complete the segments by what follows from the orbit; rows begin with a line of the cache.
+
+    Parameters
+    ----------
+    kind, layout, orbit : of map, its segments, and the values of all orbits
+    pixel : its size, 0 in a Julia set
+    steps : whether rows of all single steps are to stand behind the segments
+    """
+    links, many = layout.links, len(layout.links)
+    up, down, length, begin, run = links.T
+    ends = length == 0
+    rows = len(orbit) if steps else 0
+    out = aligned(many + rows, COLUMNS)
+    own, step = out[:many], out[many:]
+    own[...] = layout.segments
+    own[:, END : END + 2] = orbit[begin + length]
+    low = (1 << HALF) - 1
+    for column, whole in ((RADIUS, length), (WIDER, np.where(own[:, WIDER] > 0, up, 0))):
+        bits = np.ascontiguousarray(own[:, column]).view(np.int64)
+        own[:, column] = ((bits & ~low) | whole).view(np.float64)
+    single = np.zeros(COLUMNS)
+    single[SCALE], single[RADIUS], single[WIDER] = 1.0, _ALWAYS, -1.0
+    radius = single.view(np.int64)[RADIUS : RADIUS + 1]
+    radius[0] = (radius[0] & ~low) | 1
+    applied = (1, 0, pixel) if is_holomorphic(kind) else (1, 0, 0, 1, pixel, 0, 0, pixel)
+    single[APPLIED : APPLIED + len(applied)] = applied
+    # What follows: the next segment, or the next step, and behind a run of steps a segment again.
+    after = np.arange(1, many + rows + 1)
+    if steps:
+        behind = np.unique(run[(down < 0) & ~ends])
+        after[many + begin[behind] - 1] = behind
+        step[...] = single
+        step[:, ZR : ZI + 1], step[:-1, END : END + 2] = orbit, orbit[1:]
+    at_end = np.zeros(many + rows + 1, bool)
+    at_end[:many] = ends
+    after[at_end[after]] = -1
+    after <<= HALF
+    after[:many] |= np.where(down >= 0, down, many + begin)
+    out[:, WHOLE] = after.view(np.float64)
+    return replace(layout, segments=out)
 
 
 def linked(begins: list[Integers]) -> tuple[Integers, Integers]:
@@ -160,12 +257,12 @@ def linked(begins: list[Integers]) -> tuple[Integers, Integers]:
     links = np.full((int(offsets[-1]), 4), -1, np.int64)
     for k, begin in enumerate(begins):
         all_of_it = slice(offsets[k], offsets[k + 1])
-        links[all_of_it, 2] = np.append(np.diff(begin), 0)
-        links[all_of_it, 3] = begin
+        links[all_of_it, LENGTH] = np.append(np.diff(begin), 0)
+        links[all_of_it, BEGIN] = begin
         if k:
             below = offsets[k - 1] + np.searchsorted(begins[k - 1], begin)
-            links[all_of_it, 1] = below
-            links[below, 0] = np.arange(offsets[k], offsets[k + 1])
+            links[all_of_it, DOWN] = below
+            links[below, UP] = np.arange(offsets[k], offsets[k + 1])
     return offsets, links
 
 
@@ -182,15 +279,14 @@ def _in_float64(kind: Map, z: Floats, z_e: Integers, m: Floats, e: Integers) -> 
     scale = np.where(usable, scale, 0)
     columns = _SERIES if is_holomorphic(kind) else _MATRICES
     powers = [e[:, part] - times * degree * scale for part, times in columns]
-    head = (
-        _power(z, (z_e + scale)[:, None]),
-        _power(np.ones(len(m)), scale),
-        _power(m[:, 8], e[:, 4] + degree * scale),
-    )
-    out = np.column_stack((*head, _power(m[:, :8], np.column_stack(powers))))
+    out = np.zeros((len(m), COLUMNS))
+    out[:, ZR : ZI + 1] = _power(z, (z_e + scale)[:, None])
+    out[:, SCALE] = _power(np.ones(len(m)), scale)
+    out[:, RADIUS] = _power(m[:, 8], e[:, 4] + degree * scale)
+    out[:, APPLIED:] = _power(m[:, :8], np.column_stack(powers))
     usable &= np.isfinite(out).all(axis=1)
     out[~usable] = 0.0
-    out[~usable, 3] = -1.0
+    out[~usable, RADIUS] = -1.0
     return out
 
 
@@ -217,14 +313,16 @@ def chained(first: Layout, second: Layout, steps: int) -> Layout:
     Whoever comes to the end of the second, or near 0 there, goes on from the start of the first.
     """
     links = second.links.copy()
-    links[:, :2] += np.where(links[:, :2] >= 0, len(first.links), 0)
-    links[:, 3] += steps
+    links[:, : DOWN + 1] += np.where(links[:, : DOWN + 1] >= 0, len(first.links), 0)
+    links[:, BEGIN] += steps
+    links[:, RUN] += len(first.links)
     return Layout(
         np.concatenate((first.segments, second.segments)),
         np.concatenate((first.wide, second.wide)),
         np.concatenate((first.wide_exponents, second.wide_exponents)),
         np.concatenate((first.links, links)),
         first.roots,
+        first.reach,
     )
 
 

@@ -25,8 +25,7 @@ from fraktal_kernel.fractals.deep.adapted import (
     turned_of,
 )
 from fraktal_kernel.fractals.deep.kept import keep
-from fraktal_kernel.fractals.deep.scaled import larger, power, settled
-from fraktal_kernel.fractals.deep.walk import (
+from fraktal_kernel.fractals.deep.rows import (
     BEGIN,
     DOWN,
     INSIDE,
@@ -36,6 +35,7 @@ from fraktal_kernel.fractals.deep.walk import (
     STEPS,
     UP,
 )
+from fraktal_kernel.fractals.deep.scaled import larger, power, settled
 from fraktal_kernel.fractals.formulas.tape import Tape
 from fraktal_kernel.fractals.reference.extended import NONE, below, normal
 

@@ -16,24 +16,53 @@ from numba import njit
 from fraktal_kernel.fractals.deep import matrices, series
 from fraktal_kernel.fractals.deep.kinds import Map, is_holomorphic
 from fraktal_kernel.fractals.deep.maps import first_of, turned_of
-
-# Columns of the segments: 2**s * Z, 2**s, radius; then what `series` or `matrices` apply.
-ZR, ZI, SCALE, RADIUS = range(4)
-# Columns of their links: the segment of the next stage that begins here, of the stage below,
-# length, where it begins.
-UP, DOWN, LENGTH, BEGIN = range(4)
-# Places in the array of counters.
-STEPS, SEGMENTS, POINT = range(3)
-# What stands in place of a segment, and of a count, when a point is done.
-DONE, INSIDE = -1, -1
-# An orbit that comes back so near, compared with its size, has been caught.
-_SAME = 1e-13
+from fraktal_kernel.fractals.deep.rows import (
+    APPLIED,
+    BEGIN,
+    DONE,
+    DOWN,
+    FIRST_LOOK,
+    INSIDE,
+    LENGTH,
+    NEXT_LOOK,
+    POINT,
+    RADIUS,
+    RUN,
+    SAME,
+    SCALE,
+    SEGMENTS,
+    STEPS,
+    UP,
+    WIDER,
+    ZI,
+    ZR,
+)
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _larger(x: float, y: float) -> float:
     x, y = abs(x), abs(y)
     return x if x > y else y
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _part(g: Any, at: int) -> Any:
+    """Load what is applied."""
+    k = APPLIED
+    return (
+        *(g[at, k], g[at, k + 1], g[at, k + 2], g[at, k + 3]),
+        *(g[at, k + 4], g[at, k + 5], g[at, k + 6], g[at, k + 7]),
+    )
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _root(roots: Any, reach: Any, size: float) -> Any:
+    """Give the longest root that surely holds, or else the shortest; a longer one may hold, too."""
+    last = roots.shape[0] - 1
+    k = 0
+    while k < last and not size < reach[k]:
+        k += 1
+    return roots[k]
 
 
 def slopes_of(kind: Map) -> Any:
@@ -89,6 +118,7 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
         segments: Any,
         links: Any,
         roots: Any,
+        reach: Any,
         plane: Any,
         width: int,
         points: Any,
@@ -106,7 +136,8 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
         ----------
         orbit : Z, float64 [n + 1, 2]
         segments, links : the segments of all stages
-        roots : for each stage, the coarsest first, which segment begins at 0
+        roots, reach : for each stage, the coarsest first, which segment begins at 0, and up to
+            which size of z it surely holds
         plane : of pixel [0, 0] from the reference in pixels; matrix of the view; size of a pixel;
             square of the escape radius; size of z below which `far` takes over
         width : of the picture in pixels
@@ -144,7 +175,7 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
             s = load(slope, i)
             left = small = False
             # What an orbit inside comes back to; it is looked at where it is near 0 (Brent).
-            kept_r, kept_i, returns, due = float("inf"), 0.0, 0, 1
+            kept_r, kept_i, wait, looks, due = float("inf"), 0.0, FIRST_LOOK, 0, 1
             j = links[at, BEGIN]
             while True:
                 if steps + taken >= budget:
@@ -157,21 +188,15 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
                 while True:
                     scale = segments[at, SCALE]
                     yr, yi = first(segments[at, ZR], segments[at, ZI], scale * zr, scale * zi)
-                    if not _larger(yr, yi) < segments[at, RADIUS]:
+                    size = _larger(yr, yi)
+                    if not size < segments[at, RADIUS]:
                         if links[at, DOWN] < 0:
                             break
                         at = links[at, DOWN]
                         continue
-                    # Longer ones that begin here may hold as well.
-                    up = links[at, UP]
-                    while up >= 0:
-                        scale = segments[up, SCALE]
-                        xr, xi = first(segments[up, ZR], segments[up, ZI], scale * zr, scale * zi)
-                        if not _larger(xr, xi) < segments[up, RADIUS]:
-                            break
-                        at = up
-                        yr, yi = xr, xi
-                        up = links[at, UP]
+                    if size < segments[at, WIDER]:
+                        at = links[at, UP]
+                        continue
                     if n + links[at, LENGTH] > max_iter:
                         n = max_iter + 1
                         break
@@ -179,10 +204,9 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
                     taken += 1
                     if derivative:
                         # The derivative of the first step is at the scale of the segment.
-                        scale = segments[at, SCALE]
                         pr, pi = segments[at, ZR] + scale * zr, segments[at, ZI] + scale * zi
-                        s = sloped(segments, at, yr, yi, turned(pr, pi, enlarged(s, scale)))
-                    zr, zi = applied(segments, at, yr, yi, dr, di)
+                        s = sloped(_part(segments, at), yr, yi, turned(pr, pi, enlarged(s, scale)))
+                    zr, zi = applied(_part(segments, at), yr, yi, dr, di)
                     at += 1
                     j = links[at, BEGIN]
                     pr, pi = orbit[j, 0] + zr, orbit[j, 1] + zi
@@ -193,21 +217,24 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
                         if left:
                             break
                         zr, zi = pr, pi
-                        j = 0
-                        at = roots[0]
-                        small = _larger(zr, zi) < smallest
-                        if _larger(zr - kept_r, zi - kept_i) <= _SAME * _larger(zr, zi):
-                            n = max_iter + 1
-                        returns += 1
-                        if returns == due:
-                            kept_r, kept_i, due = zr, zi, 2 * due
+                        size = _larger(zr, zi)
+                        j, at = 0, _root(roots, reach, size)
+                        small = size < smallest
+                        wait -= 1
+                        if wait == 0:
+                            wait = NEXT_LOOK
+                            if _larger(zr - kept_r, zi - kept_i) <= SAME * size:
+                                n = max_iter + 1
+                            looks += 1
+                            if looks == due:
+                                kept_r, kept_i, due = zr, zi, 2 * due
                         if small or n > max_iter:
                             break
                 if left or small or n > max_iter:
                     break
-                # Single steps to where the next segment begins.
-                end = j + links[at, LENGTH]
-                at += 1
+                # Single steps to where longer segments begin, too: until then none hardly holds.
+                at = links[at, RUN]
+                end = links[at, BEGIN]
                 while j < end:
                     if n >= max_iter:
                         n = max_iter + 1
@@ -226,13 +253,17 @@ def walk(kind: Map, derivative: bool) -> Callable[..., bool]:
                     ended = j == end and links[at, LENGTH] == 0
                     if ended or _larger(pr, pi) < _larger(zr, zi):
                         zr, zi = pr, pi
-                        j, at = 0, roots[0]
-                        small = _larger(zr, zi) < smallest
-                        if _larger(zr - kept_r, zi - kept_i) <= _SAME * _larger(zr, zi):
-                            n = max_iter + 1
-                        returns += 1
-                        if returns == due:
-                            kept_r, kept_i, due = zr, zi, 2 * due
+                        size = _larger(zr, zi)
+                        j, at = 0, _root(roots, reach, size)
+                        small = size < smallest
+                        wait -= 1
+                        if wait == 0:
+                            wait = NEXT_LOOK
+                            if _larger(zr - kept_r, zi - kept_i) <= SAME * size:
+                                n = max_iter + 1
+                            looks += 1
+                            if looks == due:
+                                kept_r, kept_i, due = zr, zi, 2 * due
                         break
                 if left or small or n > max_iter:
                     break

@@ -18,7 +18,9 @@ from fraktal_kernel.fractals.planner import Request
 
 
 class OnCard(Approximation):
-    """Linear approximation whose points are walked by a card."""
+    """Linear approximation whose points are walked by a card, each by itself."""
+
+    lockstep = False
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)

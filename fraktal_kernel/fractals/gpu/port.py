@@ -1,19 +1,17 @@
 """Functions that were compiled for the processor, compiled for a card: one body for both.
 
-What is compiled with ``njit`` is taken back to its Python, together with all that it calls, and
-compiled anew. Only what is made of LLVM's own instructions is exchanged: the parts of a float64.
+Only what is made of LLVM's own instructions is exchanged: the parts of a float64.
 """
 
 from __future__ import annotations
 
 import math
-import types
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numba import cuda
 
+from fraktal_kernel.fractals.bodies import remade
 from fraktal_kernel.fractals.gpu.tapes import device, simulated
 from fraktal_kernel.fractals.reference.extended import exponent_of
 from fraktal_kernel.fractals.reference.limbs import power_of_two
@@ -26,41 +24,8 @@ def ported(function: Any) -> Any:
     ----------
     function : compiled with ``njit``, or plain Python that such functions are called from
     """
-    exchanged = {id(power_of_two): _power_of_two(), id(exponent_of): _exponent_of()}
-    return _ported(function, exchanged)
-
-
-def _ported(value: Any, known: dict[int, Any]) -> Any:
-    """Give what stands in place of a value that a function refers to."""
-    if id(value) in known:
-        return known[id(value)]
-    if isinstance(value, types.FunctionType) or hasattr(value, "py_func"):
-        known[id(value)] = device(_rebuilt(getattr(value, "py_func", value), known))
-        return known[id(value)]
-    return value
-
-
-def _rebuilt(function: types.FunctionType, known: dict[int, Any]) -> Callable[..., Any]:
-    """Copy a function; the copy refers to what was compiled for kernels."""
-    scope = dict(function.__globals__)
-    for name in _names(function.__code__):
-        if name in scope:
-            scope[name] = _ported(scope[name], known)
-    cells = tuple(
-        types.CellType(_ported(cell.cell_contents, known)) for cell in function.__closure__ or ()
-    )
-    copy = types.FunctionType(
-        function.__code__, scope, function.__name__, function.__defaults__, cells
-    )
-    return copy
-
-
-def _names(code: types.CodeType) -> Iterator[str]:
-    """List the global names that a function uses."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)
+    exchanged = {power_of_two: _power_of_two(), exponent_of: _exponent_of()}
+    return remade(function, exchanged, device)
 
 
 def _power_of_two() -> Any:

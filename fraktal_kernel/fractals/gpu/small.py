@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.fractals.deep.far import far
 from fraktal_kernel.fractals.deep.kinds import Map
-from fraktal_kernel.fractals.deep.walk import SEGMENTS, STEPS, walk
+from fraktal_kernel.fractals.deep.rows import SEGMENTS, STEPS
+from fraktal_kernel.fractals.deep.walk import walk
 from fraktal_kernel.fractals.gpu.port import ported
 from fraktal_kernel.fractals.gpu.rounds import Rounds
 
@@ -19,7 +20,7 @@ from fraktal_kernel.fractals.gpu.rounds import Rounds
 BUDGET = 16
 # What the walks are given, by names: tables, what all points share, what is each point's own.
 _POINTS = ("pixels", "max_iter", "count", "place", "value", "slope")
-NEAR = ("orbit", "segments", "links", "roots", "plane", "width", *_POINTS)
+NEAR = ("orbit", "segments", "links", "roots", "reach", "plane", "width", *_POINTS)
 _WIDE = ("orbit", "orbit_e", "segments", "segments_e")
 FAR = (*_WIDE, "links", "roots", "plane", "pixel_e", "width", *_POINTS, "powers")
 _OWN = ("pixels", "count", "place", "value", "slope", "powers")

@@ -14,6 +14,8 @@ POINT = ("cr", "ci")
 
 _AVX512 = "+avx512f" in processor()
 WIDTH = 8 if _AVX512 else 4
+# Lanes of the vectors of `numbers`, whatever the machine is: narrower ones do each half in turn.
+WIDE = 8
 # AVX-512 has 32 registers; narrower machines have 16, and read the rest from their nearest cache.
 _REGISTERS = 32
 _MOST_VECTORS = 6

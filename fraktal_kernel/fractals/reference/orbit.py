@@ -29,7 +29,7 @@ MAX_BITS = 700_000
 _SLICE_S = 0.01
 _FIRST_SLICE = 16
 # A step of an orbit with its part of all tables; an orbit is lengthened to twice what it is.
-_STEP_BYTES = 250
+_STEP_BYTES = 400
 
 Ended = Literal["escaped", "period", "limit"]
 

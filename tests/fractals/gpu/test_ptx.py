@@ -128,7 +128,7 @@ def test_the_walks_of_deep_views_compile(kind: tuple[str, int], derivative: bool
     points = "i8 1", "i8", "i8 1", "i8 1", "f8 2", "f8 2"
     code = ptx_of(
         walk_of(kind, derivative),
-        *(*lists, "f8 2", "f8 2", "i8 2", "i8 1", "f8 1", "i8", *points, "i8 1"),
+        *(*lists, "f8 2", "f8 2", "i8 2", "i8 1", "f8 1", "f8 1", "i8", *points, "i8 1"),
     )
     assert "fma.rn.f64" in code and not re.search(r"\tcall", code)
     if derivative:
