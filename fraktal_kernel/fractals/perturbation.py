@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.deep.approximation import FIELDS, INSIDE, Approximation, Pixels
-from fraktal_kernel.fractals.deep.kinds import map_of
+from fraktal_kernel.fractals.deep.kinds import is_holomorphic, map_of
 from fraktal_kernel.fractals.deep.stepwise import Stepwise
 from fraktal_kernel.fractals.escape import shortcut_names
 from fraktal_kernel.fractals.geometry import Geometry
@@ -65,8 +65,8 @@ def in_segments(request: Request) -> bool:
         kind, _ = map_of(recurrence_of(request.formula))
     except InvalidInput:
         return False
-    quadratic = kind == ("power", 2) and request.julia is None
-    return set(request.fields) <= {*FIELDS, *(INSIDE if quadratic else ())}
+    known = is_holomorphic(kind) and request.julia is None
+    return set(request.fields) <= {*FIELDS, *(INSIDE if known else ())}
 
 
 def refusal(request: Request) -> str | None:
@@ -86,6 +86,9 @@ def refusal(request: Request) -> str | None:
     if in_segments(request):
         return None
     lacking = [name for name in request.fields if name not in Stepwise.fields]
+    if set(lacking) & set(INSIDE):
+        named = " and ".join(lacking)
+        return f"cycles, for {named}, are found of powers of z plus c alone, and of no Julia set"
     if lacking:
         return f"{', '.join(lacking)} cannot be computed there"
     return None
