@@ -87,7 +87,7 @@ def check_size(width: int, height: int) -> None:
     if int(width) * int(height) > MAX_PIXELS:
         raise InvalidInput(
             f"{width} x {height} are {int(width) * int(height)} pixels; at most {MAX_PIXELS} can "
-            "be made in one picture, choose a smaller size."
+            "be made in one picture; choose a smaller size, or make a poster (fractal.poster)."
         )
 
 

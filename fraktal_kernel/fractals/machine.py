@@ -38,6 +38,12 @@ _IMPORT = re.compile(
     r"^\s*(?:from|import) (fraktal_kernel[\w.]*)(?: import (\([^)]*\)|.+))?", re.MULTILINE
 )
 _lock = threading.RLock()
+_compiling = threading.Event()
+
+
+def compiling() -> bool:
+    """Say whether some thread compiles a kernel: that takes seconds, and nothing stops it."""
+    return _compiling.is_set()
 
 
 def processor() -> str:
@@ -105,7 +111,11 @@ class Kernel:
             kept = read_kept(path) if path else None
             code = _checked(kept) if kept else None
             if code is None:
-                code = self._compile()
+                _compiling.set()
+                try:
+                    code = self._compile()
+                finally:
+                    _compiling.clear()
                 if path:
                     keep(path, hashlib.sha256(code).digest() + code)
             name, _, machine_code = code.partition(b"\n")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.deep.approximation import FIELDS, INSIDE, Approximation, Pixels
-from fraktal_kernel.fractals.deep.kinds import map_of
+from fraktal_kernel.fractals.deep.kinds import is_holomorphic, map_of
 from fraktal_kernel.fractals.deep.stepwise import Stepwise
 from fraktal_kernel.fractals.escape import shortcut_names
 from fraktal_kernel.fractals.geometry import Geometry
@@ -22,11 +22,23 @@ from fraktal_kernel.fractals.planner import Request
 from fraktal_kernel.fractals.progress import Cancelled, Progress, apart, part_of
 from fraktal_kernel.fractals.reference.decimals import bits_for
 from fraktal_kernel.fractals.reference.orbit import Orbit, begin_of
-from fraktal_kernel.fractals.reference.recurrences import Number, recurrence_of
+from fraktal_kernel.fractals.reference.recurrences import (
+    ABS_IM,
+    ABS_X,
+    ABS_Y,
+    SHARK,
+    Number,
+    recurrence_of,
+)
 from fraktal_kernel.fractals.reference.storage import kept_orbit
 
 # How much of the whole the reference orbit is, to those who watch the progress.
 _REFERENCE = 0.5
+# With pixels below that power of two, the reference of a formula that folds an axis lies on it
+# where it is nearer than so many of them: pixels are told apart to 2**-17 of one from there.
+_FOLDED_BITS, _NEAR_PX = -900, 2**36
+# A part that is smaller than this is not told well beside the other one.
+_FAINT = Decimal("1e-270")
 _ROUND = Context(prec=20, Emin=-(10**6), Emax=10**6)
 
 
@@ -53,8 +65,8 @@ def in_segments(request: Request) -> bool:
         kind, _ = map_of(recurrence_of(request.formula))
     except InvalidInput:
         return False
-    quadratic = kind == ("power", 2) and request.julia is None
-    return set(request.fields) <= {*FIELDS, *(INSIDE if quadratic else ())}
+    known = is_holomorphic(kind) and request.julia is None
+    return set(request.fields) <= {*FIELDS, *(INSIDE if known else ())}
 
 
 def refusal(request: Request) -> str | None:
@@ -62,9 +74,21 @@ def refusal(request: Request) -> str | None:
     formula = request.formula
     if not formula.polynomial:
         return f"{formula.name} is no polynomial, which alone go deeper"
+    if not refined(request):
+        view = request.geometry.view
+        for part in (on_axis(view.re, request.geometry), on_axis(view.im, request.geometry)):
+            size = abs(_ROUND.create_decimal(part))
+            if 0 < size < _FAINT:
+                return (
+                    f"its centre lies {size:.3g} beside an axis, which {formula.name} folds: that "
+                    f"is more than 2**36 pixels, but less than {_FAINT:.0e}"
+                )
     if in_segments(request):
         return None
     lacking = [name for name in request.fields if name not in Stepwise.fields]
+    if set(lacking) & set(INSIDE):
+        named = " and ".join(lacking)
+        return f"cycles, for {named}, are found of powers of z plus c alone, and of no Julia set"
     if lacking:
         return f"{', '.join(lacking)} cannot be computed there"
     return None
@@ -128,15 +152,16 @@ class Perturbation:
                 cancelled=cancelled,
             )
 
-        orbit = orbit_of(view.re, view.im, precise, radius)
+        re, im = view.re, view.im
+        if not refined(request):
+            re, im = on_axis(re, request.geometry), on_axis(im, request.geometry)
+        orbit = orbit_of(re, im, precise, radius)
         critical = None
         if julia is not None:
             # Points that come near the critical point go on beside its orbit.
             begin = begin_of(recurrence_of(formula), julia, orbit.bits)
             critical = orbit_of(*begin, orbit.bits, None)
-        return Reference(
-            formula, julia, request.max_iter, view.re, view.im, radius, orbit, critical
-        )
+        return Reference(formula, julia, request.max_iter, re, im, radius, orbit, critical)
 
     def beside(self, reference: Reference) -> Prepared:
         """Prepare the view beside a reference, which may be that of a view near by."""
@@ -157,6 +182,25 @@ class Perturbation:
         re, im = reference.julia or (reference.re, reference.im)
         c = complex(float(re), float(im))
         return Stepwise(orbit, c, pixels, limit, formula=formula, critical=reference.critical)
+
+
+def refined(request: Request) -> bool:
+    """Say whether float64 holds the orbit of any reference well enough: but for axes that fold.
+
+    What folds an axis has to know how far each value lies from it. Where that is nothing beside
+    the other part of the value, float64 cannot say it; of an orbit on the axis it says 0.
+    """
+    if request.geometry.pixel_parts[1] >= _FOLDED_BITS or request.formula.deep_folds is None:
+        return True
+    fold = recurrence_of(request.formula).fold
+    return fold >= 0 and not fold & (ABS_X | ABS_Y | ABS_IM | SHARK)
+
+
+def on_axis(coordinate: str, geometry: Geometry) -> str:
+    """Give a coordinate of the reference for a view whose axis folds: 0 where it is near."""
+    pixel = _ROUND.divide(Decimal(geometry.view.width), Decimal(geometry.width))
+    near = _ROUND.multiply(pixel, Decimal(_NEAR_PX))
+    return "0" if abs(_ROUND.create_decimal(coordinate)) < near else coordinate
 
 
 def radius_of(geometry: Geometry) -> str:

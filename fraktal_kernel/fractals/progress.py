@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextvars import copy_context
 from typing import TypeVar
 
 from fraktal_kernel.errors import FraktalError
@@ -51,10 +52,11 @@ def apart(work: Callable[[], T], cancelled: Cancelled | None) -> T:
     if cancelled is None:
         return work()
     done: Future[T] = Future()
+    here = copy_context()  # what numpy is told to let pass counts there, too
 
     def do() -> None:
         try:
-            done.set_result(work())
+            done.set_result(here.run(work))
         except BaseException as error:
             done.set_exception(error)
 

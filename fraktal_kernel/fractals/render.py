@@ -120,7 +120,7 @@ def check_possible(scene: Scene, width: int, height: int, antialias: int) -> Non
     if samples > MAX_SAMPLES:
         raise InvalidInput(
             f"{samples} samples are more than the {MAX_SAMPLES} that such a scene can have in one "
-            "picture; choose a smaller size, less antialiasing, or make a poster."
+            "picture; choose a smaller size, less antialiasing, or make a poster (fractal.poster)."
         )
     plan_for(request_of(scene, width * antialias, height * antialias))
 

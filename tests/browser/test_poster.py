@@ -68,6 +68,38 @@ def test_a_poster_is_a_job_whose_file_the_page_links(
     check(tmp_path / "poster.png", scenes["full_set"])
 
 
+def test_what_is_shown_becomes_a_poster(
+    served: ServedWorkbench,  # noqa: F811
+    visit: Any,  # noqa: F811
+    explorer_page: Any,
+    keep_picture: Any,
+    tmp_path: Path,
+) -> None:
+    """A width and a kind of file are asked for; the card ends with the poster, in that shape."""
+    explorer = explorer_page(visit("/")).sharp()
+    keep = explorer.root.locator("details", has=explorer.page.get_by_text("Keep", exact=True))
+    keep.locator("summary").click()
+    width = keep.get_by_label("Width of the poster in pixels")
+    width.fill("0")
+    keep.get_by_role("button", name="Poster").click()
+    assert not keep.locator(".fk-job").count()
+    width.fill("900")
+    keep.get_by_label("File of the poster").select_option("TIFF")
+    keep_picture(explorer.page, "poster-form")
+    keep.get_by_role("button", name="Poster").click()
+    keep.locator('.fk-job[data-state="succeeded"]').wait_for(timeout=180_000)
+    link = keep.locator(".fk-files a", has_text="poster.tif")
+    link.wait_for()
+    link.scroll_into_view_if_needed()
+    keep_picture(explorer.page, "poster-asked")
+    answer = explorer.page.request.get(f"{served.url}{link.get_attribute('href')}")
+    (tmp_path / "poster.tif").write_bytes(answer.body())
+    box = explorer.canvas.bounding_box()
+    with Image.open(tmp_path / "poster.tif") as picture:
+        assert picture.width == 900
+        assert abs(picture.height - 900 * box["height"] / box["width"]) <= 2
+
+
 def test_a_poster_comes_through_the_notebook_in_pieces(
     served: ServedWorkbench,  # noqa: F811
     jupyter: Any,

@@ -8,8 +8,14 @@ step in arithmetic of any precision::
 
     python -m tests.fuzz.deep_views --seed 1 --views 100
 
-Each view is one line of JSON. A pixel whose true count is another one a millionth of a pixel
-beside lies among finer detail than any rounding resolves; it is counted apart from what is wrong.
+``--only phoenix`` draws views of one formula, ``--deep`` views 1e-300 to
+1e-1200 wide: a small copy of the set is found in a view beside a small copy, again and again (each
+time the point lies inside an embedded Julia set of all before), or by its place on the needle, on
+the real axis; or the point is a tip whose orbit is caught on a fixed point, or found by halving.
+
+Each view is one line of JSON. A pixel that differs is counted apart from what is wrong where a
+point within a ten-millionth of a pixel has its count, as `benchmarks.deep_truth` has it: it lies
+among finer detail than any rounding resolves.
 """
 
 from __future__ import annotations
@@ -26,11 +32,13 @@ import gmpy2
 import numpy as np
 from gmpy2 import mpfr
 
+from benchmarks.deep_truth import CIRCLES, ROUND
 from fraktal_kernel.errors import FraktalError
 from fraktal_kernel.fractals import compute
 from fraktal_kernel.fractals.formulas import Formula, formula_of
 from fraktal_kernel.fractals.formulas.exact import exact_start, exact_step
 from fraktal_kernel.fractals.geometry import matrix_of
+from tests.fractals.deep.direct import nucleus_near_minus_two, tip
 
 Point = tuple[Any, Any]
 # Families with parameters, and points inside from which one walks outwards.
@@ -42,7 +50,12 @@ FAMILIES: list[tuple[str, dict[str, Any]]] = [
     *((text, {}) for text in ("z**3 + c*z", "(z**2+c)**2+c", "c*(z**3-3*z)", "z**2 + c*z")),
     *((text, {}) for text in ("abs(re(z**3)) + i*im(z**3) + c", "z**3 + c*z**2 + c")),
 ]
-MAX_ITER = 4000
+MAX_ITER, DEEP_ITER = 4000, 40_000
+MORE = 200  # points beside a pixel that is still in doubt
+DIVE_S = 45.0  # for one way down from copy to copy
+# Those whose deepest views are drawn as well, and those that have small copies on the needle at -2.
+DEEP = ("mandelbrot", "multibrot", "burning_ship", "phoenix", "lambda")
+NEEDLES = ("mandelbrot", "burning_ship")
 
 
 class Plane:
@@ -92,6 +105,7 @@ class View:
     skew: Any = None
     julia: tuple[str, str] | None = None
     kind: str = ""
+    max_iter: int = MAX_ITER
 
 
 def edge(plane: Plane, inside: Point, outside: Point, digits: int) -> tuple[str, str]:
@@ -116,7 +130,7 @@ def copy_near(
     re, im, width = view
     try:
         formula = formula_of(name, parameters)
-        orbit = reference_orbit(formula, re, im, radius=width, max_iter=3000)
+        orbit = reference_orbit(formula, re, im, radius=width, max_iter=DEEP_ITER // 2)
         if not orbit.period:
             return None
         found = nucleus(formula, re, im, orbit.period, radius=width)
@@ -128,11 +142,11 @@ def copy_near(
     return found.re, found.im, f"{size:.3e}"
 
 
-def views(seed: int, count: int) -> Any:
-    """Draw views of all families."""
+def views(seed: int, count: int, families: Any = FAMILIES) -> Any:
+    """Draw views of some families."""
     random = np.random.default_rng(seed)
     for k in range(count):
-        name, parameters = FAMILIES[k % len(FAMILIES)]
+        name, parameters = families[k % len(families)]
         formula = formula_of(name, parameters)
         digits = int(10 ** random.uniform(0.85, 2.6 if k % 5 else 2.9))
         julia = None
@@ -169,12 +183,106 @@ def views(seed: int, count: int) -> Any:
         yield View(name, parameters, re, im, width, size_px, rotation, skew, julia, kind)
 
 
+def deep_views(seed: int, count: int, families: Any) -> Any:
+    """Draw views 1e-300 to 1e-1200 wide."""
+    random = np.random.default_rng(seed)
+    families = [item for item in families if item[0] in DEEP]
+    for k in range(count):
+        name, parameters = families[k % len(families)]
+        found = deep_point(name, parameters, random)
+        if found is None:
+            continue
+        re, im, size, kind = found
+        with localcontext() as context:
+            context.prec = 3000
+            wide = Decimal(size)
+            if kind in ("copy", "needle"):
+                wide *= Decimal(10) ** int(random.integers(0, 6))
+                if random.random() < 0.3:  # as much as the Julia sets around it
+                    wide = Decimal(10) ** -int(-wide.adjusted() * random.uniform(0.6, 0.97))
+            if random.random() < 0.7:
+                re = str(Decimal(re) + wide * Decimal(random.uniform(-0.4, 0.4)))
+                im = str(Decimal(im) + wide * Decimal(random.uniform(-0.4, 0.4)))
+        size_px = [(40, 30), (97, 3), (1, 1)][int(random.integers(3))]
+        rotation = float(random.uniform(-180, 180)) if random.random() < 0.4 else 0.0
+        yield View(name, parameters, re, im, f"{wide:.4e}", size_px, rotation, None, None, kind,
+                   DEEP_ITER)  # fmt: skip
+
+
+def deep_point(
+    name: str, parameters: dict[str, Any], random: Any
+) -> tuple[str, str, str, str] | None:
+    """Give a point with structure around it, a width to look at it, and what it is."""
+    digits = int(random.integers(300, 1200))
+    way = random.random()
+    if name in NEEDLES and way < 0.4:
+        re, width = nucleus_near_minus_two(int(digits / 1.21))
+        return re, "0", width, "needle"
+    if name == "lambda" and way < 0.4:
+        return "4", "0", f"1e-{digits}", "tip"
+    if name in ("mandelbrot", "multibrot") and way < 0.6:
+        return *tip(parameters.get("power", 2), digits), f"1e-{digits}", "tip"
+    if name in ("phoenix", "burning_ship") and way > 0.7:
+        digits //= 2
+        plane = Plane(formula_of(name, parameters), int(digits * 3.33) + 100, None)
+        ends = sides(plane, name, random)
+        return (*edge(plane, *ends, digits), f"3e-{digits}", "edge") if ends else None
+    found = dived(name, parameters, random)
+    return (*found, "copy") if found else None
+
+
+def sides(plane: Plane, name: str, random: Any) -> tuple[Point, Point] | None:
+    """Give a point inside and one outside."""
+    turn = random.uniform(0, 2 * math.pi)
+    with plane.working():
+        inside = (mpfr(0.05), mpfr(0.02)) if name != "lambda" else (mpfr(0.3), mpfr(0.1))
+        outside = inside[0] + 6 * math.cos(turn), inside[1] + 6 * math.sin(turn)
+        return (inside, outside) if plane.escape(inside, 300) == 300 else None
+
+
+def dived(name: str, parameters: dict[str, Any], random: Any) -> tuple[str, str, str] | None:
+    """Go from small copy to small copy beside it, until one is 1e-300 large or smaller."""
+    plane = Plane(formula_of(name, parameters), 200, None)
+    began, found = time.monotonic(), None
+    while time.monotonic() - began < DIVE_S:
+        ends = sides(plane, name, random)
+        if ends is None:
+            return None
+        if found is None:
+            found = copy_near((*edge(plane, *ends, 14), "3e-14"), name, parameters, 99)
+            continue
+        re, im, size = found
+        depth = -Decimal(size).adjusted()
+        if depth >= 300:
+            return found
+        with localcontext() as context:
+            context.prec = 3000
+            # Beside the copy, as far as its Julia sets reach; the nearer, the deeper the next.
+            wide = Decimal(10) ** -int(depth * random.uniform(0.72, 1.0))
+            turn = random.uniform(0, 2 * math.pi)
+            near = (
+                str(Decimal(re) + wide * Decimal(math.cos(turn))),
+                str(Decimal(im) + wide * Decimal(math.sin(turn))),
+                f"{wide * Decimal('0.3'):.3e}",
+            )
+        beside = copy_near(near, name, parameters, 1200)
+        if beside and -Decimal(beside[2]).adjusted() > depth:
+            found = beside
+    return None
+
+
+def possible(count: int, beside: list[int]) -> bool:
+    """Say whether a point among others may have a count: see `Truth.rounds`."""
+    least, most = min(beside), max(beside)
+    return least <= count and (count <= most or most - least > 2)
+
+
 def tried(view: View, pixels: int, random: np.random.Generator) -> dict[str, Any]:
     """Compute a view and compare some pixels."""
     wide, high = view.size
     began = time.process_time()
     done = compute(
-        *(view.formula, view.re, view.im, view.width, MAX_ITER, view.size),
+        *(view.formula, view.re, view.im, view.width, view.max_iter, view.size),
         parameters=view.parameters,
         julia=view.julia,
         rotation_deg=view.rotation_deg,
@@ -194,15 +302,18 @@ def tried(view: View, pixels: int, random: np.random.Generator) -> dict[str, Any
                 mpfr(view.re) + pixel * (mpfr(a) * u + mpfr(b) * v),
                 mpfr(view.im) + pixel * (mpfr(c) * u + mpfr(d) * v),
             )
-        return plane.escape(point, MAX_ITER)
+        return plane.escape(point, view.max_iter)
 
     for _ in range(min(pixels, wide * high)):
         row, column = int(random.integers(high)), int(random.integers(wide))
         truth = truth_at(row, column)
         ours = int(done.iterations[row, column])
         if truth != ours:
-            beside = {truth_at(row + e, column + f) for e in (-1e-6, 1e-6) for f in (-1e-6, 1e-6)}
-            if len(beside | {truth}) > 1:
+            beside = [truth_at(row + dy, column + dx) for dx, dy in ROUND]
+            if not possible(ours, beside):  # chance may have missed the least count of all
+                more = random.uniform(-CIRCLES[-1], CIRCLES[-1], (MORE, 2)).tolist()
+                beside += [truth_at(row + dy, column + dx) for dx, dy in more]
+            if possible(ours, beside):
                 fine += 1
             else:
                 wrong.append([row, column, ours, truth])
@@ -229,9 +340,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--views", type=int, default=40)
     parser.add_argument("--pixels", type=int, default=12)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--deep", action="store_true")
     given = parser.parse_args()
+    families = [item for item in FAMILIES if not given.only or item[0] in given.only]
     random, many, pixels, fine, bad = np.random.default_rng(given.seed), 0, 0, 0, []
-    for view in views(given.seed, given.views):
+    drawn = deep_views if given.deep else views
+    for view in drawn(given.seed, given.views, families):
         line = tried(view, given.pixels, random)
         print(json.dumps(line), flush=True)
         many, pixels, fine = many + 1, pixels + line["pixels"], fine + line["finer"]

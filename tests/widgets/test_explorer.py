@@ -462,6 +462,35 @@ def test_with_a_workbench_a_saved_picture_is_a_job(
         explorer.close()
 
 
+def test_a_poster_is_a_job_of_its_own(
+    widget_bench: LocalWorkbench, until: Callable[..., None]
+) -> None:
+    """Where there is a workbench, what is shown is made a poster of, in the file asked for."""
+    explorer = FractalExplorer("seahorse", workbench=widget_bench)
+    try:
+        assert explorer.catalog["posters"]
+        hand = Hand(explorer)
+        hand.ask()
+        hand.rest()
+        task = {"id": "t5", "do": "poster", "width": 64, "height": 48, "format": "png"}
+        hand.more["task"] = task
+        hand._send(hand.last)
+        until(lambda: [job["state"] for job in explorer.board.get("jobs", [])] == ["succeeded"])
+        card = explorer.board["jobs"][0]
+        until(lambda: len(explorer.board["jobs"][0]["artifacts"]) == 2)
+        assert widget_bench.jobs.get(card["id"]).capability == "fractal.poster"
+        explorer.wish = {"do": "download", "job": card["id"], "name": "poster.png", "start": 0}
+        until(lambda: explorer.download)
+        assert read_scene(base64.b64decode(explorer.download["data"])) == explorer.scene
+    finally:
+        explorer.close()
+
+
+def test_without_a_workbench_no_poster_is_offered(hand: Hand) -> None:
+    """A process alone draws pictures at once; what takes long wants jobs."""
+    assert hand.explorer.catalog["posters"] is False
+
+
 def test_a_job_that_is_refused_says_why(
     widget_bench: LocalWorkbench, until: Callable[..., None]
 ) -> None:

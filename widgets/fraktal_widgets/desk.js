@@ -74,6 +74,11 @@ class Desk {
       group(
         "Keep", false,
         row(poster.sizes, labelled("download", "Save", () => poster.save())),
+        poster.large ? h(
+          "div", { class: "fk-explorer-row fk-explorer-poster" },
+          poster.width, h("span", { class: "fk-explorer-unit" }, "px wide"), poster.file,
+          labelled("download", "Poster", () => poster.make()),
+        ) : null,
         poster.jobs.element,
         row(
           labelled("copy", "Copy view", () => views.copy("view")),

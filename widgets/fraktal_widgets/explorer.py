@@ -131,7 +131,8 @@ class FractalExplorer(JobWidget):
         self._saves = LatestOnly(self._save, "explorer-save")
         self._thumbnails = LatestOnly(self._draw_thumbnails, "explorer-thumbnails")
         feed = JobFeed(workbench, self._show_jobs, everything=False) if workbench else None
-        super().__init__(feed, catalog=catalog(), **traits)
+        offered = catalog() | {"posters": workbench is not None}
+        super().__init__(feed, catalog=offered, **traits)
         self._scene = self._limited(self._scene)
         self.observe(self._on_asked, "asked")
 
@@ -331,9 +332,12 @@ class FractalExplorer(JobWidget):
         from fraktal_kernel.core.jobs.model import JobOptions
 
         params = {"scene": scene.to_dict(), "width": task["width"], "height": task["height"]}
+        name = "fractal.render"
+        if task.get("do") == "poster":  # large ones are made tile by tile
+            name, params = "fractal.poster", params | {"format": task["format"]}
         once = JobOptions(key=f"explorer {task['id']}")  # the browser may have to ask again
         try:
-            job = self.feed.workbench.jobs.submit("fractal.render", params, once)
+            job = self.feed.workbench.jobs.submit(name, params, once)
         except FraktalError as error:
             self.saved = {"id": task["id"], "error": str(error)}
         else:

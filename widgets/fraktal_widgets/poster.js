@@ -10,6 +10,8 @@ const SIZES = [
   ["Square 2048", [2048, 2048]],
   ["Poster 4961 × 7016", [4961, 7016]],
 ];
+const FILES = [["TIFF", "tiff"], ["PNG", "png"]];
+const POSTER_WIDTH = 12000; // at 300 dots an inch a metre
 
 class Poster {
   /** @param say shows words for a moment */
@@ -20,15 +22,36 @@ class Poster {
     this.say = say;
     this.sizes = h("select", { class: "fk-input", "aria-label": "Size of the saved picture" },
       SIZES.map(([label], index) => h("option", { value: index }, label)));
+    this.large = model.get("catalog").posters; // made tile by tile, where there is a workbench
+    this.width = h("input", {
+      class: "fk-input", type: "number", min: 1, max: 100000, step: 1, value: POSTER_WIDTH, required: true,
+      "aria-label": "Width of the poster in pixels",
+    });
+    this.file = h("select", { class: "fk-input", "aria-label": "File of the poster" },
+      FILES.map(([label, format]) => h("option", { value: format }, label)));
     this.jobs = new JobList(model, sender(model, "wish"), { files: true });
     this.last = model.get("saved")?.id;
   }
 
   save() {
-    const { exchange, canvas } = this;
+    const { canvas } = this;
     const [width, height] = SIZES[this.sizes.value][1] ?? [canvas.width, canvas.height];
-    exchange.task = { id: `${exchange.me}-${exchange.count}`, do: "save", width, height };
-    this.say("Drawing the picture to save");
+    this.ask({ do: "save", width, height }, "Drawing the picture to save");
+  }
+
+  /** Make a poster of what is shown, as wide as asked for. */
+  make() {
+    if (!this.width.reportValidity()) return;
+    const { canvas } = this;
+    const width = Number(this.width.value);
+    const height = Math.max(1, Math.round((width * canvas.height) / canvas.width));
+    this.ask({ do: "poster", width, height, format: this.file.value }, `Making a poster of ${width} × ${height}`);
+  }
+
+  ask(task, words) {
+    const { exchange } = this;
+    exchange.task = { id: `${exchange.me}-${exchange.count}`, ...task };
+    this.say(words);
     exchange.send();
   }
 

@@ -35,7 +35,7 @@ from fraktal_kernel.fractals.reference.recurrences import Recurrence, recurrence
 
 FIELDS = ("iterations", "smooth", "z", "angle", "derivative", "distance", "normal")
 NEED_SLOPE = ("derivative", "distance", "normal")
-INSIDE = ("interior_distance", "period")  # of z*z + c alone
+INSIDE = ("interior_distance", "period")  # of powers of z plus c
 # Pixels below that size need numbers with exponents of their own, and so does a z that falls below
 # the other, whose square would have none of its digits left.
 _DEEP_BITS, _SMALLEST_BITS = -900, -480
@@ -250,10 +250,11 @@ class Approximation:
                     if begun is not None:
                         here = slice(top * width, end * width)
                         period, far = begun.period[here], begun.far[here]
-                    if pixels.exponent >= _SMALLEST_BITS:
+                    degree = degree_of(self.kind)
+                    if pixels.exponent * degree >= 2 * _SMALLEST_BITS:
                         unknown = np.flatnonzero((state.count < 0) & (period == 0))
                         where = pixels, points[unknown], self.max_iter
-                        found = cycles_of(self._orbit, *where, stop)
+                        found = cycles_of(degree, self._orbit, *where, stop)
                         period[unknown], far[unknown] = found
                     for name, values in zip(INSIDE, (far, period), strict=True):
                         if name in part:

@@ -20,26 +20,33 @@ _BUDGET = 400_000
 _TIMES = 64
 
 
-@lru_cache(maxsize=1)
-def _cycles() -> Kernel:
+@lru_cache(maxsize=8)
+def _cycles(degree: int) -> Kernel:
     state = "int64[::1], int64[::1], float64[:, ::1], float64[::1], int64[::1], float64[::1]"
     return Kernel(
         "fraktal_kernel.fractals.deep.cycles",
         "cycles",
         f"boolean(float64[:, ::1], float64[::1], int64, int64[::1], int64, {state}, int64[::1], "
         "int64)",
+        args=(degree,),
     )
 
 
 def cycles_of(
-    orbit: Floats, pixels: Pixels, points: Integers, max_iter: int, stop: threading.Event
+    degree: int,
+    orbit: Floats,
+    pixels: Pixels,
+    points: Integers,
+    max_iter: int,
+    stop: threading.Event,
 ) -> tuple[Integers, Floats]:
     """Give periods and distances to the edge in pixels of points inside; 0 and NaN if unknown.
 
     Parameters
     ----------
+    degree : d of ``z**d + c``
     orbit : of the reference, float64 [n + 1, 2]
-    pixels : of the picture, which float64 must be able to square
+    pixels : of the picture, whose power of d float64 must be able to hold
     points : int64, numbers of the points, row after row
     max_iter : longer periods are not looked for
     stop : set by whoever wants no more of it
@@ -51,7 +58,7 @@ def cycles_of(
     common = orbit, plane, pixels.width, points, most
     state = np.zeros(many, np.int64), np.zeros(many, np.int64), np.zeros((many, 2))
     nearest, counters = np.full(many, np.inf), np.zeros(1, np.int64)
-    kernel = _cycles()
+    kernel = _cycles(degree)
     while many and not stop.is_set():
         if kernel(*common, *state, nearest, *found, counters, _BUDGET):
             break

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.machine import compiling
 from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 
 # Towards the end spans have at most so many parts of what is left for each of several threads: rows
@@ -49,7 +50,8 @@ class Crew:
         Raises
         ------
         Stopped
-            when ``cancelled`` says so, after all threads have ended
+            when ``cancelled`` says so, after all threads have ended; where a kernel is being
+            compiled, which nobody can stop, they are left to end by themselves
         """
         workers = worker_count(self.threads)
         todo = max(0, -(-(rows - first) // step))
@@ -68,20 +70,21 @@ class Crew:
                 yield first + start * step, min(first + end * step, rows)
                 ended.append((end - start) * step)
 
-        with ThreadPoolExecutor(workers, thread_name_prefix="fractal") as pool:
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="fractal")
+        try:
             futures = [pool.submit(work, spans(), stop) for _ in range(workers)]
-            try:
-                waiting = set(futures)
-                rows_done = 0
-                while waiting:
-                    _, waiting = wait(waiting, timeout=_LOOK_UP_S)
-                    self.ask()
-                    done, rows_done = rows_done, min(rows, sum(ended))
-                    if self.progress is not None and rows_done > done:
-                        self.progress(rows_done / rows, f"rows {rows_done}/{rows}")
-            finally:
-                stop.set()
-            return sum(future.result() for future in futures)
+            waiting = set(futures)
+            rows_done = 0
+            while waiting:
+                _, waiting = wait(waiting, timeout=_LOOK_UP_S)
+                self.ask()
+                done, rows_done = rows_done, min(rows, sum(ended))
+                if self.progress is not None and rows_done > done:
+                    self.progress(rows_done / rows, f"rows {rows_done}/{rows}")
+        finally:
+            stop.set()
+            pool.shutdown(wait=not compiling())
+        return sum(future.result() for future in futures)
 
 
 def _spans(todo: int, workers: int, spans: int) -> Iterator[tuple[int, int]]:

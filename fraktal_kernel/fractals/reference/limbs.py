@@ -103,6 +103,25 @@ def rounded(w: Any, a: int, count: int, fraction: int) -> Any:
 
 
 @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _halved(x: float, e: int) -> Any:
+    """Bring a mantissa to [0.5, 1)."""
+    while abs(x) >= 1.0:
+        x, e = x * 0.5, e + 1
+    while 0.0 < abs(x) < 0.5:
+        x, e = x * 2.0, e - 1
+    return x, e
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _shifted(x: float, e: int) -> Any:
+    """Give ``x * 2**e``; what is too small for float64 keeps its sign, which folds have to know."""
+    least = power_of_two(-1021)
+    if e >= -1021 or x == 0.0:
+        return x * power_of_two(max(e, -1021))
+    return -least if x < 0.0 else least
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def settle(
     x: float, ex: int, y: float, ey: int, z: Any, k: int, small: Any, exponents: Any, kept: int
 ) -> int:
@@ -111,15 +130,12 @@ def settle(
         z[k] = complex(x * power_of_two(ex), y * power_of_two(ey))
         if abs(z[k].real) >= SMALLEST or abs(z[k].imag) >= SMALLEST:
             return kept
+    x, ex = _halved(x, ex)
+    y, ey = _halved(y, ey)
     # One exponent for both parts: that of the larger one.
     e = ex if (y == 0.0 or (x != 0.0 and ex >= ey)) else ey
-    a = x * power_of_two(max(ex - e, -1022)) if x != 0.0 else 0.0
-    b = y * power_of_two(max(ey - e, -1022)) if y != 0.0 else 0.0
+    a, b = _shifted(x, ex - e), _shifted(y, ey - e)
     scale = max(abs(a), abs(b))
-    while scale >= 1.0:
-        a, b, scale, e = a * 0.5, b * 0.5, scale * 0.5, e + 1
-    while 0.0 < scale < 0.5:
-        a, b, scale, e = a * 2.0, b * 2.0, scale * 2.0, e - 1
     if scale == 0.0:
         e = 0
     if e >= -1021:

@@ -11,6 +11,7 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.formulas import Formula
-from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
+from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped, apart
 from fraktal_kernel.fractals.reference.decimals import bits_for, fixed, gmpy2, ratio
 from fraktal_kernel.fractals.reference.engines import Engine, engine_for
 from fraktal_kernel.fractals.reference.period import PeriodFinder
@@ -219,6 +220,13 @@ def _walk(
         if finder is not None:
             period = finder.look(z, at, engine.small)
     slice_, escaped = _FIRST_SLICE, going_on is not None and going_on.ended == "escaped"
+
+    def advanced(since: int, until: int, period: int) -> tuple[int, bool, int]:
+        reached, escaped = engine.advance(z, since, until)
+        if finder is not None and not period:
+            period = finder.look(z, reached, engine.small)
+        return reached, escaped, period
+
     while at <= max_iter and not escaped and not (period and until_period):
         if cancelled is not None and cancelled():
             raise Stopped("the computation was cancelled before the orbit was complete.")
@@ -227,9 +235,12 @@ def _walk(
             z = np.concatenate((z, np.zeros(min(len(z), max_iter + 1 - len(z)), np.complex128)))
         engine.mark()
         began = time.perf_counter()
-        reached, escaped = engine.advance(z, at, min(at + slice_, len(z), max_iter + 1))
-        if finder is not None and not period:
-            period = finder.look(z, reached, engine.small)
+        span = at, min(at + slice_, len(z), max_iter + 1), period
+        # The first slice may have to compile, which takes longer than a cancel may.
+        if slice_ == _FIRST_SLICE:
+            reached, escaped, period = apart(partial(advanced, *span), cancelled)
+        else:
+            reached, escaped, period = advanced(*span)
         if period and until_period and reached > period + 1:
             engine.back()
             reached, escaped = engine.advance(z, at, period + 1)

@@ -36,7 +36,7 @@ from fraktal_kernel.fractals.reference.recurrences import Number, Recurrence, re
 MAX_BYTES = 2 << 30
 # What was computed in less time is computed again as fast as it is read.
 _WORTH_S = 0.05
-_VERSION = 1
+_VERSION = 2
 _ARRAYS = ("index", "value", "small_index", "small_mantissa", "small_exponent")
 
 

@@ -88,6 +88,16 @@ def test_what_cannot_be_is_refused() -> None:
         Stepwise(orbit, -2 + 0j, Pixels(W, H, 0.5, -200), 100, formula=formula_of("magnet1"))
 
 
+@pytest.mark.parametrize("field", ["interior_distance", "period"])
+@pytest.mark.parametrize(("name", "julia"), [("lambda", None), ("mandelbrot", ("-0.5", "0.1"))])
+def test_cycles_that_are_not_looked_for_are_refused(
+    name: str, julia: tuple[str, str] | None, field: str
+) -> None:
+    """What is inside of other formulas and of Julia sets is not known in deep views."""
+    with pytest.raises(InvalidInput, match=f"cycles, for {field}, are found of powers of z plus c"):
+        compute(name, "0.1", "0.2", "1e-30", 100, (W, H), ("iterations", field), julia=julia)
+
+
 def check(name: str, re: str, im: str, width: str, max_iter: int, **given: Any) -> Computed:
     """Hold some counts of a view against full precision."""
     done = compute(name, re, im, width, max_iter, (W, H), **given)
@@ -156,6 +166,27 @@ def test_twice_a_step_is_every_second_count() -> None:
     assert "extended exponents" in twice.method
     np.testing.assert_array_equal((once.iterations + 1) // 2, twice.iterations)
     np.testing.assert_allclose(once.distance, twice.distance, rtol=0.02)
+
+
+@pytest.mark.parametrize("fields", [("iterations",), ("iterations", "trap_cross")])
+@pytest.mark.parametrize(("period", "up"), [(252, 0.25), (700, -0.4), (700, 2**21)])
+def test_folds_at_the_needle_are_where_they_are(
+    period: int, up: float, fields: tuple[str, ...]
+) -> None:
+    """Where the ship's needle crosses a deep view, both sides of its fold have their counts."""
+    re, width = nucleus_near_minus_two(period)
+    im = str(Decimal(width) * Decimal(up) / (W if up > 1 else 1))
+    done = check("burning_ship", re, im, width, 9000, fields=fields)
+    assert len(np.unique(done.iterations)) > 3 or up > 1
+    assert "extended exponents" in done.method
+
+
+def test_folds_that_no_number_tells_are_refused() -> None:
+    """A view far from an axis that folds, but not far enough for float64, is refused at once."""
+    for name in ("burning_ship", "abs(re(z**3)) + i*im(z**3) + c"):
+        with pytest.raises(InvalidInput, match="beside an axis, which"):
+            compute(name, "-1.5", "1e-500", "1e-600", 9000, (W, H))
+    compute("celtic", "-2.1", "1e-500", "1e-600", 30, (W, H))  # which folds no axis
 
 
 @pytest.mark.parametrize(

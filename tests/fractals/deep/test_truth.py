@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.deep import FRACTALSHADES_S, LOCATIONS
 from benchmarks.deep_truth import Truth, wrong_pixels
+from benchmarks.plain_walk import Plain
 
 VIEWS = {location["name"]: location for location in json.loads(LOCATIONS.read_text())}
 SIZE = (80, 60)
@@ -21,6 +22,23 @@ def test_no_pixel_of_a_view_is_wrong(name: str) -> None:
     found = wrong_pixels(VIEWS[name], 8, 60.0, SIZE)
     assert found["wrong"] == [] and found["looked_at"] == 8
     assert found["by_gmpy2"] == 2
+
+
+def test_the_second_judge_says_what_the_first_says() -> None:
+    """Perturbation without any approximation, beside a pixel, has the counts of all digits."""
+    truth = Truth(VIEWS["dinkydau_flake_e157"], SIZE)
+    plain = Plain(truth, 50, 7)
+    for row, column in ((10, 20), (30, 40), (59, 0), (50, 7)):
+        assert plain.count(row, column) == truth.count(row, column)
+    place = {"re": "-0.515896", "im": "-0.662452", "width": "1e-3", "max_iter": 4000}
+    truth = Truth(place | {"formula": "shark_fin"}, SIZE)
+    plain, counts = Plain(truth, 30, 40), set()
+    for row in range(0, 60, 6):
+        counts.add(truth.count(row, 9 * row % 80))
+        assert plain.count(row, 9 * row % 80) == truth.count(row, 9 * row % 80)
+    assert len(counts) > 3
+    found = wrong_pixels(VIEWS["minibrot_e21"], 8, 0.0, SIZE)  # no time for the others
+    assert found["by_plain_perturbation"] == 6 and found["wrong"] == []
 
 
 def test_a_wrong_count_is_found() -> None:

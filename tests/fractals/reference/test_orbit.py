@@ -186,6 +186,16 @@ def test_values_below_float64_keep_their_size() -> None:
         assert abs(orbit.z[2]) < 1e-300
 
 
+@pytest.mark.parametrize("bits", [1280, 2560])
+def test_a_part_that_is_nothing_beside_the_other_keeps_its_side(bits: int) -> None:
+    """A value just beside an axis is known to the last bit, or at least on which side it lies."""
+    orbit = reference_orbit("mandelbrot", "-1.5", "3e-292", bits=bits, max_iter=2)
+    assert orbit.z[1].imag == pytest.approx(3e-292, rel=1e-15)
+    assert orbit.z[2].imag == pytest.approx(-6e-292, rel=1e-15)
+    orbit = reference_orbit("mandelbrot", "-1.5", "1e-350", bits=bits, max_iter=2)
+    assert 0 < orbit.z[1].imag < 1e-300 and -1e-300 < orbit.z[2].imag < 0
+
+
 def test_a_julia_orbit_begins_at_the_point() -> None:
     """With a seed, the point is z_0 and the seed is added."""
     orbit = reference_orbit("mandelbrot", "0.3", "0.4", julia=("-1", "0.25"), bits=64, max_iter=2)
