@@ -24,7 +24,8 @@ run: install
 	@$(BIN)/fraktal up
 
 test:
-	@$(INSTALL) --extras "dev,$(EXTRAS)" --debian chromium,gcc,nats-server,postgresql,rabbitmq-server,redis-server
+	@$(INSTALL) --extras "dev,$(EXTRAS)" \
+	  --debian chromium,gcc,nats-server,postgresql,prometheus,rabbitmq-server,redis-server
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: develop

@@ -40,6 +40,8 @@ class Gauges:
     workers: Mapping[str, int] = field(default_factory=dict)
     database_up: bool | None = None
     store_up: bool | None = None
+    disk_free_bytes: int | None = None
+    disk_size_bytes: int | None = None
     #: messages that wait, by group
     bus_waiting: Mapping[str, int] = field(default_factory=dict)
     outbox_age_s: float | None = None
@@ -256,6 +258,14 @@ class _Now:
             "Age of the oldest job that could start and has not; 0 when there is none.",
             value=max(ages, default=0.0),
         )
+        for name, text in (("free", "Free bytes"), ("size", "Size")):
+            disks = [getattr(each, f"disk_{name}_bytes") for each in found]
+            if sizes := [size for size in disks if size is not None]:
+                yield GaugeMetricFamily(
+                    f"fraktal_disk_{name}_bytes",
+                    f"{text} of the workspace's disk, in bytes.",
+                    value=min(sizes),
+                )
         waits = GaugeMetricFamily(
             "fraktal_bus_waiting", "Messages that a group has not handled yet.", labels=["group"]
         )
