@@ -33,6 +33,7 @@ DEBIAN = {  # Debian package: where its program may be
     "gcc": ["/usr/bin/gcc", "/usr/bin/cc"],
     "nats-server": ["/usr/sbin/nats-server"],
     "postgresql": ["/usr/lib/postgresql/*/bin/initdb", "/usr/local/pgsql/bin/initdb"],
+    "prometheus": ["/usr/bin/prometheus"],
     "rabbitmq-server": ["/usr/sbin/rabbitmq-server"],
     "redis-server": ["/usr/bin/redis-server"],
 }

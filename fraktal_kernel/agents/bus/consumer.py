@@ -51,8 +51,8 @@ class Consumer:
         self._check = check
         self._idle = idle
         self._left = left
-        self._news = threading.Condition()
-        self._room = threading.Condition(self._news._lock)  # type: ignore[attr-defined]
+        lock = threading.Lock()
+        self._news, self._room = threading.Condition(lock), threading.Condition(lock)
         self._told: deque[Message] = deque()
         self._kept = True
         self._asleep = False

@@ -80,8 +80,8 @@ class Desk:
     def open(
         self, database_url: str | None = None, *, engine: str | None = None, **settings: Any
     ) -> Bus:
-        """Open a bus with short waits."""
-        wanted = {"lease_s": 5, "heartbeat_s": 1, "retry_delay_s": 0.02, **settings}
+        """Open a bus with short waits before new tries, and long leases: machines may be slow."""
+        wanted = {"lease_s": 60, "heartbeat_s": 0.5, "retry_delay_s": 0.02, **settings}
         bus_url = self.url if engine is None else engine
         read = load_settings(data=self.folder, bus=bus_url, **wanted)
         database, owner_id = self.database(database_url)

@@ -220,7 +220,7 @@ def test_bad_input_is_not_tried_again(desk: Desk) -> None:
 
 def test_a_message_outlives_a_consumer_that_hangs(desk: Desk) -> None:
     """When the lease is over, another consumer gets what the first still holds."""
-    bus, beside = desk.open(lease_s=1, heartbeat_s=0.5), desk.open(lease_s=1, heartbeat_s=0.5)
+    bus, beside = desk.open(lease_s=1), desk.open()
     free = threading.Event()
     stuck, lively = Heard(lambda message: free.wait(60) and None), Heard()
     bus.subscribe("work", "workers", stuck)
@@ -236,15 +236,15 @@ def test_a_message_outlives_a_consumer_that_hangs(desk: Desk) -> None:
 
 def test_many_slow_messages_keep_their_leases(embedded: Desk) -> None:
     """A batch that takes longer than the lease is not delivered twice: it is renewed on the way."""
-    bus, beside = embedded.open(lease_s=1, heartbeat_s=0.5), embedded.open()
+    bus, beside = embedded.open(lease_s=3), embedded.open()
     pause = threading.Event()
-    slow, other = Heard(lambda message: pause.wait(0.05) and None), Heard()
+    slow, other = Heard(lambda message: pause.wait(0.1) and None), Heard()
     bus.subscribe("work", "workers", slow)
-    bus.publish_many([Draft("work", number) for number in range(30)])
+    bus.publish_many([Draft("work", number) for number in range(34)])
     slow.wait(1)
     beside.subscribe("work", "workers", other)
     until(lambda: bus.groups()[0].waiting == 0)
-    assert sorted(slow.bodies + other.bodies) == list(range(30))
+    assert sorted(slow.bodies + other.bodies) == list(range(34))
 
 
 # --- bad input ----------------------------------------------------------------------------
