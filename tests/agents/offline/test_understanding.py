@@ -163,6 +163,15 @@ def test_no_act_is_guessed(text: str) -> None:
     assert found.kind in ("missing", "cannot"), found
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["how long does a film take?", "which file formats can a poster have?", "what is a poster?"],
+)
+def test_who_asks_about_a_thing_does_not_order_it(text: str) -> None:
+    """A question that names a capability starts no job of it."""
+    assert told(text).kind != "call"
+
+
 def test_two_things_at_once_are_told_apart() -> None:
     """The one is not done with the values of the other."""
     found = told("render the elephant and then train a classifier on data/iris.csv")
