@@ -231,7 +231,7 @@ def show_log(params: OneJob, workbench: Workbench, language: str) -> Answer:
 
 @_question("result", "Show the result of a job", ResultParams, ({"kind": "picture"}, {"job": 12}))
 def show_result(params: ResultParams, workbench: Workbench, language: str) -> Answer:
-    """Show the last or latest picture, film or file, where it is, what a job did and produced."""
+    """Show the last picture, film or artifact, where it is, what a job did and produced."""
     views = (
         iter([workbench.jobs.get(params.job)])
         if params.job is not None

@@ -19,7 +19,7 @@ from fraktal_kernel.agents.offline.profiles import Index, Profile
 from fraktal_kernel.agents.offline.questions import questions
 from fraktal_kernel.agents.offline.replies import asking_for, say, shortened
 from fraktal_kernel.agents.offline.text import MAX_CHARS, Word, clean, language_of
-from fraktal_kernel.agents.offline.thesaurus import HELLO, HELP, POINTING, SAME, STOP
+from fraktal_kernel.agents.offline.thesaurus import CHANGES, HELLO, HELP, POINTING, SAME, STOP
 from fraktal_kernel.agents.offline.vocabulary import thesaurus, words_of
 from fraktal_kernel.core.capability import Capability
 
@@ -285,6 +285,7 @@ class _Turn:
                 return answered
         plain = {word.plain for word in self.words}
         same = bool(plain & SAME) or any("#again" in word.keys for word in self.words)
+        same = same or self.words[0].plain in CHANGES
         if not (same or plain & POINTING) or before.name not in self.index.registered:
             return None
         main = next((name for name in before.slots if name in self.context.arguments), None)
@@ -316,7 +317,7 @@ class _Turn:
         if len(unknown) > 1 or not (filling.values or same or filling.faults):
             return None
         values = dict(self.context.arguments) | filling.arguments()
-        return self._done(before, Candidate(before, filling, _CONTINUED, True, 1.0), values, ())
+        return self._done(before, Candidate(before, filling, _CONTINUED, True), values, ())
 
     def _agreed(self) -> Understanding | None:
         """Take a yes to the one capability that was proposed."""
@@ -327,7 +328,7 @@ class _Turn:
         before = self.index.profiles[self.context.alternatives[0]]
         filling = Filler(before.slots, before.own, "", [], []).fill()
         values = dict(self.context.arguments)
-        return self._done(before, Candidate(before, filling, _CONTINUED, True, 1.0), values, ())
+        return self._done(before, Candidate(before, filling, _CONTINUED, True), values, ())
 
     def _answered(self, before: Profile) -> Understanding | None:
         """Take what was said for what was asked back."""
@@ -347,7 +348,7 @@ class _Turn:
         if not filling.values and not filling.faults:
             return None
         values = dict(self.context.arguments) | filling.arguments()
-        return self._done(before, Candidate(before, filling, _CONTINUED, True, 1.0), values, ())
+        return self._done(before, Candidate(before, filling, _CONTINUED, True), values, ())
 
     # --- what is meant ----------------------------------------------------------------------
 
@@ -406,8 +407,8 @@ class _Turn:
             what = say(self.language, "with", values=f"{told:.300}") if told else ""
             title = _lowered(profile.capability.title)
             reply = say(self.language, "call", title=title, what=what)
-            if candidate.filling.unused:
-                unused = f"{', '.join(candidate.filling.unused):.200}"
+            unused = f"{', '.join((*candidate.unexplained, *candidate.filling.unused)):.200}"
+            if unused:
                 reply += " " + say(self.language, "unused", values=unused)
         return Understanding(
             kind,

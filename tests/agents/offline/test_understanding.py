@@ -122,6 +122,8 @@ def test_a_proposal_can_be_agreed_to() -> None:
         ("render elephant with the purple palette", "palette", "purple"),
         ("deploy the model iris on port 80", "port", "80"),
         ("elephant at -5 pixels wide", "width", "-5"),
+        ("train on a.csv with epochs=many", "epochs", "many"),
+        ("train on a.csv with gpu=perhaps", "gpu", "perhaps"),
         ("film of the elephant at 5001 by 333", "height", "multiple of 2"),
     ],
 )
@@ -161,6 +163,15 @@ def test_no_act_is_guessed(text: str) -> None:
     """What is half a command, a denied one, or one in a story leaves jobs and models alone."""
     found = told(text)
     assert found.kind in ("missing", "cannot"), found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["how long does a film take?", "which file formats can a poster have?", "what is a poster?"],
+)
+def test_who_asks_about_a_thing_does_not_order_it(text: str) -> None:
+    """A question that names a capability starts no job of it."""
+    assert told(text).kind != "call"
 
 
 def test_two_things_at_once_are_told_apart() -> None:
