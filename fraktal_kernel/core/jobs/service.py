@@ -14,6 +14,7 @@ from pydantic_core import PydanticSerializationError
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.jobs.journal import Journal, Submission
 from fraktal_kernel.core.jobs.model import (
+    AGENT_NAME,
     CHILD_KEY,
     Artifacts,
     JobOptions,
@@ -26,7 +27,6 @@ from fraktal_kernel.core.jobs.reading import Reader
 from fraktal_kernel.core.store import Store
 from fraktal_kernel.errors import InvalidInput
 
-AGENT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}"
 MAX_PRIORITY = 1000
 MAX_ATTEMPTS = 100
 MAX_SECONDS = 366 * 86400.0
