@@ -201,7 +201,7 @@ class Scribe:
         beats: list[tuple[AgentLine, Beat]] = []
         with self._lock:
             if now >= self._due["beats"] and self._beats:
-                self._due["beats"] = now + BEATS_S
+                self._due["beats"] = max(self._due["beats"] + BEATS_S, now)
                 beats, self._beats = list(self._beats.values()), {}
         entries = [self._audit.popleft() for _ in range(len(self._audit))]
         tasks = [self._tasks.popleft() for _ in range(len(self._tasks))]

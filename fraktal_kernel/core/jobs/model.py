@@ -17,6 +17,7 @@ ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 #: What the keys of children begin with, and no key that a user gives: one that a user took
 #: first would let a parent wait for a job that is not its child.
 CHILD_KEY = "/"
+#: What the names of agents look like.
 AGENT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}"
 
 
