@@ -1,7 +1,7 @@
 """What a durable step of the chat costs beside a step of pydantic-ai's own agent, in CPU time.
 
-Both talk to the same scripted server over HTTP, stream what it says, and ask again behind each call
-of a tool. Ours is a job: its server and its worker are counted together, the journal, the events
+Both talk to the same scripted server over HTTP, offer it the same tools, stream what it says, and ask
+again behind each call of a tool. Ours is a job: its server and its worker are counted together, the journal, the events
 that pages hear and the conversation in the database included. The calls are of a tool that there is
 not, so that no child job is counted, which is a tool's own work and not the step's.
 """
@@ -90,8 +90,24 @@ def peer(url: str) -> list[float]:
     from pydantic_ai import Agent
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
+    from pydantic_ai.tools import ToolDefinition
+    from pydantic_ai.toolsets import ExternalToolset
 
-    agent = Agent(OpenAIChatModel("m", provider=OpenAIProvider(base_url=url, api_key="none")))
+    from fraktal_kernel.agents.chat.tools import offered, tools_for
+    from fraktal_kernel.agents.chat.turn import LOOKING
+    from fraktal_kernel.agents.offline.questions import questions
+
+    looking = {name: item for name, item in questions.items() if name in LOOKING}
+    definitions = [
+        ToolDefinition(
+            name=tool.name, description=tool.description, parameters_json_schema=tool.schema
+        )
+        for tool in tools_for([], offered(looking))
+    ]
+    agent = Agent(
+        OpenAIChatModel("m", provider=OpenAIProvider(base_url=url, api_key="none")),
+        toolsets=[ExternalToolset(definitions)],
+    )
 
     @agent.tool_plain
     def nothing() -> str:
