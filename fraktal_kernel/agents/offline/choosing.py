@@ -22,6 +22,11 @@ _OVERLOOKED = 0.6
 _SENTENCE = 0.87
 _FIRST, _GENERAL, _VALUE = 0.08, 0.03, 0.7
 _FAULT = 0.04
+#: A word that tells less than this is one that many capabilities have.
+_TELLING = 0.45
+#: How much of a fit is left where a word is not accounted for that names another capability, or
+#: that asks a question.
+_ANOTHER, _ASKED = 0.85, 0.75
 #: How a sentence begins that wants to know, not to have.
 _ASKS = frozenset("is are was were does did has have any czy".split())
 _ASKING = frozenset({"#how_many", "#which", "#what", "#why", "#where", "#how", "#how_to"})
@@ -35,14 +40,14 @@ class Candidate:
     ----------
     score : how well it accounts for the sentence, 0 to about 1
     evident : whether something in the sentence is its own, and not a bare number
-    recall : how much of its name and title is in the sentence
+    unexplained : words that tell something, and nothing of it
     """
 
     profile: Profile
     filling: Filling
     score: float
     evident: bool
-    recall: float
+    unexplained: tuple[str, ...] = ()
 
 
 def ranked(
@@ -68,6 +73,7 @@ def _rated(
 ) -> Candidate:
     table = thesaurus()
     told = accounted = evidence = 0.0
+    unexplained: list[str] = []
     overlooked = 1.0
     held = {place: mention for mention in mentions for place in mention.words}
     for word in words:
@@ -79,7 +85,8 @@ def _rated(
             weight = max(weight, 0.5)
         if weight == 0.0:
             continue
-        fit = profile.fit(word)
+        asks = bool(word.keys & _ASKING) and profile.name in index.registered
+        fit = 0.0 if asks and "#how_many" not in word.keys else profile.fit(word)
         beside = max(
             (slot.keys.get(key, 0.0) for slot in profile.slots.values() for key in word.keys),
             default=0.0,
@@ -89,14 +96,17 @@ def _rated(
         accounted += weight * degree
         if fit > 0.5 and mention is None and (fit == 1.0 or not word.keys & _ASKING):
             evidence += weight * fit
+        if degree < 0.5 and weight >= _TELLING and mention is None:
+            unexplained.append(word.text)
+            if word.keys & index.own:  # it names another
+                overlooked *= _ANOTHER
+            elif asks:
+                overlooked *= _ASKED
         concepts = {key for key in word.keys if key[0] == "#"}
         if concepts and concepts <= table.actions and degree < 0.5 and mention is None:
             overlooked *= _OVERLOOKED
-    named = [
-        max((index.tells(word) * 1.0 for word in words if word.keys & keys), default=0.0)
-        for keys in profile.title
-    ]
-    recall = sum(value > 0 for value in named) / len(named) if named else 0.0
+    named = [any(word.keys & keys for word in words) for keys in index.titles[profile.name]]
+    recall = sum(named) / len(named) if named else 0.0
     score = _SENTENCE * (accounted / told if told else 0.0) + (1 - _SENTENCE) * recall
     needed = [slot for slot in profile.slots.values() if slot.required]
     lacking = [slot for slot in needed if slot.name not in filling.values]
@@ -112,4 +122,4 @@ def _rated(
         score += _FIRST
     score -= _FAULT * len(filling.faults)
     evident = evidence >= 0.15 or filling.chosen > 0 or recall > 0.0
-    return Candidate(profile, filling, score, evident, recall)
+    return Candidate(profile, filling, score, evident, tuple(unexplained))

@@ -160,9 +160,12 @@ class Filler(Naming):
             if used & set(match.words):
                 continue
             if slot.name in given and not slot.item:
+                if match.choice.value == given[slot.name]:
+                    self.put_words(match.words)
                 sure = match.whole and match.quality >= 0.9 * len(match.words)
                 if sure and match.choice.value != given[slot.name]:
                     self._contradicted(slot, [given[slot.name], match.choice.value], match.words)
+                    used |= set(match.words)
                 continue
             rivals = [
                 str(other[3].choice.value)
@@ -188,7 +191,17 @@ class Filler(Naming):
                 self.filling.taken[beside] = 0.95
 
     def _contradicted(self, slot: Slot, values: list[Any], words: Sequence[int]) -> None:
-        """Leave a slot open for which two values were named."""
+        """Leave a slot open that was given two values, but for a way from one to the other."""
+        before = self.words[words[0] - 1].plain if words[0] else ""
+        for twin in self.unfilled():
+            begins = twin.main & {"#start", "#since"}
+            if begins and [c.value for c in twin.choices] == [c.value for c in slot.choices]:
+                if before in ("from", "od", "z", "to", "do", "into"):
+                    forth = before in ("to", "do", "into")
+                    first, last = values if forth else reversed(values)
+                    self.put(twin, first, words)
+                    self.filling.values[slot.name] = last
+                    return
         if self.filling.values.pop(slot.name, None) is not None:
             self.filling.open.append((slot, [str(value) for value in values]))
         for place in words:

@@ -54,7 +54,8 @@ def choices_named(slot: Slot, words: Sequence[Word], taken: Set[int]) -> Iterato
     for choice in slot.choices:
         if not isinstance(choice.value, str):
             continue
-        near = any(plain[:-1] in mentioned for plain in choice.plain)
+        near = any(plain[:-1] in mentioned for plain in ("".join(choice.plain), *choice.plain))
+        near = near or "".join(choice.plain) in mentioned
         if not near and not any(keys & mentioned for keys in choice.words):
             continue
         best = _whole(slot, choice, free)
@@ -67,6 +68,10 @@ def choices_named(slot: Slot, words: Sequence[Word], taken: Set[int]) -> Iterato
 def _whole(slot: Slot, choice: Choice, free: Sequence[Word]) -> Match | None:
     """Find all words of a choice close together, in any order."""
     best: Match | None = None
+    joined = "".join(choice.plain)
+    for word in free if len(choice.words) > 1 else ():
+        if word.plain == joined:
+            return Match(slot, choice, (word.place,), 1.9, True)
     for at in range(len(free)):
         window = [free[at]]
         reach = at + 1

@@ -148,6 +148,9 @@ class Index:
             names = _capability_choices(known, verbs=not profile.terms.get("#job"))
             self.profiles[name] = _with_choices(profile, names, lists)
         self.names = frozenset(self.profiles)
+        #: what the names and titles of capabilities say
+        self.own = frozenset().union(*(self.profiles[name].own for name in self.registered))
+        self.titles = self._telling_titles()
         frequency: Counter[str] = Counter()
         for profile in self.profiles.values():
             frequency.update(key for key, weight in profile.terms.items() if weight > 0.5)
@@ -159,6 +162,17 @@ class Index:
         table = thesaurus()
         plain = frozenset().union(*(profile.plain for profile in self.profiles.values()))
         self.spelling = Spelling(table.known | {word for word in plain if word not in STOP})
+
+    def _telling_titles(self) -> dict[str, tuple[frozenset[str], ...]]:
+        """Give the words of each title that no other capability's has; all, where none is."""
+        told = {}
+        for name, profile in self.profiles.items():
+            others = frozenset().union(
+                *(keys for other in self.registered - {name} for keys in self.profiles[other].title)
+            )
+            alone = tuple(keys for keys in profile.title if not keys & others)
+            told[name] = alone if alone and name in self.registered else profile.title
+        return told
 
     def lists(self) -> dict[str, tuple[str, ...]]:
         """Give every list of choices by the name of its parameter."""

@@ -40,8 +40,8 @@ class JobsParams(_Params):
 
     state: State | None = Field(None, description="Only those in this state.")
     capability: str | None = Field(None, description="Only those of this capability.")
-    day: date | None = Field(None, description="Only those submitted on this day.")
-    since: date | None = Field(None, description="Only those submitted from this day on.")
+    day: date | None = Field(None, description="Only those of this day.")
+    since: date | None = Field(None, description="Only those from this day on.")
 
 
 class OneJob(_Params):
@@ -174,13 +174,9 @@ def _local_day(moment: datetime) -> date:
 def list_jobs(params: JobsParams, workbench: Workbench, language: str) -> Answer:
     """Tell how many jobs there are, what runs, which wait for an answer, failed or are done."""
     found = []
-    first = params.since or params.day
     for view in _all(workbench, params.state):
         # A job counts for the day on which it last changed: that is when it failed or was done.
         day = _local_day(view.ended_at or view.started_at or view.created_at)
-        if first is not None and _local_day(view.created_at) < first and day < first:
-            if view.ended or view.started_at is None:
-                continue
         if params.capability not in (None, view.capability):
             continue
         if (params.day is None or day == params.day) and (
@@ -235,7 +231,7 @@ def show_log(params: OneJob, workbench: Workbench, language: str) -> Answer:
 
 @_question("result", "Show the result of a job", ResultParams, ({"kind": "picture"}, {"job": 12}))
 def show_result(params: ResultParams, workbench: Workbench, language: str) -> Answer:
-    """Show the last or latest picture, film or file, where it is, what a job did and produced."""
+    """Show the last picture, film or artifact, where it is, what a job did and produced."""
     views = (
         iter([workbench.jobs.get(params.job)])
         if params.job is not None

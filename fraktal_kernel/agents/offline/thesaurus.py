@@ -77,7 +77,7 @@ convert ! | convert, transform, conversion | przeksztalc*, konwert*, przekonwert
 compress ! | compress, zip, shrink, pack | spakuj*, skompres*, kompres*, zmniejsz*
 resize ! | resize, scale | przeskal*, skaluj*
 upload ! | upload | wgraj*, przeslij*
-download ! | download, fetch | pobierz*, sciagnij*
+download | download, fetch | pobierz*, sciagnij*
 backup ! | backup, back up, archive | kopi* zapasow*, zarchiwiz*, archiwiz*
 share ! | share | udostepn*, podziel*
 clone ! | clone, copy, duplicate | sklonuj*, klonuj*, skopiuj*, kopiuj*
@@ -133,7 +133,8 @@ retry ! | retry, restart, rerun, run again, try again, redo, try | ponow*, powto
     wznow*, zrestart*
 answer ! | answer, reply, respond | odpowiedz, odpowiada*, odpowiedzi
 question | question | pytan*
-again | again, once more, anew, repeat | powtorz*, jeszcze raz, ponownie, znowu, znow, na nowo
+again | again, rerun, redo, once more, anew, repeat | powtorz*, jeszcze raz, ponownie, znowu,
+    znow, na nowo
 last | last, latest, most recent, newest, recent, previous | ostatni*, najnowsz*, poprzedni*
 how_many | how many, how much, number of | ile, ilu, jak wiele, liczba
 what | what | co
@@ -202,7 +203,7 @@ notebook | notebook, ipynb | notatnik*, notebook*, zeszyt*
 name | name, called, named, titled | nazw*, imie, nazwan*, o nazwie
 text | text, sentence, words, phrase | tekst*, zdani*, slow*
 language | language | jezyk*
-number | number, no, nr | numer*, nr
+number | number, nr | numer*, nr
 kind | kind, type, sort of | rodzaj*, typ*
 user | user, person | uzytkown*, osob*
 gpu | gpu, graphics card, cuda | gpu, kart* graficzn*, cuda
@@ -397,9 +398,9 @@ HELP = frozenset(["help", "pomoc", "pomocy", "pomoz", "?"])
 NEGATIONS = frozenset(
     "don't dont not never without no nie bez disable off disabled wylacz won't".split()
 )
-SAME = frozenset(
-    "same again it instead once more but that samo tak raz ponownie tego go niego nim nia".split()
-)
+#: What points back to the sentence before: plainly, or only if nothing else is named.
+SAME = frozenset("same again once ponownie samo instead zamiast".split())
+POINTING = frozenset("it that but now and only teraz ale tego go niego nim nia a".split())
 #: Words of their own that one slip would make another; they are not mended.
 DISTINCT = frozenset(
     """
@@ -412,3 +413,5 @@ DISTINCT = frozenset(
     dream drama draft drift driver rental vender tender reader leader header
     """.split()
 )
+#: How a change to what was said before begins.
+CHANGES = frozenset("change set use zmien ustaw daj".split())
