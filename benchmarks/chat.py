@@ -1,9 +1,10 @@
 """What a durable step of the chat costs beside a step of pydantic-ai's own agent, in CPU time.
 
-Both talk to the same scripted server over HTTP, offer it the same tools, stream what it says, and ask
-again behind each call of a tool. Ours is a job: its server and its worker are counted together, the journal, the events
-that pages hear and the conversation in the database included. The calls are of a tool that there is
-not, so that no child job is counted, which is a tool's own work and not the step's.
+Both talk to the same scripted server over HTTP, offer it the same tools, stream what it says, and
+ask again behind each call of a tool. Ours is a job: its server and its worker are counted together,
+the journal, the events that pages hear and the conversation in the database included. The calls are
+of a tool that there is not, so that no child job is counted, which is a tool's own work and not the
+step's.
 """
 
 from __future__ import annotations
