@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from fraktal_kernel.errors import InvalidInput
 if TYPE_CHECKING:
     from fraktal_kernel.agents.offline import Understanding
     from fraktal_kernel.core.jobs.model import JobView
+    from fraktal_kernel.core.settings import Settings
     from fraktal_kernel.core.workbench import Workbench
 
 #: How often something missing is asked for before it is given up.
@@ -28,6 +29,12 @@ def ask(
     ] = False,
 ) -> None:
     """Say in plain words what to do; it is understood, done and shown."""
+    from fraktal_kernel.core.settings import load_settings
+
+    settings = load_settings()
+    if settings.models != ["offline"]:
+        _ask_models(" ".join(words), settings, as_json)
+        return
     understood = _understood(" ".join(words))
     if as_json:
         print_json(understood.to_dict())
@@ -39,6 +46,52 @@ def ask(
         _answer(understood)
     else:
         _carry_out(understood)
+
+
+def _ask_models(text: str, settings: Settings, as_json: bool) -> None:
+    """Take one turn of the chat, or only tell what it would do."""
+    from fraktal_kernel.core.workbench import Workbench
+
+    if as_json:
+        from fraktal_kernel.agents.chat.choice import choose
+        from fraktal_kernel.core.capability import capabilities
+
+        capabilities.use_modules(settings.capability_modules)
+        print_json(choose(text, settings))
+        return
+    with Workbench.open(settings) as workbench:
+        turn = workbench.chat.send(text)
+        try:
+            _watch(workbench, turn.job_id)
+        except KeyboardInterrupt:
+            workbench.chat.stop(turn.answer_id)
+            raise
+        answer = workbench.chat.message(turn.answer_id)
+        if answer.text:
+            print(answer.text)
+        if answer.state != "done":
+            say(answer.error or f"the answer was {answer.state}.")
+            raise typer.Exit(FAILED)
+        say(f"conversation {turn.conversation_id}, answered by {answer.details.model}.")
+
+
+def _watch(workbench: Workbench, job_id: int) -> None:
+    """Tell what a turn calls and who did not answer, until it has ended."""
+    for event in workbench.events("jobs.*", after=0, subject=str(job_id)):
+        told = event.payload
+        if told.get("say") == "note":
+            say(told["text"])
+        elif told.get("say") == "call":
+            say(f"{told['capability']}: {told['state']}{_about(told)}")
+        elif event.topic == "jobs.state" and workbench.jobs.get(job_id).ended:
+            return
+
+
+def _about(call: dict[str, Any]) -> str:
+    """Say what a person may do about a call, or what went wrong with it."""
+    if call["state"] == "waits for approval":
+        return f", job {call['job']}; fraktal approvals list shows it."
+    return f", {call['error']}" if call["error"] else "."
 
 
 def _understood(text: str, context: Understanding | None = None) -> Understanding:

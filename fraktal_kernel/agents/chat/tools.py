@@ -89,15 +89,19 @@ def tools_for(
         rest = [name for name in names if name not in stay]
         rest.sort(key=lambda name: (-_likeness(said, found[name]), name))
         names = sorted([*stay, *rest][:MOST_TOOLS])
-    return [
-        Tool(
-            name=tool_name(name),
-            capability=name,
-            description=_description(found[name]),
-            schema=found[name].schema(),
-        )
-        for name in names
-    ]
+    return [_tool(found[name]) for name in names]
+
+
+_tools: dict[str, tuple[Capability, Tool]] = {}
+
+
+def _tool(item: Capability) -> Tool:
+    """Make the tool of a capability, once: a large schema takes milliseconds."""
+    known = _tools.get(item.name)
+    if known is None or known[0] is not item:
+        tool = Tool(tool_name(item.name), item.name, _description(item), item.schema())
+        known = _tools[item.name] = item, tool
+    return known[1]
 
 
 def _description(item: Capability) -> str:

@@ -31,6 +31,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.profiles import ModelProfile, merge_profile
 from pydantic_ai.providers.ollama import OllamaProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
@@ -94,7 +95,13 @@ def _make(spec: ModelSpec) -> Model:
         http_client=httpx2.AsyncClient(trust_env=not spec.local),
     )
     kind = OllamaProvider if spec.spec.startswith("ollama:") else OpenAIProvider
-    return OpenAIChatModel(spec.name, provider=kind(openai_client=client))
+    provider = kind(openai_client=client)
+    # Schemas go as they are: to rewrite those of all tools for each question takes as long as the
+    # rest of it, and is needed for strict tools alone, which ours are not.
+    as_it_is = merge_profile(
+        provider.model_profile(spec.name), ModelProfile(json_schema_transformer=None)
+    )
+    return OpenAIChatModel(spec.name, provider=provider, profile=as_it_is)
 
 
 async def ask(
