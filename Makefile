@@ -24,7 +24,7 @@ run: install
 	@$(BIN)/fraktal up
 
 test:
-	@$(INSTALL) --extras "dev,$(EXTRAS)" --debian chromium,gcc,postgresql
+	@$(INSTALL) --extras "dev,$(EXTRAS)" --debian chromium,gcc,postgresql,prometheus
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: develop

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from fraktal_kernel.core.jobs.dispatcher import Dispatcher
 from fraktal_kernel.core.jobs.journal import Claimed, Journal
 from fraktal_kernel.core.jobs.reading import Reader
 from fraktal_kernel.core.jobs.service import LocalJobs
+from fraktal_kernel.core.monitoring.alerts import FAILURES_S, Alert, Facts, Limits, alerts
 from fraktal_kernel.core.monitoring.logs import close_logs, configure_logs
 from fraktal_kernel.core.monitoring.metrics import Gauges, register_gauge_source
 from fraktal_kernel.core.run import Run
@@ -30,6 +33,9 @@ from fraktal_kernel.core.store import Store
 from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.core.workspace import Hold
 from fraktal_kernel.errors import AlreadyRunning, Conflict, FraktalError
+
+#: So long after its start a server without workers is no alert.
+STARTING_S = 60.0
 
 
 class Engine:
@@ -50,6 +56,7 @@ class Engine:
         self._hold: Hold | None = None
         self._lock = threading.Lock()
         self._closed = False
+        self._started_at = time.monotonic()
         self._forget_gauges: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -77,6 +84,7 @@ class Engine:
                 self._hold = None
                 raise
             self.dispatcher = dispatcher
+            self._started_at = time.monotonic()
             self._forget_gauges = register_gauge_source(self._gauges)
 
     def _serve(self, job: Claimed, name: str, arguments: Mapping[str, Any]) -> Any:
@@ -120,8 +128,15 @@ class Engine:
         health = self.health()
         workers = self.dispatcher.executor.state() if self.dispatcher else {}
         store_up = health["store"] == "ok"
+        disk = shutil.disk_usage(self.settings.data)
         if health["database"] != "ok":
-            return Gauges(workers=workers, database_up=False, store_up=store_up)
+            return Gauges(
+                workers=workers,
+                database_up=False,
+                store_up=store_up,
+                disk_free_bytes=disk.free,
+                disk_size_bytes=disk.total,
+            )
         reader = Reader(self.database)
         oldest = reader.oldest_queued()
         return Gauges(
@@ -130,7 +145,32 @@ class Engine:
             workers=workers,
             database_up=True,
             store_up=store_up,
+            disk_free_bytes=disk.free,
+            disk_size_bytes=disk.total,
         )
+
+    def alerts(self) -> list[Alert]:
+        """Say what somebody should look at now."""
+        health = self.health()
+        problems = {part: said for part, said in health.items() if said not in (True, False, "ok")}
+        if time.monotonic() - self._started_at < STARTING_S:
+            problems.pop("workers", None)
+        disk = shutil.disk_usage(self.settings.data)
+        facts = Facts(problems=problems, disk_free_bytes=disk.free, disk_size_bytes=disk.total)
+        if "database" not in problems:
+            reader = Reader(self.database)
+            oldest = reader.oldest_queued()
+            facts = replace(
+                facts,
+                queue_age_s=0.0 if oldest is None else time.time() - oldest,
+                ended=reader.ended_since(time.time() - FAILURES_S),
+            )
+        limits = Limits(
+            self.settings.alert_queue_age_s,
+            self.settings.alert_failed_share,
+            self.settings.alert_disk_free_share,
+        )
+        return alerts(facts, limits)
 
     def close(self) -> None:
         """Stop everything; running jobs go back into the queue."""

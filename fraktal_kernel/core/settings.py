@@ -100,6 +100,15 @@ class Settings(BaseSettings):
         72, gt=0, description="Hours that a question for a yes, and then the yes, is good for."
     )
     event_days: float = Field(30, gt=0, description="Days that events are kept.")
+    alert_queue_age_s: float = Field(
+        300, gt=0, description="Seconds that a job may wait for a worker before that is an alert."
+    )
+    alert_failed_share: float = Field(
+        0.5, ge=0, le=1, description="Share of an hour's jobs that may fail before it is an alert."
+    )
+    alert_disk_free_share: float = Field(
+        0.05, ge=0, le=1, description="Free share of the workspace's disk below which is an alert."
+    )
     log_level: str = Field("info", description="Least severe level that is logged.")
     log_max_bytes: int = Field(
         10 * 1024**2, ge=1024, description="Size at which a log file is rotated, in bytes."

@@ -83,6 +83,12 @@ class Job(SQLModel, table=True):
         ),
         Index("job_owner", "owner_id", "id"),
         Index(
+            "job_ended",
+            "ended_at",
+            sqlite_where=text("ended_at IS NOT NULL"),
+            postgresql_where=text("ended_at IS NOT NULL"),
+        ),
+        Index(
             "job_alarm",
             "wake_at",
             sqlite_where=text("wake_at IS NOT NULL"),

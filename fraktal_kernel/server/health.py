@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
 
 from fraktal_kernel.core.monitoring import metrics
+from fraktal_kernel.core.monitoring.alerts import Alert
 from fraktal_kernel.server.callers import ServedWorkbench, Visitor, allowed, errors
 
 router = APIRouter(tags=["health"])
@@ -35,6 +37,23 @@ def health(who: Visitor, workbench: ServedWorkbench, response: Response) -> dict
 
 def _is_sentence(said: object) -> bool:
     return isinstance(said, str) and said != "ok"
+
+
+class Alerts(BaseModel):
+    """What somebody should look at now, the most urgent first."""
+
+    alerts: list[Alert]
+
+
+@router.get(
+    "/api/alerts",
+    summary="What needs a look",
+    responses=errors(),
+    dependencies=[Depends(allowed("read"))],
+)
+def alerts(workbench: ServedWorkbench) -> Alerts:
+    """Say which alerts hold: parts that are down, a full disk, a queue that stands, failures."""
+    return Alerts(alerts=workbench.engine.alerts())
 
 
 @router.get(

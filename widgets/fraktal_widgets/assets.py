@@ -20,3 +20,13 @@ def joined(*names: str) -> str:
     1
     """
     return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+def library(name: str) -> str:
+    """Read a library of the folder ``vendor`` as one constant, hidden from other modules and pages.
+
+    Some of them look for ways to register themselves with a page; here they find none.
+    """
+    text = (HERE / "vendor" / f"{name}.js").read_text(encoding="utf-8")
+    nobody = "const exports = undefined, module = undefined, define = undefined;"
+    return f"const {name} = (() => {{ {nobody}\n{text}\nreturn {name}; }})();"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -143,12 +144,23 @@ class Reader:
             )
         return {state: int(count) for state, count in rows}
 
+    def ended_since(self, when: float) -> dict[str, int]:
+        """Count the jobs that ended after a time in seconds since 1970, by state."""
+        with self._database.read() as tx:
+            rows = tx.rows(
+                f"SELECT state, COUNT(*) FROM job WHERE ended_at > :when{self._mine}"
+                " GROUP BY state",
+                {"when": when, "owner_id": self._owner_id},
+            )
+        return {state: int(count) for state, count in rows}
+
     def oldest_queued(self) -> float | None:
-        """Return when the longest waiting queued job was submitted, in seconds since 1970."""
+        """Return since when the longest waiting job could have started, in seconds since 1970."""
         with self._database.read() as tx:
             row = tx.row(
-                f"SELECT MIN(created_at) FROM job WHERE state = 'queued'{self._mine}",
-                {"owner_id": self._owner_id},
+                "SELECT MIN(CASE WHEN not_before > created_at THEN not_before ELSE created_at END)"
+                f" FROM job WHERE state = 'queued' AND not_before <= :now{self._mine}",
+                {"owner_id": self._owner_id, "now": time.time()},
             )
         return row[0] if row else None
 

@@ -40,6 +40,8 @@ class Gauges:
     workers: Mapping[str, int] = field(default_factory=dict)
     database_up: bool | None = None
     store_up: bool | None = None
+    disk_free_bytes: int | None = None
+    disk_size_bytes: int | None = None
 
 
 GaugeSource = Callable[[], Gauges]
@@ -238,6 +240,14 @@ class _Now:
             "Age of the oldest job that could start and has not; 0 when there is none.",
             value=max(ages, default=0.0),
         )
+        for name, text in (("free", "Free bytes"), ("size", "Size")):
+            disks = [getattr(each, f"disk_{name}_bytes") for each in found]
+            if sizes := [size for size in disks if size is not None]:
+                yield GaugeMetricFamily(
+                    f"fraktal_disk_{name}_bytes",
+                    f"{text} of the workspace's disk, in bytes.",
+                    value=min(sizes),
+                )
         for name, text in (("database", "database"), ("store", "artifact store")):
             answers = [getattr(each, f"{name}_up") for each in found]
             known = [answer for answer in answers if answer is not None]
