@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import statistics
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import IO, Any
 from fraktal_kernel.fractals.cache import cache_folder
 
 VERSION = "1.2.1"
+DBOS_VERSION, DBOS_LIMIT_S = "3.4.0", 120
 # What Fractalshades computes with; the window, which needs Qt, is left out.
 NEEDED = (
     *("cython==0.29.37", "setuptools<70", "wheel", "numpy==2.2.6", "gmpy2==2.3.2"),
@@ -130,3 +132,26 @@ def _next(lines: queue.Queue[str | None], found: dict[int, Took], limit_s: float
             width_px, wall, spent = json.loads(line.removeprefix("SECONDS "))
             found[width_px] = wall, spent
             return ""
+
+
+def dbos_resume_ms(steps: int, times: int) -> float:
+    """Time how long DBOS on SQLite takes to go on behind finished steps: the median."""
+    base = cache_folder("peers")
+    if base is None:
+        raise NotInstalled("there is no folder to install it to")
+    home = base / f"dbos-{DBOS_VERSION}"
+    python, whole = home / "bin" / "python", home / "complete"
+    if not whole.exists():
+        _typed([sys.executable, "-m", "venv", "--clear", str(home)])
+        _typed([str(python), "-m", "pip", "install", "--quiet", f"dbos=={DBOS_VERSION}"])
+        whole.touch()
+    worker = Path(__file__).with_name("_dbos.py")
+    done = subprocess.run(
+        [str(python), str(worker), str(steps), str(times)],
+        **{"capture_output": True, "text": True, "check": False},
+        timeout=DBOS_LIMIT_S,
+    )
+    found = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("MS ")]
+    if len(found) != times:
+        raise NotInstalled((done.stderr.strip().splitlines() or ["no word"])[-1][:200])
+    return statistics.median(found)

@@ -101,6 +101,8 @@ def _facts(view: JobView) -> Iterator[tuple[str, object]]:
         yield "parent", view.parent_id
     if view.question:
         yield "asks", f"{view.question.text} [{'/'.join(view.question.choices)}]"
+    elif view.state == "waiting" and view.effect and view.asked_by:
+        yield "asks", f"for a yes, for {view.asked_by}: fraktal approvals list"
     if view.result is not None:
         yield "result", json.dumps(view.result)
 

@@ -158,7 +158,9 @@ class Memory(Effects):
         """Queue a child job beside its parent, which goes on; a known key gives the old one."""
         with self._database.write() as tx:
             self._owned(tx, job_id, fence)
-            child_id, _ = self._submit(tx, child, time.time())
+            child_id, new = self._submit(tx, child, time.time())
+            if new:  # it gets on, as with a finished step
+                tx.execute("UPDATE job SET losses = 0 WHERE id = :id", {"id": job_id})
         return child_id
 
     def pause(

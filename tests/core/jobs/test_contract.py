@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fraktal_kernel import JobHandle, JobOptions, Workbench
+from fraktal_kernel.core.jobs.model import ApprovalView
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.errors import Conflict, InvalidInput, JobFailed, NotFound, UnknownName
 
@@ -313,3 +314,29 @@ def test_health_says_that_all_answer(bench: LocalWorkbench) -> None:
     bench.submit("test.echo").wait(60)
     assert bench.health() == {"ok": True, "database": "ok", "store": "ok", "workers": "ok"}
     json.dumps(bench.health())
+
+
+def test_what_stays_waits_for_a_yes_and_is_asked_about(
+    bench: LocalWorkbench, tmp_path: Path
+) -> None:
+    """Wherever the process runs: no deed before the yes, and none again when it was killed."""
+    file, gate = tmp_path / "lines", tmp_path / "gate"
+    job = bench.submit("test.errand", deeds=[{"file": str(file), "after": str(gate)}])
+
+    def asked() -> list[ApprovalView]:
+        children = [child.id for child in bench.jobs.children(job.id).values()]
+        return [each for each in bench.approvals.list() if each.job_id in children]
+
+    until(lambda: len(asked()) == 1)
+    assert not file.exists()
+    bench.approvals.approve(asked()[0].id or 0)
+    until(gate.with_suffix(".reached").exists)
+    (child,) = bench.jobs.children(job.id).values()
+    assert bench.engine.dispatcher is not None
+    bench.engine.dispatcher.executor.kill(child.id)
+    until(lambda: len(asked()) == 1)
+    (doubt,) = asked()
+    assert doubt.question is not None and doubt.question.effect
+    bench.jobs.answer(child.id, "it happened")
+    assert job.wait(60) == ["succeeded None"]
+    assert len(file.read_text().splitlines()) == 1
