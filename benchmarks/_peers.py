@@ -40,12 +40,12 @@ def fractalshades() -> Path:
     home = base / f"fractalshades-{VERSION}"
     python, whole = home / "bin" / "python", home / "complete"
     if not whole.exists():
-        _typed([sys.executable, "-m", "venv", "--clear", str(home)])
+        typed([sys.executable, "-m", "venv", "--clear", str(home)])
         install = [str(python), "-m", "pip", "install", "--quiet"]
-        _typed([*install, *NEEDED])
+        typed([*install, *NEEDED])
         built = ["--no-cache-dir", "--no-deps", "--no-build-isolation"]
         # Its extension is linked to the libraries that gmpy2 brings; no system package is needed.
-        _typed([*install, *built, f"fractalshades=={VERSION}"], LIBRARY_PATH=str(_linked(home)))
+        typed([*install, *built, f"fractalshades=={VERSION}"], LIBRARY_PATH=str(_linked(home)))
         whole.touch()
     return python
 
@@ -62,7 +62,7 @@ def _linked(home: Path) -> Path:
     return folder
 
 
-def _typed(command: Sequence[str], **variables: str) -> None:
+def typed(command: Sequence[str], **variables: str) -> None:
     done = subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, **variables}, check=False
     )

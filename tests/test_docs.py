@@ -22,7 +22,7 @@ from fraktal_kernel.fractals import colouring
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
-OURS = {"fractal", "notebook"}  # capabilities of tests live beside these in one process
+OURS = {"chat", "fractal", "notebook", "plan"}  # those of tests live beside these in one process
 
 
 def page(name: str) -> str:

@@ -26,7 +26,7 @@ from fraktal_kernel.core.jobs.scratch import sweep_scratch
 from fraktal_kernel.core.monitoring.logs import get_logger
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.workspace import ServerAddress
-from fraktal_kernel.errors import Conflict, InvalidInput, NotAllowed, Unavailable
+from fraktal_kernel.errors import Conflict, InvalidInput, NotAllowed
 
 if TYPE_CHECKING:
     from websockets.exceptions import ConnectionClosed
@@ -139,20 +139,11 @@ class Agent:
         ------
         NotAllowed, Conflict, InvalidInput
             the server does not want it
-        Unavailable
-            there was no server to begin with
         """
         self._settings.data.mkdir(parents=True, exist_ok=True)
         sweep_scratch(self._settings.data)
-        known = False
         while not (self._stop.is_set() or self._drained):
             address = self._find()
-            if address is None and not known:
-                raise Unavailable(
-                    "no server runs this workspace; start one with: fraktal serve, or name one "
-                    "with --server."
-                )
-            known = True
             if address is not None:
                 self._call(address)
             if not self._drained:

@@ -343,8 +343,8 @@ class Desk:
                 raise Conflict(f"{mine} agents are online already; stop some of them first.")
             return
         assert before.words is not None
-        same = before.words.instance == words.instance and before.who == line.who
-        if not same:
+        same_process = before.words.instance == words.instance
+        if not same_process or before.who.token_id != line.who.token_id:
             raise Conflict(
                 f"an agent named {words.name!r} is online already, on "
                 f"{before.words.machine.host}; stop it, or choose another name with --name."

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fraktal_kernel.core.faults import sentence_of
-from fraktal_kernel.core.jobs.service import AGENT_NAME
+from fraktal_kernel.core.jobs.model import AGENT_NAME
 from fraktal_kernel.errors import InvalidInput
 
 #: Grows with each change that an older agent would not understand.

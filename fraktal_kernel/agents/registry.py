@@ -377,7 +377,7 @@ def agents_of(workbench: Workbench) -> Agents:
     from fraktal_kernel.core.remote import RemoteWorkbench
 
     if isinstance(workbench, RemoteWorkbench):
-        return RemoteAgents(workbench.ask)
+        return RemoteAgents(workbench.jobs.ask)
     from fraktal_kernel.core.local import LocalWorkbench
 
     assert isinstance(workbench, LocalWorkbench)

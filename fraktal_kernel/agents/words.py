@@ -19,8 +19,7 @@ from fraktal_kernel.core.artifact import artifact_name
 from fraktal_kernel.core.faults import sentence_of
 from fraktal_kernel.core.jobs.channel import Message
 from fraktal_kernel.core.jobs.ledger import Claimed
-from fraktal_kernel.core.jobs.model import CHILD_KEY
-from fraktal_kernel.core.jobs.service import AGENT_NAME
+from fraktal_kernel.core.jobs.model import AGENT_NAME, CHILD_KEY
 from fraktal_kernel.core.values import JSON_MAX_BYTES, SAID_MAX_BYTES, to_json
 from fraktal_kernel.errors import InvalidInput
 

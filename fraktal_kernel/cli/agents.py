@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fraktal_kernel.cli.screen import ago, print_json, say, seconds, size, table
-from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from fraktal_kernel.agents.registry import AgentView
@@ -45,6 +45,11 @@ def start(
 
     settings = load_settings()
     given = _address(server, token)
+    if given is None and read_address(settings) is None:
+        raise Unavailable(
+            "no server runs this workspace; start one with: fraktal serve, or name one with "
+            "--server."
+        )
     agent = Agent(
         settings,
         name or _host_name(),

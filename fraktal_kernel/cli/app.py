@@ -21,6 +21,7 @@ COMMANDS = {
     "ask": ("ask", "ask", "Say in plain words what to do."),
     "submit": ("submit", "submit", "Submit a capability as a job."),
     "jobs": ("jobs", "app", "List, watch, cancel, retry and answer jobs."),
+    "plan": ("plan", "app", "Run a plan from a file, look at it, go on with it."),
     "approvals": ("approvals", "app", "List what waits for a yes; approve and deny it."),
     "capabilities": ("capabilities", "list_capabilities", "List what can be run."),
     "agent": ("agents", "app", "Start, list and drain agents."),
@@ -29,6 +30,7 @@ COMMANDS = {
     "up": ("up", "up", "Serve the workbench and JupyterLab."),
     "link": ("up", "link", "Print a new one-time link to the running workbench."),
     "doctor": ("doctor", "doctor", "Say what is installed and reachable, and what to do."),
+    "bus": ("bus", "app", "Show what messages wait, and deliver dead letters again."),
     "user": ("users", "user", "Add and list users, set passwords."),
     "token": ("users", "token", "Create, list and revoke API tokens."),
 }

@@ -161,6 +161,15 @@ def _store(settings: Settings) -> Finding:
     return Finding("store", OK, f"{shown}; answers{_unnamed(settings, store)}")
 
 
+def _broker(settings: Settings) -> Finding:
+    if not settings.bus:
+        return Finding("broker", OK, "not set; the database carries messages")
+    from fraktal_kernel.agents.bus.link import ask
+
+    ask(settings.bus)
+    return Finding("broker", OK, f"{masked(settings.bus)} answers")
+
+
 def _unnamed(settings: Settings, store: Store) -> str:
     """Say what the next sweep will free, if anything."""
     from fraktal_kernel.core.database import Database
@@ -318,7 +327,7 @@ def _programs() -> Iterator[Finding]:
 
 def reachable(settings: Settings) -> Iterator[Finding]:
     """Ask everything that the settings name whether it answers."""
-    checks: list[Callable[[Settings], Finding]] = [_workspace, _machine, _database, _store]
+    checks: list[Callable[[Settings], Finding]] = [_workspace, _machine, _database, _store, _broker]
     for check in checks:
         try:
             yield check(settings)

@@ -280,10 +280,6 @@ class RemoteWorkbench(Workbench):
         """Where the server was found last."""
         return self.jobs.address
 
-    def ask(self, method: str, path: str, **more: Any) -> Any:
-        """Ask the server for JSON; its refusals are raised as errors."""
-        return self.jobs.ask(method, path, **more)
-
     @override
     def events(
         self,

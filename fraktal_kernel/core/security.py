@@ -32,7 +32,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 
@@ -78,7 +78,7 @@ class Principal:
     is_admin: bool
     scopes: frozenset[str]
     #: of the API token that was shown, None for people and this user's own programs
-    token_id: int | None = None
+    token_id: int | None = field(default=None, compare=False)
 
     def allows(self, scope: str) -> bool:
         """Tell whether one of the scopes held covers this one."""

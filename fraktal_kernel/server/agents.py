@@ -14,7 +14,7 @@ from fraktal_kernel.agents.desk import AgentLine, Desk, refusal
 from fraktal_kernel.agents.line import BAD_MESSAGE, FRAME_BYTES
 from fraktal_kernel.agents.registry import MOST_POINTS, AgentView, TaskView, agents_of
 from fraktal_kernel.agents.samples import Sample
-from fraktal_kernel.core.jobs.service import AGENT_NAME
+from fraktal_kernel.core.jobs.model import AGENT_NAME
 from fraktal_kernel.core.monitoring.logs import get_logger
 from fraktal_kernel.errors import FraktalError, InvalidInput
 from fraktal_kernel.server.body import INT64, StrictRoute

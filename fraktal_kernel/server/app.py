@@ -24,6 +24,7 @@ from fraktal_kernel.server import (
     events,
     health,
     jobs,
+    plans,
 )
 from fraktal_kernel.server.answers import error_body, status_of
 from fraktal_kernel.server.docs import add_docs
@@ -69,6 +70,7 @@ def create_app(
     parts = (
         jobs,
         approvals,
+        plans,
         artifacts,
         capabilities,
         chat,

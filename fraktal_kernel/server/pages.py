@@ -37,6 +37,11 @@ PAGES = {
         "Fractal explorer",
         "Zoom with the wheel, move by dragging; any view can be kept as a picture.",
     ),
+    "/chat": (
+        "chat",
+        "Chat",
+        "Say what you want done; what cannot be taken back waits for your yes.",
+    ),
     "/agents": (
         "agents",
         "Agents",

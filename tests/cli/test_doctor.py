@@ -76,6 +76,18 @@ def test_what_is_broken_is_said_and_fails(tmp_path: Path) -> None:
     assert found(json.loads(done.stdout), "database")["state"] == "broken"
 
 
+def test_a_broker_that_is_gone_is_broken(tmp_path: Path) -> None:
+    """A broker that is set and does not answer is broken, without its password; none is fine."""
+    pytest.importorskip("faststream", reason="pip install 'fraktal[bus]'")
+    sound = found(json.loads(doctor("--json", FRAKTAL_DATA=tmp_path).stdout), "broker")
+    assert sound["state"] == "ok" and "the database carries messages" in sound["text"]
+    url = "amqp://ada:lovelace@127.0.0.1:1/"
+    done = doctor("--json", FRAKTAL_DATA=tmp_path, FRAKTAL_BUS=url)
+    assert done.returncode == 1 and "lovelace" not in done.stdout + done.stderr
+    line = found(json.loads(done.stdout), "broker")
+    assert line["state"] == "broken" and "127.0.0.1:1 does not answer" in line["text"]
+
+
 def test_a_scheduler_that_is_gone_is_broken(tmp_path: Path) -> None:
     """A Dask scheduler that is set and does not answer is broken, with what to do."""
     done = doctor("--json", FRAKTAL_DATA=tmp_path, FRAKTAL_DASK_SCHEDULER="tcp://127.0.0.1:1")

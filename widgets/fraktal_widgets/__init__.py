@@ -11,6 +11,7 @@ from typing import Any
 _HOMES = {
     "FractalExplorer": "explorer",
     "JobsPanel": "jobs_panel",
+    "ChatPanel": "chat_panel",
     "CapabilityForm": "capability_form",
     "CommandPalette": "command_palette",
     "AgentMonitor": "agent_monitor",

@@ -63,13 +63,14 @@ class ApprovalsPanel(anywidget.AnyWidget):
             self.feed.wish(wish)
 
     def _open_form(self, wish: dict[str, Any]) -> None:
-        """Send the form of a job's arguments, filled in with them as they are."""
-        item = self.feed.items[str(wish["key"])]
-        schema = self.feed.workbench.capabilities[item.view.capability].schema()
-        files = listed_files(schema, self.feed.workbench.settings.data)
-        fill = dict(item.view.params)
-        # the wish's number makes the same form, opened a second time, something new
-        self.spec = safe(
-            {"key": wish["key"], "schema": schema, "files": files, "fill": fill}
-            | {"seq": wish.get("seq"), "visit": wish.get("visit")}
-        )
+        self.spec = form_of(self.feed, wish)
+
+
+def form_of(feed: ApprovalFeed, wish: dict[str, Any]) -> dict[str, Any]:
+    """Make the form of a job's arguments, filled in with them as they are."""
+    item = feed.items[str(wish["key"])]
+    schema = feed.workbench.capabilities[item.view.capability].schema()
+    files = listed_files(schema, feed.workbench.settings.data)
+    # the wish's number makes the same form, opened a second time, something new
+    which = {"key": wish["key"], "seq": wish.get("seq"), "visit": wish.get("visit")}
+    return safe({**which, "schema": schema, "files": files, "fill": dict(item.view.params)})

@@ -23,10 +23,11 @@ def joined(*names: str) -> str:
 
 
 def library(name: str) -> str:
-    """Read a library of the folder ``vendor`` as one constant, hidden from other modules and pages.
+    """Read a library of the folder ``vendor`` as one constant, hidden from other modules.
 
-    Some of them look for ways to register themselves with a page; here they find none.
+    Some of them look for a way to register themselves with a page; here they find none but the
+    page's global names.
     """
     text = (HERE / "vendor" / f"{name}.js").read_text(encoding="utf-8")
     nobody = "const exports = undefined, module = undefined, define = undefined;"
-    return f"const {name} = (() => {{ {nobody}\n{text}\nreturn {name}; }})();"
+    return f"const {name} = (() => {{ {nobody}\n{text}\nreturn globalThis.{name} ?? {name}; }})();"

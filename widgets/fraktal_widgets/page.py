@@ -31,6 +31,7 @@ SERVER = Path(fraktal_kernel.server.__path__[0])
 PAGES = {
     "/": "Home",
     "/explorer": "Fractal explorer",
+    "/chat": "Chat",
     "/agents": "Agents",
     "/plan": "Plans",
     "/approvals": "Approvals",
@@ -41,12 +42,13 @@ DOMAIN_PAGES = {"fractal": "/explorer"}
 DOMAIN_NAMES = {"fractal": "Fractals", "notebook": "Notebooks"}
 #: what belongs to no single domain has entries of its own in the rail
 PLACES = [
+    {"name": "chat", "title": "Chat", "href": "/chat"},
     {"name": "agents", "title": "Agents", "href": "/agents"},
     {"name": "plan", "title": "Plans", "href": "/plan"},
     {"name": "approvals", "title": "Approvals", "href": "/approvals"},
 ]
 #: domains whose capabilities are behind those entries
-PLACES_OF = frozenset({"plan"})
+PLACES_OF = frozenset({"chat", "plan"})
 #: what an empty list of jobs offers to run
 FIRST_JOB = ("fractal.render", {"scene": "seahorse", "width": 1280, "height": 800})
 LINKS = {

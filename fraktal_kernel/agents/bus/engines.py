@@ -188,10 +188,13 @@ class Kafka:
     def __init__(self, url: str, channel: str, keep_s: float) -> None:
         from faststream.kafka import KafkaBroker
 
+        servers = url.partition("://")[2].rstrip("/")
+        if "@" in servers:
+            raise InvalidInput(
+                "bus: kafka:// takes no user and password here; expected kafka://HOST:9092."
+            )
         self._channel = channel
-        self.broker = KafkaBroker(
-            url.partition("://")[2].rstrip("/").split(","), acks="all", **_PLAIN
-        )
+        self.broker = KafkaBroker(servers.split(","), acks="all", **_PLAIN)
 
     async def declare(self) -> None:
         """Nothing: the topic is made with its first message or group."""

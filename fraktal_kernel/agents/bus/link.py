@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -39,8 +40,7 @@ class Link:
     """
 
     def __init__(self, url: str, channel: str, keep_s: float) -> None:
-        place = urlsplit(url)
-        self._place = f"{place.scheme}://{place.netloc.rpartition('@')[2]}"
+        self._url = url
         self._groups: dict[str, list[Any]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bus-link", daemon=True)
@@ -126,15 +126,8 @@ class Link:
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something in the loop and wait for it, but not for ever."""
         limited = asyncio.wait_for(work, ANSWER_S)
-        try:
+        with _as_unavailable(self._url):
             return asyncio.run_coroutine_threadsafe(limited, self._loop).result()
-        except FraktalError:
-            raise
-        except Exception as error:
-            words = _cause(error)
-            raise Unavailable(
-                f"the broker at {self._place} does not answer ({words}); start it or mend bus."
-            ) from error
 
     def _end(self) -> None:
         async def rest() -> None:
@@ -147,6 +140,43 @@ class Link:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def ask(url: str) -> None:
+    """Connect to a broker and hang up.
+
+    Raises
+    ------
+    InvalidInput, MissingExtra, Unavailable
+        as :class:`Link` does
+    """
+
+    async def answer() -> None:
+        engine = find_engine(url, "fraktal", 0)
+        try:
+            await engine.broker.connect()
+            if not await engine.broker.ping(timeout=CHECK_S):
+                raise ConnectionError("no answer to a ping")
+        finally:
+            await _quietly(engine.broker.stop())
+
+    with _as_unavailable(url):
+        asyncio.run(asyncio.wait_for(answer(), ANSWER_S))
+
+
+@contextmanager
+def _as_unavailable(url: str) -> Iterator[None]:
+    """Turn whatever a broker's client says into one sentence, without a password."""
+    try:
+        yield
+    except FraktalError:
+        raise
+    except Exception as error:
+        place = urlsplit(url)
+        shown = f"{place.scheme}://{place.netloc.rpartition('@')[2]}"
+        raise Unavailable(
+            f"the broker at {shown} does not answer ({_cause(error)}); start it or mend bus."
+        ) from error
 
 
 class _Gathered:

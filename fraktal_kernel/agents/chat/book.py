@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, Field
-
+from fraktal_kernel.agents.chat.model import AnswerDetails, ConversationView, MessageView, Turn
 from fraktal_kernel.agents.chat.transcript import replay, text_of
 from fraktal_kernel.core.database import Database, Transaction
 from fraktal_kernel.core.events import Events
@@ -27,60 +26,6 @@ TITLE_MAX_CHARS = 200
 HISTORY_MAX_CHARS = 400_000
 #: The parent of a first message, where another one than the newest branch is meant.
 BEGINNING = 0
-
-Role = Literal["user", "assistant"]
-MessageState = Literal["open", "done", "stopped", "failed"]
-
-
-class ConversationView(BaseModel):
-    """A conversation as everybody sees it."""
-
-    id: int
-    title: str
-    tip_id: int | None = Field(description="The newest message of the branch that is shown.")
-    created_at: datetime
-    changed_at: datetime
-    deleted: bool = False
-
-
-class AnswerDetails(BaseModel):
-    """How an answer came about; all empty for a question."""
-
-    parts: list[dict[str, Any]] = Field(
-        default_factory=list, description="Texts, notes and calls in their order."
-    )
-    model: str = Field("", description="The model that answered last.")
-    cached: bool = Field(False, description="Whether every answer was one that had been kept.")
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost: float | None = Field(None, description="None where no price is known.")
-    seconds: float = 0.0
-
-
-class MessageView(BaseModel):
-    """A message as everybody sees it."""
-
-    id: int
-    conversation_id: int
-    parent_id: int | None
-    job_id: int
-    role: Role
-    state: MessageState
-    text: str
-    error: str
-    details: AnswerDetails
-    created_at: datetime
-    branches: list[int] = Field(description="This message and those that stand in its place.")
-
-
-class Turn(BaseModel):
-    """A question that was asked, and the answer that is on its way."""
-
-    conversation_id: int
-    question_id: int
-    answer_id: int
-    job_id: int
-
 
 _MESSAGE = (
     "id, conversation_id, parent_id, job_id, role, state, text, error, details, created_at, memory"
@@ -288,8 +233,9 @@ class Book:
 
     # ------------------------------------------------------------------ turns
 
-    def check(self, conversation_id: int | None, parent: int | None) -> None:
-        """Refuse a place where nothing can be said: what is missing, deleted, or no answer."""
+    def check(self, text: str, conversation_id: int | None, parent: int | None) -> None:
+        """Refuse what cannot be said, and a place that is missing, deleted, or no answer."""
+        _stripped(text)
         with self._database.read() as tx:
             self._follows(tx, conversation_id, parent)
 
@@ -324,11 +270,7 @@ class Book:
         parent : the message that the question follows, :data:`BEGINNING` for none; by default
             the newest of the branch that is shown
         """
-        text = text.strip()
-        if not 1 <= len(text) <= TEXT_MAX_CHARS:
-            raise InvalidInput(
-                f"text: given {len(text):,} characters, expected 1 to {TEXT_MAX_CHARS:,}."
-            )
+        text = _stripped(text)
         with self._database.write() as tx:
             there = tx.rows(
                 "SELECT role, id, conversation_id FROM chat_message WHERE job_id = :job_id"
@@ -465,6 +407,15 @@ class Book:
                 )
                 told = {"message": message_id, "state": state, "job": job_id}
                 self._tell(tx, conversation_id, told)
+
+
+def _stripped(text: str) -> str:
+    text = text.strip()
+    if not 1 <= len(text) <= TEXT_MAX_CHARS:
+        raise InvalidInput(
+            f"text: given {len(text):,} characters, expected 1 to {TEXT_MAX_CHARS:,}."
+        )
+    return text
 
 
 def title_of(text: str) -> str:

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from fraktal_kernel.agents.chat.book import (
-    BEGINNING,
-    Book,
-    ConversationView,
-    MessageView,
-    Turn,
-)
+from fraktal_kernel.agents.chat.book import BEGINNING, Book
+from fraktal_kernel.agents.chat.model import ConversationView, MessageView, Turn
 from fraktal_kernel.core.jobs.model import JobView
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.remote import RemoteWorkbench
@@ -94,7 +89,9 @@ class LocalChat:
         fresh: bool = False,
     ) -> Turn:
         """Say something."""
-        self._book.check(conversation, parent)  # or a job would be there with no place to answer
+        self._book.check(
+            text, conversation, parent
+        )  # or a job would be there with no place to answer
         said = {"text": text, "conversation": conversation, "parent": parent, "fresh": fresh}
         job = self._workbench.jobs.submit(CAPABILITY, said)
         return self._book.open_turn(job.id, text, conversation, parent)
@@ -113,7 +110,7 @@ class RemoteChat:
     """The chat on a server; see :class:`Chat`."""
 
     def __init__(self, workbench: RemoteWorkbench) -> None:
-        self._ask = workbench.ask
+        self._ask = workbench.jobs.ask
 
     def conversations(
         self, search: str = "", limit: int = 50, before: int | None = None, deleted: bool = False

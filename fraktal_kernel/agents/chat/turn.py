@@ -323,10 +323,10 @@ class Turn:
                 name=f"{call.request}.{call.place}",
                 asked_by=f"the chat, as {self._model} wants it",
             )
-        except KeyError:
-            return self._told(call, {"state": "refused", "error": "it is not there any more."})
         except InvalidInput as error:
             return self._told(call, {"state": "refused", "error": str(error)})
+        except KeyError:
+            return self._told(call, {"state": "refused", "error": "it is not there any more."})
         if not child.ended:
             self._told(call, self._waiting(child, item))
             return None
@@ -382,7 +382,7 @@ class Turn:
         shown = {
             "say": "call",
             "request": call.request,
-            "id": call.id,
+            "id": f"{call.request}.{call.place}",  # a model may give each of its calls one name
             "capability": call.capability,
             "arguments": shown_result(call.arguments),
             **outcome,

@@ -13,6 +13,7 @@ from fraktal_kernel.agents.offline.text import Word
 from fraktal_kernel.agents.offline.vocabulary import vague
 
 AND = frozenset("and i oraz a plus".split())
+_AWAY = frozenset("for przez with z ze at to na".split())
 WITH = frozenset("with z ze containing contains include including zawierajace zawiera".split())
 
 
@@ -103,7 +104,7 @@ class Assigning:
     def apart(self, one: int, other: int) -> bool:
         """Tell whether a comma or the like stands between two neighbouring words."""
         between = self.text[self.words[one].end : self.words[other].start]
-        return any(mark in between for mark in ",;.()") or "\n" in between
+        return re.search(r"[,;()\n]|(?<!\s)\.", between) is not None
 
     def beside(self, slot: Slot, first: int, last: int) -> tuple[float, int | None]:
         """Say how near the slot's own words stand to a stretch of words, and which one does."""
@@ -123,7 +124,8 @@ class Assigning:
                     score = weight * factor * word.exact * (1 - 0.3 * gap)
                     best = max(best, (score, near), key=lambda found: found[0])
                     break
-                gap += 0.0 if word.stop else 1.0
+                # "Power for 3 days": what is behind such a word belongs to what comes.
+                gap += 0.2 if word.plain in _AWAY else 0.0 if word.stop else 1.0
                 place = near
         return best
 
@@ -144,11 +146,21 @@ class Assigning:
             return False
         return not any(word.keys & slot.main for slot in self.slots.values())
 
+    def glued(self, word: Word) -> list[int]:
+        """Give the places of the words that stand in one piece with a word."""
+        start = self.text.rfind(" ", 0, word.start) + 1
+        end = self.text.find(" ", word.end)
+        end = len(self.text) if end < 0 else end
+        raw = self.raw(word)
+        first = self.text.find(raw, start, end)
+        last = first + len(raw)
+        return [w.place for w in self.words if first <= w.start < last]
+
     def raw(self, word: Word) -> str:
         """Give a word with what is glued to it, such as ``scikit-learn`` or ``my_model``."""
         start, end = word.start, word.end
         while start and re.match(r"[\w\-.+@]", self.text[start - 1]):
             start -= 1
-        while end < len(self.text) and re.match(r"[\w\-.+@=]", self.text[end]):
+        while end < len(self.text) and re.match(r"[\w\-.+@=<>~!\[\]]", self.text[end]):
             end += 1
-        return self.text[start:end].rstrip(".-").lstrip(".-")
+        return self.text[start:end].rstrip(".-!]").lstrip(".-")

@@ -21,6 +21,9 @@ _OVERLOOKED = 0.6
 #: How much of a fit is the sentence accounted for; the rest is the title found again.
 _SENTENCE = 0.87
 _FIRST, _GENERAL, _VALUE = 0.08, 0.03, 0.7
+_FAULT = 0.04
+#: How a sentence begins that wants to know, not to have.
+_ASKS = frozenset("is are was were does did has have any czy".split())
 _ASKING = frozenset({"#how_many", "#which", "#what", "#why", "#where", "#how", "#how_to"})
 
 
@@ -104,6 +107,9 @@ def _rated(
     # What is said first is what is wanted, where it is a verb.
     first = next((word for word in words if not word.stop), None)
     if first is not None and first.keys & profile.verb - table.general:
+        score += _FIRST * (not first.plain.endswith("ing"))
+    if profile.name not in index.registered and words and words[0].plain in _ASKS:
         score += _FIRST
+    score -= _FAULT * len(filling.faults)
     evident = evidence >= 0.15 or filling.chosen > 0 or recall > 0.0
     return Candidate(profile, filling, score, evident, recall)

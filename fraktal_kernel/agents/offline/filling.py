@@ -17,8 +17,10 @@ from fraktal_kernel.agents.offline.naming import Naming
 from fraktal_kernel.agents.offline.numerals import figure, tidy
 from fraktal_kernel.agents.offline.slots import Slot
 from fraktal_kernel.agents.offline.thesaurus import NEGATIONS
+from fraktal_kernel.agents.offline.vocabulary import thesaurus
 
 _MOST_QUOTED = 3
+_ASKING = frozenset({"#which", "#what", "#how_many", "#available", "#choice", "#last"})
 _YES, _NO = frozenset("true yes on tak 1".split()), frozenset("false no off nie 0".split())
 
 
@@ -30,6 +32,7 @@ class Filler(Naming):
         self._pairs()
         self._sizes()
         self._choices()
+        self._lists(of_numbers=True)
         self._numbers()
         self._dates()
         self._paths()
@@ -56,7 +59,8 @@ class Filler(Naming):
     def _begins(self, name: str) -> Slot | None:
         """Find the one slot that a short name such as ``w`` is the beginning of."""
         found = [slot for slot in self.slots.values() if slot.name.startswith(name.lower())]
-        return found[0] if len(found) == 1 else None
+        free = any(slot.free for slot in self.slots.values())
+        return found[0] if len(found) == 1 and found[0].takes_number and not free else None
 
     def _sizes(self) -> None:
         """Give pairs of numbers to width and height, or to what takes a size."""
@@ -78,7 +82,7 @@ class Filler(Naming):
                 for word in self.words:
                     if word.keys & {"#size", "#width", "#height", "squar", "kwadrat"}:
                         self.filling.taken.setdefault(word.place, 0.9)
-                return
+                continue
             if mention.kind == "size":
                 self._one_size(mention, size)
 
@@ -187,7 +191,8 @@ class Filler(Naming):
         """Leave a slot open for which two values were named."""
         if self.filling.values.pop(slot.name, None) is not None:
             self.filling.open.append((slot, [str(value) for value in values]))
-        self.put_words(words)
+        for place in words:
+            self.filling.taken.setdefault(place, 0.4)
 
     def _numbers(self) -> None:
         """Give numbers to the slots whose words or units stand beside them."""
@@ -317,7 +322,7 @@ class Filler(Naming):
                 if not 0 <= near < len(self.words) or self.apart(*sorted((near, word.place))):
                     continue
                 other = self.words[near]
-                if self.free(other) and not any(key[0] == "#" for key in other.keys):
+                if self.free(other) and not other.keys & (thesaurus().actions | _ASKING):
                     expected = slot.one_of
                     self.filling.faults.append(Fault(slot, other.text, expected))
                     self.filling.taken[near] = self.filling.taken[word.place] = 0.9

@@ -31,7 +31,10 @@ _NAMED_SIZE = re.compile(
 )
 _SIZES = {"2": (2560, 1440), "4": (3840, 2160), "5": (5120, 2880), "8": (7680, 4320),
           "16": (15360, 8640)}  # fmt: skip
-_NUMBER = r"[-+−]?(?:\d{1,3}(?:[, ]\d{3})+(?![\d])|\d+)(?:[.,]\d+)?(?:[eE][-+]?\d{1,3}(?![\w]))?"
+_NUMBER = (
+    r"[-+−]?(?:(?:\d{1,3}(?:[, ]\d{3})+(?![\d])|\d+)(?:[.,]\d+)?|\.\d+)"
+    r"(?:[eE][-+]?\d{1,3}(?![\w]))?"
+)
 _FIGURES = re.compile(
     rf"(?<![\w.,])({_NUMBER})(?:\s?(k|tys\.?|thousand|tysi[ąa]c\w*|tysi[ęe]cy|mln|million|"
     r"milion\w*)(?!\w))?",
@@ -42,10 +45,15 @@ _BY = re.compile(
     rf"({_NUMBER})\s?(k|tys\.?|thousand|tysi[ęe]cy)?(?:\s?(?:px|pixels|pikseli|piksele))?(?![\w])",
     re.IGNORECASE,
 )
+_CLOCK = re.compile(r"(?<![\w.,:])\d{1,3}:[0-5]\d(?::[0-5]\d)?(?![\w:])")
 _UNIT = re.compile(r"[\s-]?(°?[A-Za-zżźćńółęąśŻŹĆĄŚĘŁÓŃ]+(?:/[a-z]+)?|%|°)")
 _RATE = re.compile(
     r"[\s-]?(?:frames?|klat\w+)\s?(?:/|per|a|na)\s?(?:s\b|second|sekund\w)", re.IGNORECASE
 )
+#: No command has more values than this; a text with more is read no further.
+_MOST = 60
+#: Two numbers from here on that stand side by side are the sides of something.
+_LEAST_SIDE = 200
 _HERE = frozenset("a an na przez for one next whole caly cala".split())
 
 
@@ -73,7 +81,7 @@ class Mention:
 def mentions_of(
     text: str, words: Sequence[Word], today: date, names: frozenset[str]
 ) -> list[Mention]:
-    """Find everything in a text that can be a value, none twice.
+    """Find what in a text can be a value, none twice.
 
     Parameters
     ----------
@@ -99,7 +107,7 @@ def mentions_of(
         replace(one, words=tuple(w.place for w in words if w.start < one.end and one.start < w.end))
         for one in sorted(found, key=lambda mention: mention.start)
     ]
-    return _joined(placed, text)
+    return _joined(placed[:_MOST], text)
 
 
 def _quoted(text: str) -> Iterator[Mention]:
@@ -173,6 +181,14 @@ def _sizes(text: str) -> Iterator[Mention]:
 
 
 def _figures(text: str) -> Iterator[Mention]:
+    for found in _CLOCK.finditer(text):
+        parts = [int(part) for part in found.group().split(":")]
+        total = (
+            parts[0] * 60 + parts[1]
+            if len(parts) == 2
+            else (parts[0] * 3600 + parts[1] * 60 + parts[2])
+        )
+        yield Mention("number", total, *found.span(), unit_of("s"))
     for found in _FIGURES.finditer(text):
         value = _scaled(found.group(1).strip(), found.group(2))
         if value is not None:
@@ -209,22 +225,29 @@ def _spelled(text: str, words: Sequence[Word]) -> Iterator[Mention]:
             values.append(value)
             at += 1
         if values:
-            end = words[at - 1].end
+            after = [word.plain for word in words[at : at + 3]]
+            for more in (["and", "a", "half"], ["i", "pol"]):  # one and a half
+                if after[: len(more)] == more:
+                    values.append(0.5)
+                    at += len(more)
+            last = end = words[at - 1].end
             for word in words[at : at + 2]:  # half an hour, a quarter of an hour
                 end = word.end if word.plain in ("a", "an", "of") else end
             unit, stop = _unit_at(text, end)
-            end = words[at - 1].end
-            yield Mention(
-                "number", combined(values), words[first].start, stop if unit else end, unit
-            )
+            value = combined(values)
+            yield Mention("number", value, words[first].start, stop if unit else last, unit)
             continue
         word = words[at]
         for begun, name in ADJECTIVES.items():
             head, middle, _ = word.plain.partition(begun)
             if middle and head in COMPOUND:
                 yield Mention("number", COMPOUND[head], word.start, word.end, unit_of(name))
+        head, times, _ = word.plain.partition("krotn")
+        if times and head in COMPOUND and head:
+            yield Mention("number", COMPOUND[head], word.start, word.end)
         unit = unit_of(word.plain) if len(word.plain) > 3 else None
-        if unit and unit.dimension == "time" and at and words[at - 1].plain in _HERE:
+        here = at and (words[at - 1].plain in _HERE or "#length" in words[at - 1].keys)
+        if unit and unit.dimension == "time" and here:
             if at < 2 or not {"#fps", "fram"} & words[at - 2].keys:
                 yield Mention("number", 1, word.start, word.end, unit)
         at += 1
@@ -253,7 +276,9 @@ def _joined(found: list[Mention], text: str) -> list[Mention]:
                     words=last.words + mention.words,
                 )  # fmt: skip
                 continue
-            if between in ("by", "x", "na") and not units[0] and not units[1]:
+            pixels = all(one is None or one.dimension == "pixel" for one in units)
+            whole = between == "" and min(last.value, mention.value) >= _LEAST_SIDE
+            if pixels and (between in ("by", "x", "na") or whole):
                 between_words = tuple(range(last.words[-1] + 1, mention.words[0]))
                 joined[-1] = Mention(
                     "size", (last.value, mention.value), last.start, mention.end,

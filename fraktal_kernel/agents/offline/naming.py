@@ -35,14 +35,17 @@ class Naming(Assigning):
             if best is not None:
                 self.use(mention, best[1], mention.value, best[2])
 
-    def _lists(self) -> None:
-        """Take what is listed behind a slot's word, or behind with."""
+    def _lists(self, of_numbers: bool = False) -> None:
+        """Take what is listed behind a slot's word, or, where it is no numbers, behind with."""
         for slot in list(self.unfilled()):
             if slot.types != {"array"} or slot.item is None or slot.item.choices:
                 continue
+            if slot.item.takes_number != of_numbers:
+                continue
             starts = [w.place + 1 for w in self.words if w.keys & slot.main]
             beside = bool(starts)
-            starts = starts or [w.place + 1 for w in self.words if w.plain in WITH]
+            if not starts and not of_numbers:
+                starts = [w.place + 1 for w in self.words if w.plain in WITH]
             for start in starts:
                 items, places = self._items(slot.item, start)
                 if items:
@@ -71,7 +74,7 @@ class Naming(Assigning):
                 self.mentions.remove(mention)
             elif item.takes_text and since == 0 and self.free(word):
                 items.append(self.raw(word))
-                places.append(word.place)
+                places += self.glued(word)
                 since = 1
             elif since and not word.stop and word.place not in self.filling.taken:
                 break
@@ -93,7 +96,7 @@ class Naming(Assigning):
                     text = self.raw(value)
                     if len(slot.suffixes) == 1 and "." not in text:
                         text += next(iter(slot.suffixes))
-                    self.put(slot, text, [value.place])
+                    self.put(slot, text, self.glued(value))
                     self.filling.taken[word.place] = 0.95
                     break
 
@@ -121,7 +124,8 @@ class Naming(Assigning):
         if self.apart(near.place, near.place + 1) or not self.free(near):
             return None
         concepts = any(key[0] == "#" for key in near.keys)
-        return None if beside and concepts else near
+        # "The poster notebook" is a file's name, "the large column" is not a column's.
+        return None if beside and concepts and len(slot.suffixes) != 1 else near
 
     def _remainders(self) -> None:
         """Give a slot for a text what is said behind the verb."""
@@ -167,7 +171,7 @@ class Naming(Assigning):
                     continue
                 if any(self.words[at].plain in _PREPOSITIONS for at in between[1:]):
                     continue
-                self.put(slot, self.raw(near), [near.place], 0.7)
+                self.put(slot, self.raw(near), self.glued(near), 0.7)
                 break
 
     def _last_text(self) -> None:

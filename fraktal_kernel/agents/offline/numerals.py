@@ -25,6 +25,7 @@ _POLISH = {
     "siedmiu": 7, "osiemnasc": 18, "osiemdziesi": 80, "osiemset": 800, "osiem": 8, "osmiu": 8,
     "dziewietnasc": 19, "dziewiecdziesi": 90, "dziewiecset": 900, "dziewiec": 9, "dziewieciu": 9,
     "dziesiec": 10, "dziesieciu": 10, "sto": 100, "tysiac": 1000, "tysiace": 1000, "tysiecy": 1000,
+    "tysiacami": 1000, "tysiacom": 1000,
     "milion": 10**6, "miliony": 10**6, "milionow": 10**6, "pol": 0.5, "poltora": 1.5,
     "poltorej": 1.5, "tuzin": 12,
 }  # fmt: skip

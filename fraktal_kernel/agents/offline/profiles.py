@@ -200,7 +200,7 @@ def _capability_choices(profiles: Mapping[str, Profile], verbs: bool) -> tuple[C
         choices.append(Choice(name, tuple(keys_of(word) for word in plain), plain))
         # A title begins with its verb.
         first = keys_of((plain_words(profile.capability.title) or [""])[0])
-        acts = profile.verb | first | thesaurus().actions
+        acts = profile.verb | first | thesaurus().actions | {"#number", "#how_many"}
         for keys in profile.title:
             if not verbs and keys & acts and not keys & _THINGS:
                 continue
@@ -217,7 +217,7 @@ def _with_choices(
     listed = tuple(
         Choice(name, (keys_of(words[-1]),), (words[-1],))
         for name in lists
-        if (words := plain_words(name))
+        if (words := plain_words(name)) and not keys_of(words[-1]) & {"#where", "#what", "#how"}
     )
     today = {"capability": names, "parameter": listed}
     slots = {

@@ -40,8 +40,8 @@ class JobsParams(_Params):
 
     state: State | None = Field(None, description="Only those in this state.")
     capability: str | None = Field(None, description="Only those of this capability.")
-    day: date | None = Field(None, description="Only those submitted on this day.")
-    since: date | None = Field(None, description="Only those submitted from this day on.")
+    day: date | None = Field(None, description="Only those of this day.")
+    since: date | None = Field(None, description="Only those from this day on.")
 
 
 class OneJob(_Params):
@@ -174,13 +174,9 @@ def _local_day(moment: datetime) -> date:
 def list_jobs(params: JobsParams, workbench: Workbench, language: str) -> Answer:
     """Tell how many jobs there are, what runs, which wait for an answer, failed or are done."""
     found = []
-    first = params.since or params.day
     for view in _all(workbench, params.state):
         # A job counts for the day on which it last changed: that is when it failed or was done.
         day = _local_day(view.ended_at or view.started_at or view.created_at)
-        if first is not None and _local_day(view.created_at) < first and day < first:
-            if view.ended or view.started_at is None:
-                continue
         if params.capability not in (None, view.capability):
             continue
         if (params.day is None or day == params.day) and (
@@ -334,7 +330,7 @@ def explain(params: CapabilityParams, workbench: Workbench, language: str) -> An
 
 @_question("health", "Check the health", Nothing)
 def check_health(params: Nothing, workbench: Workbench, language: str) -> Answer:
-    """Tell whether everything is all right, and everything works."""
+    """Tell whether everything is all right, and everything works: database, store, server."""
     report = workbench.health()
     bad = "; ".join(f"{part}: {text}" for part, text in report.items() if text not in ("ok", True))
     bad = "; ".join(part for part in bad.split("; ") if part != "ok: False")

@@ -94,6 +94,41 @@ def stem_polish(word: str) -> str:
     return word
 
 
+_ALTERNATIONS = (
+    ("scie", "st"),
+    ("dzie", "d"),
+    ("cie", "t"),
+    ("rze", "r"),
+    ("dze", "g"),
+    ("ce", "k"),
+)
+
+
+def nominative(word: str) -> str:
+    """Undo what Polish cases do to the last consonant; other words come back as they are.
+
+    Examples
+    --------
+    >>> nominative("porcie"), nominative("kolejce"), nominative("port")
+    ('port', 'kolejk', 'port')
+    """
+    for ending, instead in _ALTERNATIONS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)] + instead
+    return word
+
+
+def without_fleeting(stem: str) -> str:
+    """Drop the e that Polish puts in where a word has no ending: cukier, cukru.
+
+    Examples
+    --------
+    >>> without_fleeting("cukier"), without_fleeting("kropek"), without_fleeting("zadan")
+    ('cukr', 'kropk', 'zadan')
+    """
+    return re.sub(r"(?<=\w\w)i?e([kclrn])$", r"\1", stem)
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word where it stands.
@@ -142,6 +177,7 @@ def language_of(text: str, plain: Iterable[str], leaning: Callable[[str], int]) 
     """
     polish = 2 * len(_POLISH_LETTERS & set(text.lower()))
     for word in plain:
-        polish += 2 * ((word in _POLISH_WORDS) - (word in _ENGLISH_WORDS)) + leaning(word)
+        polish += 2 * ((word in _POLISH_WORDS) - (word in _ENGLISH_WORDS))
+        polish += leaning(word) if len(word) > 2 else 0
         polish += len(word) > 4 and word.endswith(("uj", "owac", "ego", "emu", "ych", "osci"))
     return "pl" if polish > 0 else "en"

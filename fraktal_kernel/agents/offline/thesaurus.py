@@ -15,13 +15,13 @@ from __future__ import annotations
 TABLE = """
 doing | =doing | =robi, =robia
 make ~ | make, create, build, produce, generate, prepare, new, set up, compose, give me | zrob*,
-    robic, robisz, stworz*, tworz*, utworz*, wygener*, gener*, przygot*, zbuduj*, buduj*, nowe,
-    nowy, nowa, nowego, zaloz*, wykon*
+    robic, stworz*, tworz*, utworz*, wygener*, gener*, przygot*, zbuduj*, buduj*, nowe, nowy,
+    nowa, nowego, zaloz*, wykon*
 show ~ | show, tell, display, view, see, let me see | pokaz*, wyswietl*, zobacz*
 list ~ | list, enumerate | wypisz*, wylicz*, list*, wymien*
 run ~ | run, execute, launch, perform, start up | uruchom*, odpal*, wykonuj*, wykonac, wykonaj,
     wykonan*
-go ~ | do, go, get, take | wez*, daj*
+go ~ | do, go, =going, get, take | wez*, daj*
 draw | draw, render, paint, plot, sketch, depict, visualise, visualize | narys*, rysuj*, rysow*,
     namal*, maluj*, malow*, wyrender*, render*, nakresl*
 picture | picture, image, wallpaper, still, photo, pic, img, photograph, drawing | obraz*,
@@ -45,7 +45,7 @@ deploy ! | deploy, serve, publish, deployment, roll out, host | wdroz*, wdraz*, 
     udostepn*, serw*
 model | model | model*
 environment | environment, env, venv, virtualenv | srodowisk*
-package | package, library, dependency, module | pakiet*, bibliotek*, zaleznosc*
+package | package, library, dependency | pakiet*, bibliotek*, zaleznosc*
 process | process, workflow | proces*
 analyse ! | analyse, analyze, analysis, analytics, inspect, examine, investigate, discover, mine |
     analiz*, przeanaliz*, zanaliz*, zbad*, badaj*, odkryj*
@@ -81,7 +81,7 @@ download ! | download, fetch | pobierz*, sciagnij*
 backup ! | backup, back up, archive | kopi* zapasow*, zarchiwiz*, archiwiz*
 share ! | share | udostepn*, podziel*
 clone ! | clone, copy, duplicate | sklonuj*, klonuj*, skopiuj*, kopiuj*
-export ! | export | eksport*, wyeksport*
+export | export | eksport*, wyeksport*
 import ! | import, load | importuj*, zaimport*, wczyt*, zaladuj*
 save | save, store, keep, write to | zapisz*, zapisa*, zachow*
 test ! | test, validate, verify, check | przetest*, testuj*, sprawdz*, zweryf*
@@ -113,20 +113,22 @@ weather | weather, rain, snow | pogod*, deszcz*, snieg*
 job | job, task, run number | zadan*, prac*, job*
 result | result, output, outcome, came out, product | wynik*, rezultat*, efekt*
 artifact | artifact, artefact | artefakt*
-state | state, status, progress, how far, condition | stan, stanie, stanu, status*, postep*
+state | state, status, progress, how far, condition | stan, stanie, stanu, status*, postep*, jak
+    idzie
 failed | failed, fail, failure, error, crash, broke, broken, unsuccessful, went wrong, go wrong |
     nie powiodl*, nie powiod*, nieudan*, nie udal*, padl*, blad, bled*, bledow, zawiod*, wywalil*,
-    nie wyszl*
+    nie wyszl*, poszlo nie tak, nie tak, zakonczyl* bled*, wysypal*
 succeeded | =succeeded, =succeed, =succeeds, success, successful, =finished, =done, =completed,
     =ended | udan*, udal*, sukces*, powodzen*, powiodl*, skonczon*, zakoncz*, skoncz*, ukoncz*,
     gotow*
-running | =running, active, in progress, under way, currently run | dziala, dzialaja, uruchomion*,
-    wykonuje, wykonuja, trwa, trwaja, w toku, liczy, licza, oblicza, biezac*, aktywn*
+running | =running, going on, are you doing, busy, active, in progress, under way, currently run |
+    dziala, dzialaja, uruchomion*, wykonuje, wykonuja, trwa, trwaja, w toku, robisz, dzieje sie,
+    liczy, licza, oblicza, biezac*, aktywn*
 queued | queued, queue, pending, backlog | kolejk*, kolejc*, zakolejk*
 waiting | waiting, wait | czeka*, oczek*
 cancelled | =cancelled, =canceled, =aborted, =stopped, =killed | anulowan*, przerwan*, zatrzyman*
 cancel ! | cancel, abort, stop, kill, terminate, halt | anuluj*, przerwij*, zatrzym*, zabij*,
-    stop, odwolaj*
+    stop, odwolaj*, przestan*
 retry ! | retry, restart, rerun, run again, try again, redo, try | ponow*, powtorz*, sprobuj*,
     wznow*, zrestart*
 answer ! | answer, reply, respond | odpowiedz, odpowiada*, odpowiedzi
@@ -138,18 +140,19 @@ what | what | co
 which | which | jaki*, jaka, jakie, ktor*, jakich
 why | why, what for, how come | dlaczego, czemu, z jakiego powodu
 where | where | gdzie
-how_to | help me with, help with, how do i, how can i, how to, how does, how would i | jak zrobic,
-    jak moge, jak sie, jak uruchomic, jak wykonac, jak
-about | about, what does, what is, information on, details, parameters of, explain | opowiedz o,
-    co to, o czym, szczegol*
+how_to | help me with, help with, how do i, how can i, how to, how does, how would i | jak dziala,
+    jak zrobic, jak moge, jak sie, jak uruchomic, jak wykonac, jak
+about | about, what does, what is, information on, details, parameters of, explain | do czego,
+    opowiedz o, co to, o czym, szczegol*
 ability | can you do, can i do, able to do, you can do, capable, what do you do, capability,
-    ability, feature, skill | potraf*, umiesz, umie, umiej*, mozesz zrobic, moge robic, moge tu
-    robic, moge zrobic, moge tu zrobic, mozna tu robic, mozna zrobic, mozna robic, mozliwos*,
-    zdolnos*, funkcj*
-available | available, there are, are there, exist, offered, known, know, supported | dostepn*,
-    znasz, istniej*
-choice | choice, option, value | wybor*, opcj*, wartosc*, mozliw*
-parameter | parameter, argument, setting | parametr*, argument*, ustawien*
+    ability, feature, skill, command | potraf*, umiesz, umie, umiej*, mozesz zrobic, moge robic,
+    moge tu robic, moge zrobic, moge tu zrobic, mozna tu robic, mozna zrobic, mozna robic,
+    mozliwos*, zdolnos*, funkcj*, polecen*, komend*
+available | available, there are, are there, exist, offered, support, known, know, supported |
+    dostepn*, znasz, istniej*, obslug*
+choice | choice, choose, pick, select, option, value | wybor*, wybier*, wybrac, opcj*, wartosc*,
+    mozliw*
+parameter | parameter, argument, =setting, =settings | parametr*, argument*, ustawien*
 health | health, healthy, everything ok, everything all right, everything alright, everything
     okay, everything working, everything fine, all fine, all right | zdrow*, wszystko dziala,
     wszystko w porzadku, wszystko ok, wszystko gra
@@ -171,7 +174,7 @@ iteration | iteration, iter, step | iteracj*, krok*
 palette | palette, colour, color, colouring, coloring, colour scheme | palet*, kolor*, barw*
 scene | scene, place, location, motif | scen*, miejsc*
 fractal | fractal | fraktal*
-antialias | antialias, antialiasing, anti aliasing, anti alias, supersampling, aa, smoothing |
+antialias | antialias, antialiasing, anti aliasing, anti alias, supersampling, aa, =smoothing |
     antyaliasing*, antialias*, wygladz*
 quality | quality | jakos*
 format | format, file type | format*
@@ -234,7 +237,7 @@ gate | gate | bram*
 magnet | magnet | magnes*, magnet*
 ring | ring | pierscie*
 silk | silk | jedwab*
-bronze | bronze | braz, brazow*
+bronze | bronze | braz, brazu
 ray | ray, beam | promien*, promieni*
 deep | deep | glebok*
 wheel | wheel | kolo, kola, kole
@@ -265,11 +268,96 @@ room | room | pokoj*, pomieszczen*
 lamp | lamp, light | lamp*, swiatl*
 switch ! | switch, turn on, switch on, enable, toggle | przelacz*, zapal*, zgas*, wlacz*
 case | case | przypad*
-computer | computer, machine, pc, laptop | komputer*, maszyn*
+computer | computer, machine, server, pc, laptop | komputer*, maszyn*
 happen | happen | dzieje, stalo, zaszlo
 brightness | brightness, bright | jasnos*
 chart | chart, graph, diagram | wykres*, diagram*
 how | how | jak
+heuristic | heuristic | heurysty*
+inductive | inductive | indukcyj*
+alpha | alpha | alfa
+random | random | losow*
+database | database | baza danych, bazy danych, baza
+watch ! | watch, monitor, observe, supervise, track | obserwuj*, monitor*, sledz*, pilnuj*,
+    nadzor*
+sensor | sensor, probe, detector | czujnik*, sensor*
+clean ! | clean, tidy, cleanse | wyczysc*, czysc*, oczysc*
+split ! | split, divide, decompose | podziel*, rozloz*, rozdziel*
+merge ! | merge, join, combine, concatenate | polacz*, scal*, zlacz*
+factor | factor | czynnik*
+yield | yield | uzysk*, plon*
+latitude | latitude | szerokosc* geograficzn*
+longitude | longitude | dlugosc* geograficzn*
+tilt | tilt, slope, inclination | nachylen*, pochylen*
+panel | panel, module | panel*, modul*
+battery | battery, accumulator | bateri*, akumulator*
+price | price | cena, ceny, cene, cen
+cost | cost, expense | koszt*
+time | time | czas, czasu, czasem
+month | month | miesiac*, miesiec*
+year | year, yearly, annual | rok, roku, lat, lata, roczn*
+hour | hour | godzin*
+week | week | tydzien, tygod*
+weight | weight, mass | waga, wage, wagi, mas*
+noise | noise | szum*, halas*
+filter ! | filter | filtr*, odfiltr*, przefiltr*
+mean | mean, average | sredni*
+sum | sum, total | suma, sume, sumy
+matrix | matrix, matrices | macierz*
+graph_net | node, vertex | wezel, wezl*, wierzchol*
+edge | edge | krawedz*
+tree | tree | drzew*
+route | route, way, track | tras*, drog*
+map | map | map*
+city | city, town | miast*
+house | house, home, building | dom, domu, domow*, budyn*
+car | car, vehicle | samochod*, auto
+camera | camera | kamer*
+face | face | twarz*
+frequency | frequency | czestotliw*
+signal | signal | sygnal*
+wave | wave | fala, fale, fali
+level | level | poziom*
+loss | loss | strat*
+accuracy | accuracy, precision | dokladnosc*, precyz*
+memory | memory, ram | pamiec*
+disk | disk, drive | dysk*
+processor | processor, cpu, core | procesor*, rdzen*
+address | address | adres*
+password | password | hasl*
+pause ! | pause, suspend | wstrzym*
+update ! | update, upgrade, refresh | zaktual*, aktual*, odswiez*
+restore ! | restore, recover, undo | przywroc*, odzysk*, cofnij*
+rename ! | rename | zmien nazw*
+move ! | move | przenies*
+encrypt ! | encrypt, decrypt | szyfr*, zaszyfr*, odszyfr*
+repair ! | fix, repair, mend | napraw*
+close ! | close | zamknij*
+read ! | read | czytaj*, odczyt*
+alarm | alarm, alert, warning | alarm*, ostrzez*
+history | history, record of | histori*
+experiment | experiment, trial, attempt | eksperyment*, prob*, doswiadcz*
+neuron | neuron, unit | neuron*
+layer | layer | warstw*
+hidden | hidden | ukryt*
+batch | batch | partia, partii, paczk*
+worker | worker, agent | agent*, robotnik*, pracownik*
+peer | peer, colleague | kolega, kolegi, koledze
+project | project | projekt*
+workspace | workspace | obszar* robocz*
+white | white | bial*
+black | black | czarn*
+red | red | czerwon*
+green | green | zielon*
+blue | blue | niebiesk*
+yellow | yellow | zolt*
+pink | pink | rozow*
+brown | brown | brazow*
+purple | purple, violet | fiolet*
+left_side | left | lewo, lewy, lewa
+right_side | right | prawo, prawy, prawa
+fast | fast, quickly, rapid | szybk*
+slow | slow, slowly | woln*, powoli
 thing_yes | yes | tak
 thing_no | no | nie
 """
@@ -283,14 +371,15 @@ STOP = frozenset(
     anything everything someone way mind kind s t d ll m re ve up out one's be able thanks thank
     moment currently using use uses used got too also very really ok okay yeah well hey
     over via per each while if when who whom whose made more extra much lot did does do don
-    each other get big large small tiny huge nice beautiful pretty lovely good quick short cool
+    each other get teh hte adn taht wiht big large small tiny huge nice beautiful pretty lovely
+    good quick short cool
     only also own all every wszystkie wszystkich wszystko wszystkim
 
     w we z ze na do o od za po przez dla u i oraz a ale lub albo to ten ta te tego tej tym ja ty
     my mi mnie moj moja moje moich sie jest sa byl byla bylo byc czy prosze poprosze chce chcialbym
     chcialabym moge mozesz moglbys moglaby mogl moglabys potrzebuje niech tu tam teraz juz tylko
     tez bardzo pan pani ci ciebie go je jej ich nim nia cos cokolwiek jako sobie jakis jakas
-    jakies zostalo zostaly masz mamy maja duzy duza duze maly mala male ladny ladna ladne piekny
+    jakies zostalo zostaly mam masz mamy maja duzy duza duze maly mala male ladny ladna ladne piekny
     piekna piekne
     fajny fajna fajne szybko krotki krotka
     """.split()
@@ -308,6 +397,18 @@ HELP = frozenset(["help", "pomoc", "pomocy", "pomoz", "?"])
 NEGATIONS = frozenset(
     "don't dont not never without no nie bez disable off disabled wylacz won't".split()
 )
-SAME = frozenset(
-    "same again it instead once more but that samo tak raz ponownie tego go niego nim nia".split()
+#: What points back to the sentence before: plainly, or only if nothing else is named.
+SAME = frozenset("same again once ponownie samo instead zamiast".split())
+POINTING = frozenset("it that but now and only teraz ale tego go niego nim nia a".split())
+#: Words of their own that one slip would make another; they are not mended.
+DISTINCT = frozenset(
+    """
+    frame frames point points plane plant stone score scone shape shapes place store stare while
+    white world would found sound phone pears pear clove clean clear charm motel modal metal petal
+    nodes quite quiet tablet tales trail trait layer later horse house shops sheep swim dance drawn
+    drawer prince firms fills firm posted poser sleep seven paste patent pallet planet senate
+    sense silent cancer counsel council court mount moment retro replay repay father whether
+    fever never lesson lemon coast cost listen store stock steal steel scale scare scarf crowd crow
+    dream drama draft drift driver rental vender tender reader leader header
+    """.split()
 )

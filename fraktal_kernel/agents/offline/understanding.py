@@ -19,7 +19,7 @@ from fraktal_kernel.agents.offline.profiles import Index, Profile
 from fraktal_kernel.agents.offline.questions import questions
 from fraktal_kernel.agents.offline.replies import asking_for, say, shortened
 from fraktal_kernel.agents.offline.text import MAX_CHARS, Word, clean, language_of
-from fraktal_kernel.agents.offline.thesaurus import HELLO, HELP, SAME, STOP
+from fraktal_kernel.agents.offline.thesaurus import HELLO, HELP, POINTING, SAME, STOP
 from fraktal_kernel.agents.offline.vocabulary import thesaurus, words_of
 from fraktal_kernel.core.capability import Capability
 
@@ -31,7 +31,11 @@ Language = Literal["en", "pl"]
 SURE, UNSURE, SURE_ACT = 0.55, 0.45, 0.7
 _ACTS = frozenset({"workbench.cancel_job", "workbench.retry_job", "workbench.answer_job"})
 _NAMES = re.compile(r"\S*[./\\_=]\w\S*|\"[^\"]*\"|„[^”\"]*[”\"]")
-_WHICH = ("capability",)
+_YES = frozenset("yes yep sure ok okay tak jasne".split())
+#: What is missing where it is not clear what is meant, and where two things are.
+_WHICH, _ONE = ("capability",), ("order",)
+#: How sure it is of what continues the sentence before.
+_CONTINUED = 0.9
 _THEN = re.compile(r"\b(?:and then|and|then|i potem|a potem|potem|oraz|i)\b|[;.]\s", re.IGNORECASE)
 _THANKS = frozenset("thanks thank thx cheers dzieki dziekuje dziekuj".split())
 
@@ -251,7 +255,7 @@ class _Turn:
             "missing",
             say(self.language, "one", one=one, other=other),
             self.language,
-            missing=_WHICH,
+            missing=_ONE,
             alternatives=tuple(named[:3]),
         )
 
@@ -279,14 +283,15 @@ class _Turn:
             answered = self._answered(before)
             if answered is not None:
                 return answered
-        same = any(word.plain in SAME or "#again" in word.keys for word in self.words)
-        going_on = self.words[0].plain in ("and", "now", "but", "a", "ale", "teraz", "make", "only")
-        if not (same or going_on):
+        plain = {word.plain for word in self.words}
+        same = bool(plain & SAME) or any("#again" in word.keys for word in self.words)
+        if not (same or plain & POINTING) or before.name not in self.index.registered:
             return None
+        main = next((name for name in before.slots if name in self.context.arguments), None)
+        if not same and best is not None and best.score >= SURE and main in best.filling.values:
+            return None  # the elephant, and make it grey: it is the elephant
         if best is not None and best.evident and best.profile is not before:
             if best.profile.name not in self.index.registered or best.score < UNSURE:
-                return None
-            if not same and not going_on:
                 return None
             kept = {
                 name: value
@@ -304,24 +309,25 @@ class _Turn:
             for word in self.words
             if word.place not in filling.taken
             and self.index.tells(word) > 0.5
-            and word.plain not in SAME
+            and word.plain not in SAME | POINTING
             and "#again" not in word.keys
             and not before.fit(word)
         ]
         if len(unknown) > 1 or not (filling.values or same or filling.faults):
             return None
         values = dict(self.context.arguments) | filling.arguments()
-        return self._done(before, Candidate(before, filling, 0.8, True, 1.0), values, ())
+        return self._done(before, Candidate(before, filling, _CONTINUED, True, 1.0), values, ())
 
     def _agreed(self) -> Understanding | None:
         """Take a yes to the one capability that was proposed."""
         assert self.context is not None
-        if not {word.plain for word in self.words} - STOP <= {"yes", "tak", "sure", "jasne"}:
+        plain = {word.plain for word in self.words}
+        if not (plain & _YES and plain <= _YES | STOP):
             return None
         before = self.index.profiles[self.context.alternatives[0]]
         filling = Filler(before.slots, before.own, "", [], []).fill()
         values = dict(self.context.arguments)
-        return self._done(before, Candidate(before, filling, 0.9, True, 1.0), values, ())
+        return self._done(before, Candidate(before, filling, _CONTINUED, True, 1.0), values, ())
 
     def _answered(self, before: Profile) -> Understanding | None:
         """Take what was said for what was asked back."""
@@ -341,7 +347,7 @@ class _Turn:
         if not filling.values and not filling.faults:
             return None
         values = dict(self.context.arguments) | filling.arguments()
-        return self._done(before, Candidate(before, filling, 0.9, True, 1.0), values, ())
+        return self._done(before, Candidate(before, filling, _CONTINUED, True, 1.0), values, ())
 
     # --- what is meant ----------------------------------------------------------------------
 
@@ -382,6 +388,12 @@ class _Turn:
             if slot.required and not _has(arguments, slot.name) and slot.name not in missing:
                 missing.append(slot.name)
                 asks.append(asking_for(slot, self.language))
+        if profile.name in _ACTS and candidate.filling.unused and not missing:
+            # Two jobs were named, and only one can be meant.
+            missing.append("job")
+            arguments = {}
+            unused = f"{', '.join(candidate.filling.unused):.200}"
+            asks.append(say(self.language, "unused", values=unused))
         if missing:
             kind, reply = "missing", asks[0]
         elif kind == "question":

@@ -9,7 +9,7 @@ from fraktal_kernel.agents.offline.text import fold
 
 #: dimension: unit in the table's first words, how many of the dimension's own it is
 _TABLE = """
-time | s sec secs second seconds sekunda sekundy sekund sekunde | 1
+time | s sek sec secs second seconds sekunda sekundy sekund sekunde | 1
 time | ms millisecond milliseconds milisekund milisekundy | 0.001
 time | min mins minute minutes minuta minuty minut minute | 60
 time | h hr hrs hour hours godzina godziny godzin godzine | 3600

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cache
 
-from fraktal_kernel.agents.offline.text import WORD, Word, fold, stem_english, stem_polish
-from fraktal_kernel.agents.offline.thesaurus import STOP, TABLE
+from fraktal_kernel.agents.offline.text import (
+    WORD,
+    Word,
+    fold,
+    nominative,
+    stem_english,
+    stem_polish,
+    without_fleeting,
+)
+from fraktal_kernel.agents.offline.thesaurus import DISTINCT, STOP, TABLE
 
 #: Below this many letters a slip cannot be told from another word.
 _SHORTEST = 5
@@ -68,6 +76,11 @@ class Thesaurus:
                 return found | begun if len(plain) - length <= most else found
         return found
 
+    @property
+    def beginnings(self) -> Collection[str]:
+        """What words may begin with, whatever their end."""
+        return self._beginnings
+
     def leaning(self, plain: str) -> int:
         """Tell which language has a word: 1 only Polish, -1 only English, 0 both or neither."""
         english = stem_english(plain) in self._stems
@@ -118,7 +131,14 @@ def keys_of(plain: str) -> frozenset[str]:
     >>> sorted(keys_of("plakaty"))
     ['#poster', 'plakat', 'plakati']
     """
-    return frozenset({stem_english(plain), stem_polish(plain)} | thesaurus().concepts(plain))
+    stem = stem_polish(plain)
+    keys = {stem_english(plain), stem} | thesaurus().concepts(plain)
+    if thesaurus().leaning(plain) >= 0:
+        keys.add(without_fleeting(stem))
+    first = nominative(plain)
+    if first != plain:
+        keys |= {first} | thesaurus().concepts(first)
+    return frozenset(keys)
 
 
 def distance(one: str, other: str, limit: int) -> int:
@@ -167,8 +187,18 @@ class Spelling:
 
     def mend(self, plain: str) -> str | None:
         """Give the known word that was meant, if just about one letter is wrong."""
-        if len(plain) < _SHORTEST - 1 or not plain.isalpha():
+        if len(plain) < _SHORTEST - 1 or not plain.isalpha() or plain in DISTINCT:
             return None
+        whole = self._nearest(plain)
+        if whole is not None:
+            return whole
+        for length in range(len(plain) - 1, _SHORTEST, -1):  # what only begins like one
+            begun = self._nearest(plain[:length])
+            if begun in thesaurus().beginnings and len(plain) - length <= 6:
+                return begun
+        return None
+
+    def _nearest(self, plain: str) -> str | None:
         best: tuple[float, str] | None = None
         for left in _shortened(plain):
             for word in self._near.get(left, ()):
@@ -176,6 +206,8 @@ class Spelling:
                 swapped = len(plain) == len(word) and sorted(plain) == sorted(word)
                 allowed = 2 if min(len(plain), len(word)) >= 8 else 1
                 slips = slips / 2 if swapped else slips
+                if not swapped and plain[0] != word[0]:  # the first letter is rarely wrong
+                    continue
                 if slips <= allowed and (swapped or min(len(plain), len(word)) >= _SHORTEST):
                     best = min(best or (slips, word), (slips, word))
         return best[1] if best else None

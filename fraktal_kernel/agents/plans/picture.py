@@ -192,7 +192,7 @@ def _effect(capability: str) -> str:
         return ""
 
 
-def as_text(drawn: Graph) -> list[tuple[Any, ...]]:
+def as_rows(drawn: Graph) -> list[tuple[Any, ...]]:
     """Lay a drawing out as rows of a table, each step moved in by its layer."""
     rows = []
     for node in sorted(drawn.nodes, key=lambda node: (node.layer, node.row)):

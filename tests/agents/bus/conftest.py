@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.security import Security
 from fraktal_kernel.core.settings import load_settings
 from tests.agents.bus.brokers import Broker
+from tests.conftest import Server
 
 WAIT_S = 120
 
@@ -132,6 +134,33 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
 def brokered(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     """Give every broker in turn."""
     yield from make_desk(request.param, request, tmp_path)
+
+
+#: The Kafka that librdkafka brings for the tests of its own: the protocol, in memory.
+KAFKA = """
+import time
+from confluent_kafka import Producer
+producer = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "none"})
+(broker,) = producer.list_topics(timeout=60).brokers.values()
+print(f"at kafka://{broker.host}:{broker.port} .", flush=True)
+time.sleep(3600)
+"""
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> Iterator[Desk]:
+    """Give what speaks Kafka's protocol; it forgets with its process."""
+    pytest.importorskip("faststream", reason="pip install 'fraktal[bus]'")
+    pytest.importorskip("confluent_kafka", reason="pip install confluent-kafka")
+    server = Server([sys.executable, "-c", KAFKA], tmp_path)
+    try:
+        server.wait_for(lambda: " ." in server.output.read_text())
+        url = server.output.read_text().partition("at ")[2].partition(" .")[0]
+        desk = Desk("kafka", url, f"sqlite:///{tmp_path / 'fraktal.db'}", tmp_path, None)
+        yield desk
+        desk.close()
+    finally:
+        server.stop()
 
 
 @pytest.fixture

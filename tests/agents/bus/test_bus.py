@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 import signal
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from fraktal_kernel.agents.bus import Draft, Message
+from fraktal_kernel.agents.bus import Draft, Message, engines
 from fraktal_kernel.agents.bus.consumer import BATCH
 from fraktal_kernel.agents.bus.ledger import MOST_ATTEMPTS
 from fraktal_kernel.agents.bus.message import MOST_BYTES, Written, envelope
-from fraktal_kernel.errors import InvalidInput, NotFound, Unavailable
+from fraktal_kernel.core.monitoring import metrics
+from fraktal_kernel.core.settings import BROKERS
+from fraktal_kernel.errors import InvalidInput, MissingExtra, NotFound, Unavailable
 from tests.agents.bus.conftest import Desk, Heard, until
 
 # --- delivery -----------------------------------------------------------------------------
@@ -237,11 +240,11 @@ def test_many_slow_messages_keep_their_leases(embedded: Desk) -> None:
     pause = threading.Event()
     slow, other = Heard(lambda message: pause.wait(0.05) and None), Heard()
     bus.subscribe("work", "workers", slow)
-    bus.publish_many([Draft("work", number) for number in range(60)])
+    bus.publish_many([Draft("work", number) for number in range(30)])
     slow.wait(1)
     beside.subscribe("work", "workers", other)
     until(lambda: bus.groups()[0].waiting == 0)
-    assert sorted(slow.bodies + other.bodies) == list(range(60))
+    assert sorted(slow.bodies + other.bodies) == list(range(30))
 
 
 # --- bad input ----------------------------------------------------------------------------
@@ -391,6 +394,72 @@ def test_the_bus_says_that_it_answers(desk: Desk) -> None:
     desk.open().check()
 
 
+def test_the_numbers_tell_what_became_of_messages(embedded: Desk) -> None:
+    """Published, delivered, delivered again and given up are counted, and what waits is seen."""
+
+    def fail(message: Message) -> None:
+        if message.body == "bad":
+            raise OSError("no")
+
+    group = f"counted{secrets.token_hex(4)}"
+
+    def number(name: str, labels: str = f'{{group="{group}"}}') -> float:
+        lines = metrics.render()[0].decode().splitlines()
+        name = f"fraktal_bus_{name}{labels} "
+        return next((float(line[len(name) :]) for line in lines if line.startswith(name)), 0.0)
+
+    bus = embedded.open()
+    published = number("published_total", "")
+    sub = bus.subscribe("work", group, Heard(fail))
+    bus.publish_many([Draft("work", "good"), Draft("work", "bad"), Draft("work", "bad", "known")])
+    bus.publish("work", "again", message_id="known")
+    bus.publish("work", "told", durable=False)
+    until(lambda: number("dead_total") == 2)
+    until(lambda: number("delivered_total") == 2)
+    assert number("redelivered_total") == 2 * (MOST_ATTEMPTS - 1)
+    assert number("published_total", "") == published + 4
+    sub.close()
+    bus.publish("work", "later")
+    assert number("waiting") == 1
+    assert number("outbox_age_seconds", "") == 0
+
+
+# --- engines that are not there -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["amqp", "nats", "redis"])
+def test_a_broker_that_does_not_answer_is_a_sentence(
+    embedded: Desk, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """Whoever opens the bus is told at once, without the password, and nothing is left behind."""
+    pytest.importorskip("faststream", reason="pip install 'fraktal[bus]'")
+    monkeypatch.setattr("fraktal_kernel.agents.bus.link.ANSWER_S", 2.0)
+    threads = threading.active_count()
+    words = (
+        rf"^the broker at {scheme}://127\.0\.0\.1:1 does not answer \(.*\); start it or mend bus\.$"
+    )
+    with pytest.raises(Unavailable, match=words) as refusal:
+        embedded.open(engine=f"{scheme}://ada:lovelace@127.0.0.1:1")
+    assert "lovelace" not in str(refusal.value)
+    assert threading.active_count() == threads
+
+
+def test_a_broker_without_its_client_names_the_extra(
+    embedded: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where FastStream is not installed, the sentence says what to type."""
+    monkeypatch.setitem(sys.modules, "faststream.nats", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'fraktal\[bus\]'"):
+        embedded.open(engine="nats://127.0.0.1:1")
+
+
+def test_an_unknown_broker_is_refused(embedded: Desk) -> None:
+    """A URL of something else is bad input, at the settings already."""
+    with pytest.raises(InvalidInput, match=r"setting bus .*given 'mqtt://x'; expected amqp://HOST"):
+        embedded.open(engine="mqtt://x")
+    assert set(BROKERS) == set(engines._ENGINES)
+
+
 # --- brokers alone ------------------------------------------------------------------------
 
 
@@ -508,6 +577,29 @@ def test_nothing_is_lost_where_a_broker_comes_or_goes(brokered: Desk) -> None:
     assert heard.bodies == words
 
 
+def test_kafka_carries_messages(kafka: Desk) -> None:
+    """Through Kafka's protocol every group gets each message once, rubbish and copies aside."""
+    bus = kafka.open()
+    first, second = Heard(), Heard()
+    bus.subscribe("work", "first", first)
+    there = kafka.open(f"sqlite:///{kafka.folder / 'there.db'}")
+    there.subscribe("*", "second", second)
+    bus.publish_many([Draft("work", number) for number in range(300)])
+    bus.publish("work", "again", message_id="known")
+    letter = envelope(Written("known", "work", '"again"', "{}"), 1.0)
+    bus._relay.link.send([letter, b"\xff\xfe", letter])  # type: ignore[attr-defined]
+    bus.publish("other", "for one")
+    expected = sorted([*range(300), "again"], key=str)
+    assert sorted(first.wait(301), key=str) == expected
+    assert sorted(second.wait(302), key=str) == sorted([*expected, "for one"], key=str)
+    until(lambda: bus.dead_letters() and there.dead_letters())
+    until(lambda: bus.groups()[0].waiting == there.groups()[0].waiting == 0)
+    assert (len(first.messages), len(second.messages)) == (301, 302)
+    bus.check()
+    with pytest.raises(InvalidInput, match="kafka:// takes no user"):
+        kafka.open(engine="kafka://ada:lovelace@127.0.0.1:1")
+
+
 # --- a workbench that is killed ------------------------------------------------------------
 
 WORKBENCH = """
@@ -568,10 +660,9 @@ def taken_up(desk: Desk) -> None:
     heard = Heard()
     bus = desk.open()
     bus.subscribe("work", "workers", heard)
-    bus.publish("work", "end")
-    until(lambda: "end" in heard.bodies and bus.groups()[0].waiting == 0)
-    again = [body for body in heard.bodies if body != "end"]
-    assert published <= handled | set(again), "published and never handled"
+    until(lambda: published <= handled | set(heard.bodies))
+    until(lambda: bus.groups()[0].waiting == 0)
+    again = heard.bodies
     assert len(again) == len(set(again))
     # What was settled does not come again: only what it had in hand when it died may.
     assert len(handled & set(again)) <= BATCH

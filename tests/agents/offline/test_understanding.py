@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -220,6 +221,37 @@ def test_the_same_but(text: str, arguments: dict[str, Any]) -> None:
     """What was called before is called again, changed in what is said."""
     again = told(text, context=told("render clover"))
     assert again.capability == "fractal.render" and dict(again.arguments) == arguments
+
+
+def test_a_sentence_that_stands_alone_takes_nothing_over() -> None:
+    """Another scene is another picture: the palette of the last one does not stick to it."""
+    before = told("render clover with the dusk palette")
+    for text in ("render the elephant", "draw the elephant and make it 640x480"):
+        found = told(text, context=before)
+        assert found.arguments["scene"] == "elephant" and "palette" not in found.arguments
+    film = told("now make a film of it", context=before)
+    assert (film.capability, dict(film.arguments)) == ("fractal.film", {"scene": "clover"})
+
+
+def test_yes_to_two_things_is_no_answer() -> None:
+    """Which of two was asked; a yes does neither."""
+    two = told("render the elephant and then train a classifier on data/iris.csv")
+    assert told("yes", context=two).kind in ("missing", "cannot")
+
+
+def test_what_has_an_effect_is_said_plainly() -> None:
+    """A capability that does something to the world outside is not guessed at."""
+
+    @dataclass(frozen=True)
+    class WithEffect(Capability):
+        effect: str = "opens the tap"
+
+    tap = WithEffect("garden.water", "Water the garden", water, WaterParams)
+    vague = "the roses in my garden are thirsty today"
+    assert understand(vague, GARDEN).capability == "garden.water"
+    assert understand(vague, {tap.name: tap}).capability is None
+    plain = understand("water the roses", {tap.name: tap})
+    assert (plain.kind, plain.capability) == ("call", "garden.water")
 
 
 def test_what_is_not_understood_of_a_command_is_said() -> None:

@@ -1,0 +1,103 @@
+"""``fraktal bus``: what waits on the bus, what is dead, and delivering that again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fraktal_kernel.cli.screen import ago, print_json, say, table
+
+if TYPE_CHECKING:
+    from fraktal_kernel.agents.bus.upkeep import Upkeep
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Show what messages wait, and deliver dead letters again.",
+)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Group = Annotated[str | None, typer.Option("--group", help="Only of this group.")]
+
+
+@contextmanager
+def _upkeep() -> Iterator[Upkeep]:
+    """Open the bus's tables; this works beside a running server, and without the broker."""
+    from fraktal_kernel.agents.bus.upkeep import Upkeep
+    from fraktal_kernel.core.local import LocalWorkbench
+    from fraktal_kernel.core.settings import load_settings
+
+    workbench = LocalWorkbench(load_settings(), may_run=False)
+    try:
+        yield Upkeep(workbench.database)
+    finally:
+        workbench.close()
+
+
+@app.command("show")
+def show(as_json: Json = False) -> None:
+    """List the groups: what each reads, how many messages wait for it, how many are dead."""
+    with _upkeep() as upkeep:
+        groups, age_s = upkeep.groups(), upkeep.outbox_age_s()
+    if as_json:
+        print_json({"groups": [asdict(one) for one in groups], "outbox_age_s": age_s})
+        return
+    if groups:
+        rows = [[one.group, one.pattern, str(one.waiting), str(one.dead)] for one in groups]
+        table(["group", "reads", "waiting", "dead"], rows)
+    else:
+        say("nobody has subscribed to anything yet.")
+    if age_s:
+        say(f"the oldest message that has not reached the broker is {age_s:.0f} s old.")
+
+
+@app.command("dead")
+def dead(
+    group: Group = None,
+    limit: Annotated[int, typer.Option(min=1, help="List so many at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List the messages that could not be handled, and why."""
+    with _upkeep() as upkeep:
+        letters = upkeep.dead_letters(group, limit)
+    if as_json:
+        print_json([{**asdict(one), "message": one.message._asdict()} for one in letters])
+    elif letters:
+        rows = [
+            [
+                one.group,
+                one.message.topic,
+                one.message.id,
+                ago(datetime.fromtimestamp(one.died_at, UTC)),
+                one.error,
+            ]
+            for one in letters
+        ]
+        table(["group", "topic", "message", "given up", "why"], rows)
+    else:
+        say("there are no dead letters.")
+
+
+@app.command("redrive")
+def redrive(
+    message_ids: Annotated[
+        list[str] | None, typer.Argument(help="Only these messages; all of them else.")
+    ] = None,
+    group: Group = None,
+) -> None:
+    """Deliver dead letters again, with all their tries."""
+    with _upkeep() as upkeep:
+        count = upkeep.redrive(group, message_ids or None)
+    print(f"{count} {'message' if count == 1 else 'messages'} will be delivered again.")
+
+
+@app.command("forget")
+def forget(group: Annotated[str, typer.Argument(help="The group's name.")]) -> None:
+    """Drop a group that nobody reads any more, so that no messages are kept for it."""
+    with _upkeep() as upkeep:
+        upkeep.forget(group)
+    print(f"no messages are kept for {group} any more.")
