@@ -139,3 +139,10 @@ def test_many_agents_at_every_width(
             page.get_by_text("The charts show the agents that you picked").wait_for()
         finally:
             crew.close()
+
+
+def test_the_notebook_opens_in_voila(jupyter: Any, open_page: Callable[..., Any]) -> None:
+    """The same widget stands in a Voila page, and teaches there, too."""
+    jupyter.copy("apps/agents.ipynb")
+    page = open_page(jupyter.voila("agents.ipynb"))
+    page.get_by_text("No agents yet").wait_for()
