@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import expect
 
 from fraktal_kernel.core.jobs.model import JobOptions
+from fraktal_kernel.core.local import LocalWorkbench
+from fraktal_kernel.core.workbench import Workbench
+from fraktal_widgets import AgentMonitor
+from fraktal_widgets.bridge import panel_component
 from tests.browser.conftest import wait_for
 from tests.browser.served_workbench import ServedWorkbench, served, visit  # noqa: F401
+from tests.widgets.crew import Crew
 
 Visit = Callable[..., Any]
 Keep = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(served: ServedWorkbench) -> Iterator[None]:  # noqa: F811
-    """End what a test left running."""
-    yield
-    served.end_all()
 
 
 def row(page: Any, name: str) -> Any:
@@ -95,3 +92,57 @@ def test_agents_come_work_and_go(
     agent.send_signal(signal.SIGKILL)
     expect(here).to_have_attribute("data-state", "offline")
     keep_picture(page, "agents-offline-dark")
+
+
+def test_many_agents_at_every_width(
+    open_page: Callable[..., Any],
+    panel_server: Callable[[Any], str],
+    tmp_path: Path,
+    keep_picture: Keep,
+) -> None:
+    """Two hundred agents come in pages; filters, charts and an undone drain work everywhere."""
+    with Workbench.open(
+        data=tmp_path, workers=1, capability_modules=["tests.capabilities"]
+    ) as bench:
+        assert isinstance(bench, LocalWorkbench)
+        crew = Crew(bench)
+        try:
+            for number in range(200):
+                crew.join(f"agent-{number:03d}", "test.echo")
+            crew.keep_beating()
+            url = panel_server(lambda: panel_component(AgentMonitor(bench)))
+            page = open_page(url, width=360, height=740, dark=True)
+            expect(page.locator(".fk-agent")).to_have_count(50)
+            overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert page.evaluate(overflow) == 0
+            for target in page.locator(".fk-agents :is(button, select, input)").all():
+                box = target.bounding_box()
+                assert box is None or max(box["height"], box["width"]) >= 32, target.inner_text()
+            keep_picture(page, "agents-many-360-dark")
+            page.get_by_role("button", name="Next").click()
+            page.get_by_text("Page 2 of 4, 200 agents").wait_for()
+            page.get_by_label("Filter agents").fill("agent-07")
+            expect(page.locator(".fk-agent")).to_have_count(10)
+            page.set_viewport_size({"width": 3840, "height": 2160})
+            here = row(page, "agent-071")
+            expect(here.locator(".fk-agent-word")).to_contain_text("online")
+            keep_picture(page, "agents-many-3840-dark")
+            page.set_viewport_size({"width": 820, "height": 1100})
+            page.emulate_media(color_scheme="light")
+            here.get_by_role("button", name="Drain").click()
+            here.get_by_role("button", name="Undo").wait_for()
+            keep_picture(page, "agents-many-820-light")
+            here.get_by_role("button", name="Undo").click()
+            here.get_by_role("button", name="Drain").wait_for()
+            assert not crew.lines["agent-071"].draining
+            here.get_by_role("button", name="Show only agent-071 in the charts").click()
+            page.get_by_text("The charts show the agents that you picked").wait_for()
+        finally:
+            crew.close()
+
+
+def test_the_notebook_opens_in_voila(jupyter: Any, open_page: Callable[..., Any]) -> None:
+    """The same widget stands in a Voila page, and teaches there, too."""
+    jupyter.copy("apps/agents.ipynb")
+    page = open_page(jupyter.voila("agents.ipynb"))
+    page.get_by_text("No agents yet").wait_for()

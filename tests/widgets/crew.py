@@ -7,6 +7,7 @@ worker processes are left out, so that two hundred agents cost no more than what
 from __future__ import annotations
 
 import os
+import threading
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,7 @@ class Crew:
         workbench.start()
         self.desk = Desk(workbench.engine)
         self.lines: dict[str, AgentLine] = {}
+        self._silent = threading.Event()
 
     def join(self, name: str, *capabilities: str, slots: int = 2) -> None:
         """Let an agent register."""
@@ -61,6 +63,15 @@ class Crew:
         for name in names or list(self.lines):
             self.lines[name].hear(words)
 
+    def keep_beating(self) -> None:
+        """Let all of them beat once a second from now on, so that none is taken for gone."""
+
+        def beat() -> None:
+            while not self._silent.wait(1.0):
+                self.beat()
+
+        threading.Thread(target=beat, daemon=True).start()
+
     def begin(self, name: str, job: Any) -> Task:
         """Let an agent begin a try of a job."""
         running = SimpleNamespace(outcome=None, ended_at=None, error=None, verdict=None)
@@ -77,4 +88,5 @@ class Crew:
 
     def close(self) -> None:
         """Let all agents go."""
+        self._silent.set()
         self.desk.close()

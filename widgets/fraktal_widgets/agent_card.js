@@ -50,7 +50,8 @@ const inSeconds = (s) => (s < 0.095 ? `${Math.round(s * 1000)} ms` : duration(s 
 
 /**
  * Build the row of one agent once and patch it from then on.
- * @param context {send, now: () => ms, job: (id) => address of a job or ""}
+ * @param context {send, now: () => ms, job: (id) => address of a job or "", chosen: () => whether the user
+ *   picked the agents of the charts}
  */
 function agentCard(context) {
   let agent = null;
@@ -120,8 +121,10 @@ function agentCard(context) {
     }
     swatch.style.setProperty("--agent", `var(--fk-series-${colourOf(agent.id)})`);
     setAttribute(swatch, "aria-pressed", String(agent.picked));
-    setAttribute(swatch, "aria-label", `${agent.picked ? "Take out of" : "Show in"} the charts: ${agent.name}`);
-    setAttribute(swatch, "title", agent.picked ? "In the charts; press to take out" : "Show in the charts");
+    const pick = !context.chosen() ? `Show only ${agent.name} in the charts`
+      : agent.picked ? `Take ${agent.name} out of the charts` : `Add ${agent.name} to the charts`;
+    setAttribute(swatch, "aria-label", pick);
+    setAttribute(swatch, "title", pick);
     setText(name, agent.name);
     setAttribute(name, "title", agent.offers);
     setText(machine, agent.machine);
