@@ -18,6 +18,7 @@ from fraktal_kernel.agents.bus.message import (
     Draft,
     Message,
     Written,
+    check_body,
     check_group,
     check_id,
     check_pattern,
@@ -25,7 +26,6 @@ from fraktal_kernel.agents.bus.message import (
     matches,
     new_id,
     write,
-    write_body,
     write_headers,
 )
 from fraktal_kernel.agents.bus.protocol import Bus, DeadLetter, GroupState, Handler
@@ -175,7 +175,7 @@ class DatabaseBus:
             check_topic(topic)
         if topic in self._models:
             self._check(topic, body)
-        write_body(body)  # for its checks alone
+        check_body(body)
         if headers:
             write_headers(headers)
         if message_id is None:

@@ -17,6 +17,7 @@ TOPIC = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 MOST_TOPIC = 60
 GROUP = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 _LONG = (str, bytes)
+_SURE = 2**63
 _ID = re.compile(r"[!-~]{1,200}")
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
@@ -119,6 +120,24 @@ def write_body(body: object) -> str:
     if size > MOST_BYTES:
         raise _too_long(size)
     return text
+
+
+def check_body(body: object) -> None:
+    """Refuse what :func:`write_body` refuses, faster where a body is a short, flat record."""
+    if type(body) is not dict or len(body) > 100 or not all(map(_plain, body, body.values())):
+        write_body(body)
+
+
+def _plain(name: object, value: object) -> bool:
+    """Tell whether a field is surely fine; of the others one has to look closer."""
+    if type(name) is not str or not name.isascii() or len(name) > 100:
+        return False
+    kind = type(value)
+    if value is None or kind is bool:
+        return True
+    if kind is str:
+        return len(value) < 500 and value.isascii()  # type: ignore[arg-type,attr-defined]
+    return (kind is float or kind is int) and -_SURE < value < _SURE  # type: ignore[operator]
 
 
 def _too_long(size: int) -> InvalidInput:

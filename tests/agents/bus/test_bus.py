@@ -267,6 +267,7 @@ def deep() -> list[Any]:
 
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "100 MB": (lambda: "x" * 100_000_000, "body: 100,000,000 bytes, expected at most"),
+    "100 MB in a record": (lambda: {"text": "x" * 100_000_000}, "bytes, expected at most"),
     "too long as UTF-8": (lambda: ["ü" * (MOST_BYTES // 2)], "bytes, expected at most"),
     "NaN": (lambda: {"power_w": float("nan")}, "a number is NaN or endless"),
     "endless": (lambda: [float("-inf")], "a number is NaN or endless"),
