@@ -142,8 +142,8 @@ def dbos_resume_ms(steps: int, times: int) -> float:
     home = base / f"dbos-{DBOS_VERSION}"
     python, whole = home / "bin" / "python", home / "complete"
     if not whole.exists():
-        _typed([sys.executable, "-m", "venv", "--clear", str(home)])
-        _typed([str(python), "-m", "pip", "install", "--quiet", f"dbos=={DBOS_VERSION}"])
+        typed([sys.executable, "-m", "venv", "--clear", str(home)])
+        typed([str(python), "-m", "pip", "install", "--quiet", f"dbos=={DBOS_VERSION}"])
         whole.touch()
     worker = Path(__file__).with_name("_dbos.py")
     done = subprocess.run(
