@@ -84,10 +84,15 @@ class Slot:
 
     def fault(self, value: Any) -> str | None:
         """Say what is expected where a value does not fit, None where it does."""
-        if self.closed and not any(choice.value == value for choice in self.choices):
+        if any(choice.value == value for choice in self.choices):
+            return None
+        if self.closed:
             return self.one_of
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
+            if self.types == {"boolean"} and not isinstance(value, bool):
+                return "true or false"
+            counts = isinstance(value, str) and self.takes_number and not self.writes
+            return "a number" if counts and not self.closed else None
         if self.types == {"integer"} and value != int(value):
             return "a whole number"
         for kind in self.kinds:

@@ -122,6 +122,8 @@ def test_a_proposal_can_be_agreed_to() -> None:
         ("render elephant with the purple palette", "palette", "purple"),
         ("deploy the model iris on port 80", "port", "80"),
         ("elephant at -5 pixels wide", "width", "-5"),
+        ("train on a.csv with epochs=many", "epochs", "many"),
+        ("train on a.csv with gpu=perhaps", "gpu", "perhaps"),
         ("film of the elephant at 5001 by 333", "height", "multiple of 2"),
     ],
 )
