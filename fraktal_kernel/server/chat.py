@@ -11,9 +11,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from fraktal_kernel.agents.chat.book import TEXT_MAX_CHARS
 from fraktal_kernel.agents.chat.chat import CAPABILITY, LocalChat
-from fraktal_kernel.agents.chat.model import ConversationView, MessageView, Turn
+from fraktal_kernel.agents.chat.model import (
+    TEXT_MAX_CHARS,
+    ConversationView,
+    MessageView,
+    Turn,
+)
 from fraktal_kernel.core.jobs.model import JobView
 from fraktal_kernel.server.body import INT64, StrictRoute
 from fraktal_kernel.server.callers import (

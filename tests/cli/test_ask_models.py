@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.agents.scripted import Call, Status, says, scripted, turns
 from tests.cli.terminal import command
 
-CHOICE = Call("fractal-render", {"scene": "elephant_valley", "width": 24, "height": 16})
+CHOICE = Call("fractal-render", {"scene": "elephant", "width": 24, "height": 16})
 
 
 def test_a_turn_is_told_and_its_answer_printed(tmp_path: Path, folder: Path) -> None:

@@ -12,15 +12,19 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from fraktal_kernel.agents.chat.model import AnswerDetails, ConversationView, MessageView, Turn
+from fraktal_kernel.agents.chat.model import (
+    TEXT_MAX_CHARS,
+    AnswerDetails,
+    ConversationView,
+    MessageView,
+    Turn,
+)
 from fraktal_kernel.agents.chat.transcript import replay, text_of
 from fraktal_kernel.core.database import Database, Transaction
 from fraktal_kernel.core.events import Events
 from fraktal_kernel.errors import Conflict, InvalidInput, NotFound
 
 MAX_ID = 2**63 - 1
-#: How long one message may be, in characters.
-TEXT_MAX_CHARS = 100_000
 TITLE_MAX_CHARS = 200
 #: How far back a language model is reminded of a conversation, in characters.
 HISTORY_MAX_CHARS = 400_000

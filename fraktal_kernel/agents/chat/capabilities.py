@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from fraktal_kernel.agents.chat import services as _services  # noqa: F401  they answer a turn
-from fraktal_kernel.agents.chat.book import TEXT_MAX_CHARS
+from fraktal_kernel.agents.chat.model import TEXT_MAX_CHARS
 from fraktal_kernel.core.capability import Run, capability
 
 

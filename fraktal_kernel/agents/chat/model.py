@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+#: How long one message may be, in characters.
+TEXT_MAX_CHARS = 100_000
 Role = Literal["user", "assistant"]
 MessageState = Literal["open", "done", "stopped", "failed"]
 

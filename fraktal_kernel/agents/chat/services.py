@@ -1,18 +1,23 @@
-"""What a chat turn asks of its server: its place in the conversation, models, and to be kept."""
+"""What a chat turn asks of its server: its place in the conversation, models, and to be kept.
+
+Whoever only lists capabilities imports this too, so that what needs the database is imported by
+the services themselves, which run where one is open.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fraktal_kernel.agents.chat.book import Book
-from fraktal_kernel.agents.models.answers import after_asking, before_asking
-from fraktal_kernel.agents.offline.questions import answer as answer_question
-from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.services import Asked, service
 from fraktal_kernel.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from fraktal_kernel.agents.chat.book import Book
+
 
 def _book(asked: Asked) -> Book:
+    from fraktal_kernel.agents.chat.book import Book
+
     return Book(asked.engine.database, asked.engine.events, asked.owner_id)
 
 
@@ -40,6 +45,8 @@ def open_turn(
 @service("chat.before")
 def before(asked: Asked, digest: str, fresh: bool) -> dict[str, Any]:
     """Say which language models may be asked, or what was answered before."""
+    from fraktal_kernel.agents.models.answers import before_asking
+
     return before_asking(asked, digest, fresh)
 
 
@@ -53,12 +60,17 @@ def after(
     tokens_out: int,
 ) -> float | None:
     """Take note of how the models fared; says what the answer cost."""
+    from fraktal_kernel.agents.models.answers import after_asking
+
     return after_asking(asked, digest, attempts, response, tokens_in, tokens_out)
 
 
 @service("chat.look")
 def look(asked: Asked, capability: str, arguments: dict[str, Any], language: str) -> dict[str, Any]:
     """Answer what the workbench itself knows, or do to a job what its owner said."""
+    from fraktal_kernel.agents.offline.questions import answer as answer_question
+    from fraktal_kernel.core.local import LocalWorkbench
+
     settings = asked.engine.settings
     roots = [settings.data]
     workbench = LocalWorkbench(settings, engine=asked.engine, user_id=asked.owner_id, roots=roots)
@@ -70,6 +82,8 @@ def look(asked: Asked, capability: str, arguments: dict[str, Any], language: str
 @service("chat.outcome")
 def outcome(asked: Asked, job: int) -> dict[str, Any]:
     """Tell how a call of a turn stands: its state, its files, and whether a person is asked."""
+    from fraktal_kernel.core.local import LocalWorkbench
+
     workbench = LocalWorkbench(asked.engine.settings, engine=asked.engine, user_id=asked.owner_id)
     view = workbench.jobs.get(job)
     artifacts = [each.model_dump() for each in workbench.jobs.artifacts(job)]

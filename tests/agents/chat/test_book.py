@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fraktal_kernel.agents.chat.book import BEGINNING, TEXT_MAX_CHARS, Book, title_of
+from fraktal_kernel.agents.chat.book import BEGINNING, Book, title_of
+from fraktal_kernel.agents.chat.model import TEXT_MAX_CHARS
 from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.events import Events
 from fraktal_kernel.core.jobs.journal import Journal, Submission
