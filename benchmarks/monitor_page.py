@@ -88,7 +88,7 @@ def measure(crew: Crew, url: str, seconds: float) -> list[dict[str, object]]:
         for number in range(int(seconds)):
             load = number % 100 + 1
             crew.beat(cpu=load / 100)
-            crew.desk.scribe.flush()
+            crew.tell()
             if number >= WARM_UP and number < 100:
                 told[f"{load} %"] = time.time() * 1000
             memory.append(process.memory_info().rss)

@@ -63,6 +63,11 @@ class Crew:
         for name in names or list(self.lines):
             self.lines[name].hear(words)
 
+    def tell(self) -> None:
+        """Write the beats that were heard, and tell them, now instead of with the next batch."""
+        self.desk.scribe._due["beats"] = 0.0
+        self.desk.scribe.flush()
+
     def keep_beating(self) -> None:
         """Let all of them beat once a second from now on, so that none is taken for gone."""
 

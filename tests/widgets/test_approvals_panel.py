@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from fraktal_kernel.core.jobs.effects import AGAIN, GIVE_UP, HAPPENED
 from fraktal_kernel.core.local import LocalWorkbench
+from fraktal_kernel.errors import FraktalError
 from fraktal_widgets import ApprovalsPanel, JobsPanel
 
 Until = Callable[..., None]
@@ -22,7 +24,8 @@ def panel(widget_bench: LocalWorkbench) -> Iterator[ApprovalsPanel]:
     """Make a panel that a browser shows, on a workbench where nothing waits, and close it."""
     for active in ("queued", "running", "waiting"):
         for job in widget_bench.jobs.list(state=active, limit=1000):
-            widget_bench.jobs.cancel(job.id)
+            with suppress(FraktalError):  # it may have ended with its parent
+                widget_bench.jobs.cancel(job.id)
     panel = ApprovalsPanel(widget_bench)
     wish(panel, do="ready")
     yield panel

@@ -359,7 +359,7 @@ class AgentFeed(Feed):
         self.more_tasks = len(found) > self._tasks_shown and self._tasks_shown < MOST_TASKS
         self.tasks = found[: self._tasks_shown]
 
-    def _apply(self, event: Any) -> None:
+    def _apply(self, event: Any) -> bool:
         match event.topic:
             case "agents.beat":
                 for name, fares in event.payload["agents"].items():
@@ -370,8 +370,12 @@ class AgentFeed(Feed):
                 self._later("agents", GATHER_S, self._load_agents)
             case "jobs.progress":
                 job = int(event.subject)
-                if job in self.progress:  # of one that stands on the screen
-                    self.progress[job] = float(event.payload.get("progress", 0.0))
+                if job not in self.progress:  # of one that does not stand on the screen
+                    return False
+                self.progress[job] = float(event.payload.get("progress", 0.0))
+            case _:
+                return False
+        return True
 
     def _beat(self, name: str, at: datetime, fares: dict[str, Any]) -> None:
         known = self.agents.get(name)

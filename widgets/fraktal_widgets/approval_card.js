@@ -5,7 +5,6 @@ Object.assign(SHAPES, {
   question: SHAPES.waiting,
   doubt: SHAPES.warning,
 });
-const KINDS = { approval: "wants to", question: "asks", doubt: "did it happen?" };
 const OUTCOMES = { approved: "succeeded", used: "succeeded", denied: "cancelled", expired: "queued", withdrawn: "cancelled", answered: "succeeded", gone: "cancelled" };
 
 /** Say how long there is still to answer. */

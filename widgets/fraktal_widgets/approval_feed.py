@@ -130,7 +130,7 @@ class ApprovalFeed(Feed):
         self._tidy()
         self.loading = False
 
-    def _apply(self, event: Any) -> None:
+    def _apply(self, event: Any) -> bool:
         topic, _, _ = event.topic.partition(".")
         if topic == "approvals" or event.topic == "jobs.question":
             self._later("list", GATHER_S, self._load)
@@ -141,6 +141,8 @@ class ApprovalFeed(Feed):
                     self._later("list", GATHER_S, self._load)
                 else:
                     item.outcome = self._outcome(item)
+            return bool(ours)
+        return False  # what is read a moment later is told then
 
     def _settle(self, item: Item) -> None:
         """Say what became of something that waits no longer."""

@@ -51,7 +51,7 @@ class Feed(ABC):
         self.trouble = ""
         self.loading = True
         self._changed = changed
-        self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._tasks: queue.Queue[Callable[[], Any] | None] = queue.Queue()
         self._titles: dict[str, str] = {}
         self._cut = ""  # why no events come; what else succeeds meanwhile does not end that
         self._dirty = False
@@ -88,8 +88,8 @@ class Feed(ABC):
                 thread.join(timeout_s)
         return not any(thread.is_alive() for thread in self._threads)
 
-    def do(self, task: Callable[[], None]) -> None:
-        """Do something on the feed's thread, then tell that things changed."""
+    def do(self, task: Callable[[], Any]) -> None:
+        """Do something on the feed's thread; what does not return False has changed something."""
         self._tasks.put(task)
 
     def title(self, name: str) -> str:
@@ -106,8 +106,8 @@ class Feed(ABC):
         """Read everything anew: at the start, and when the events were cut off for a while."""
 
     @abstractmethod
-    def _apply(self, event: Any) -> None:
-        """Take in what one event tells."""
+    def _apply(self, event: Any) -> bool | None:
+        """Take in what one event tells; False where that changes nothing here."""
 
     def _later(self, name: str, seconds: float, task: Callable[[], None]) -> None:
         """Do something after a while, once: what is planned under that name already stays."""
@@ -140,11 +140,13 @@ class Feed(ABC):
             if task is None:
                 return
             try:
-                task()
+                changed = task() is not False
+                changed = changed or self.trouble != self._cut
                 self.trouble = self._cut
             except Exception as error:  # the screen lives on and says what is wrong
                 self._note(error)
-            self._dirty = True
+                changed = True
+            self._dirty = self._dirty or changed
 
     def _tell(self) -> None:
         try:

@@ -211,9 +211,9 @@ class PlanFeed(Feed):
         self.plans = [self.view if one.id == self.job else one for one in self.plans]
         self._cost_s = time.monotonic() - began
 
-    def _apply(self, event: Any) -> None:
+    def _apply(self, event: Any) -> bool:
         if event.topic == "jobs.log":
-            return
+            return False
         job = int(event.subject)
         ours = {child.id for child in self.children.values()} | {self.job}
         if event.payload.get("capability") == PLAN and job not in ours:
@@ -221,6 +221,7 @@ class PlanFeed(Feed):
         elif job in ours or event.payload.get("state") == "queued":
             pause = max(GATHER_S, self._cost_s / SHARE)
             self._later("plan", pause, self._read_plan)
+        return False  # what is read a moment later is told then
 
 
 def _at_work(view: JobView) -> str:
