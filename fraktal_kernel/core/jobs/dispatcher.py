@@ -201,7 +201,8 @@ class Dispatcher:
                 if now >= running.kill_at:
                     self._kill(running.job.id)
             elif limit is not None and now - running.started > limit:
-                running.verdict = f"stopped after its time limit of {limit:g} s."
+                unknown = "; whether it happened is unknown" if running.job.effect else ""
+                running.verdict = f"stopped after its time limit of {limit:g} s{unknown}."
                 self._stop(running)
             elif now - running.beat > self._settings.lease_s:
                 self._give_up(running)
