@@ -172,8 +172,9 @@ def agent_tasks(
 def drain(name: AgentName, given: DrainRequest, who: Caller, agents: OwnAgents) -> AgentView:
     """Give an agent no more jobs; its process ends when it has finished those that it has."""
     view: AgentView = agents.get(name)
-    for pattern in view.offers:
-        require(who, f"agent:{pattern}")
+    if who.token_id is not None:  # people may do with their own agents what they like
+        for pattern in view.offers:
+            require(who, f"agent:{pattern}")
     agents.drain(name, given.now)
     view = agents.get(name)
     return view

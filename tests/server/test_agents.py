@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from fraktal_kernel.agents.line import FRAME_BYTES
 from fraktal_kernel.core.jobs.model import JobOptions
 from fraktal_kernel.errors import JobFailed
+from fraktal_kernel.server.links import cookie_name
 from tests.agents.fleet import RawAgent
 from tests.server.served import SECRET, Served
 
@@ -367,6 +368,18 @@ def test_draining_needs_the_scope(served: Served, call: Call) -> None:
     with served.client(served.token("read", "jobs")) as client:
         assert client.get("/api/agents/kept").status_code == 200
         assert client.post("/api/agents/kept/drain", json={}).status_code == 403
+
+
+def test_people_drain_their_own_agents(served: Served, call: Call) -> None:
+    """Somebody who is signed in needs no scope for what is theirs."""
+    security = served.workbench.security
+    person = security.add_user("grower", "a long password")
+    call("plant", served.token("agent", user_id=person.user_id)).register()
+    cookie = f"{cookie_name(served.url)}={security.open_session(person.user_id)}"
+    with served.client(None, headers={"cookie": cookie}) as browser:
+        answer = browser.post("/api/agents/plant/drain", json={})
+        assert answer.status_code == 202
+        until(lambda: browser.get("/api/agents/plant").json()["state"] == "offline")
 
 
 def test_news_of_agents_come_as_events(served: Served, call: Call) -> None:
