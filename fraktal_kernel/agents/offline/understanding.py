@@ -30,7 +30,8 @@ Language = Literal["en", "pl"]
 #: changes something besides making files has to be said more plainly.
 SURE, UNSURE, SURE_ACT = 0.55, 0.45, 0.7
 _ACTS = frozenset({"workbench.cancel_job", "workbench.retry_job", "workbench.answer_job"})
-_NAMES = re.compile(r"\S*[./\\_=]\w\S*|\"[^\"]*\"|„[^”\"]*[”\"]")
+_PIECES = re.compile(r"\"[^\"]*\"|„[^”\"]*[”\"]|\S+")
+_INSIDE = re.compile(r"[./\\_=]\w")
 _YES = frozenset("yes yep sure ok okay tak jasne".split())
 #: What is missing where it is not clear what is meant, and where two things are.
 _WHICH, _ONE = ("capability",), ("order",)
@@ -120,10 +121,12 @@ def understand(
 
 def _spoken(text: str, words: Sequence[Word]) -> Language:
     """Tell the language of a sentence, whatever its files and quotations are called."""
-    names = [found.span() for found in _NAMES.finditer(text)]
-    told = [w.plain for w in words if not any(a <= w.start < b for a, b in names)]
-    bare = _NAMES.sub(" ", text)
-    return "pl" if language_of(bare, told, thesaurus().leaning) == "pl" else "en"
+    bare = list(text)
+    for found in _PIECES.finditer(text):
+        if found.group()[0] in '"„' or _INSIDE.search(found.group()):
+            bare[found.start() : found.end()] = " " * len(found.group())
+    told = [word.plain for word in words if bare[word.start] != " "]
+    return "pl" if language_of("".join(bare), told, thesaurus().leaning) == "pl" else "en"
 
 
 _indexes: list[tuple[tuple[Capability, ...], Index]] = []

@@ -17,8 +17,8 @@ from fraktal_kernel.agents.offline.text import (
 )
 from fraktal_kernel.agents.offline.thesaurus import DISTINCT, STOP, TABLE
 
-#: Below this many letters a slip cannot be told from another word.
-_SHORTEST = 5
+#: Below this many letters a slip cannot be told from another word; above, nothing is a word.
+_SHORTEST, _LONGEST = 5, 30
 #: Words that may stand inside a phrase.
 _WITHIN = frozenset("sie jest is are".split())
 
@@ -187,14 +187,14 @@ class Spelling:
 
     def mend(self, plain: str) -> str | None:
         """Give the known word that was meant, if just about one letter is wrong."""
-        if len(plain) < _SHORTEST - 1 or not plain.isalpha() or plain in DISTINCT:
+        if not _SHORTEST - 1 <= len(plain) <= _LONGEST or not plain.isalpha() or plain in DISTINCT:
             return None
         whole = self._nearest(plain)
         if whole is not None:
             return whole
-        for length in range(len(plain) - 1, _SHORTEST, -1):  # what only begins like one
-            begun = self._nearest(plain[:length])
-            if begun in thesaurus().beginnings and len(plain) - length <= 6:
+        for length in range(len(plain) - 1, max(_SHORTEST, len(plain) - 7), -1):
+            begun = self._nearest(plain[:length])  # what only begins like one
+            if begun in thesaurus().beginnings:
                 return begun
         return None
 
