@@ -53,7 +53,7 @@ class Room:
 
     def task(self, line: Any, job_id: int) -> Task:
         """Begin a task."""
-        job = Claimed(job_id, self.who.user_id, 1, "served.count", "{}", 1, None)
+        job = Claimed(job_id, self.who.user_id, 1, "served.count", "{}", 1, None, False)
         task = Task(line, job, Running(job))
         self.scribe.task(task)
         return task

@@ -15,7 +15,7 @@ from fraktal_kernel.core.jobs.ledger import Claimed
 from fraktal_kernel.core.values import JSON_MAX_BYTES
 from fraktal_kernel.errors import InvalidInput
 
-JOB = Claimed(7, 1, 1, "test.echo", "{}", 1, None)
+JOB = Claimed(7, 1, 1, "test.echo", "{}", 1, None, False)
 GOOD: list[dict[str, Any]] = [
     {"op": "record", "record": {"level": "info", "logger": "a", "event": "b", "more": [1]}},
     {"op": "progress", "progress": 1, "message": "half"},
