@@ -222,7 +222,7 @@ def test_a_server_that_stops_in_order_blames_no_job(
     assert job.wait(120) >= 1
     reasons = [
         event["payload"].get("reason")
-        for event in bench.ask(
+        for event in bench.jobs.ask(
             "GET", "/api/events", params={"topic": "jobs.state", "subject": str(job.id)}
         )["events"]
     ]

@@ -251,10 +251,12 @@ def test_every_capability_can_be_filled_in(visit: Visit, served: ServedWorkbench
                 if not info.is_required()
             }
             given = {key: value for key, value in example.items() if usual.get(key) != value}
-            # Lists of forms come out with the defaults of each; all else to the letter.
-            forms = [key for key, value in given.items() if isinstance(value, list)]
+            # Forms within come out with the defaults of each, which mean the same; all else to the
+            # letter.
+            forms = [key for key, value in given.items() if isinstance(value, list | dict)]
             assert body["params"].keys() == given.keys()
             assert {**body["params"], **{key: given[key] for key in forms}} == given
+            assert known.validate(body["params"]) == known.validate(example)
             assert known.validate(body["params"]) == known.validate(example)
 
 

@@ -11,6 +11,12 @@ from tests.server.served import Served
 PASSWORD = "correct horse battery"
 
 
+@pytest.fixture(autouse=True)
+def nobody_has_failed_before(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin without the failed sign-ins of other tests from this address."""
+    monkeypatch.setattr(served.workbench.security, "_tries", module._Tries())
+
+
 def test_password_signs_a_browser_in_and_out(served: Served) -> None:
     """The right password makes a session that holds until it is ended."""
     served.workbench.security.add_user("grace", PASSWORD)

@@ -75,7 +75,11 @@ def test_waiting_job_is_answered(client: httpx.Client) -> None:
     """A job that asks waits for an answer, takes only one of its choices, and goes on."""
     number = submit(client, "served.ask")["id"]
     job = wait_for(client, number, "waiting")
-    assert job["question"] == {"text": "Deploy?", "choices": ["yes", "no"]}
+    assert job["question"] == {
+        "text": "Deploy?",
+        "choices": ["yes", "no"],
+        "effect": False,
+    }
     assert client.post(f"/api/jobs/{number}/answer", json={"choice": "maybe"}).status_code == 422
     assert client.post(f"/api/jobs/{number}/answer", json={"choice": "yes"}).status_code == 200
     assert wait_for(client, number, "succeeded")["result"] == "yes"

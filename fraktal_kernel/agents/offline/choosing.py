@@ -14,6 +14,7 @@ from fraktal_kernel.agents.offline.filling import Filler
 from fraktal_kernel.agents.offline.mentions import Mention
 from fraktal_kernel.agents.offline.profiles import Index, Profile
 from fraktal_kernel.agents.offline.text import Word
+from fraktal_kernel.agents.offline.thesaurus import ASKING
 from fraktal_kernel.agents.offline.vocabulary import thesaurus
 
 #: How much is left of a fit where an action that was asked for is not in it.
@@ -29,7 +30,6 @@ _TELLING = 0.45
 _ANOTHER, _ASKED = 0.85, 0.75
 #: How a sentence begins that wants to know, not to have.
 _ASKS = frozenset("is are was were does did has have any czy".split())
-_ASKING = frozenset({"#how_many", "#which", "#what", "#why", "#where", "#how", "#how_to"})
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ def _rated(
         weight = index.tells(word)
         if mention is not None and mention.kind != "pair":
             weight = _VALUE / len(mention.words)
-        elif word.keys & _ASKING:
+        elif word.keys & ASKING:
             weight = max(weight, 0.5)
         if weight == 0.0:
             continue
-        asks = bool(word.keys & _ASKING) and profile.name in index.registered
+        asks = bool(word.keys & ASKING) and profile.name in index.registered
         fit = 0.0 if asks and "#how_many" not in word.keys else profile.fit(word)
         beside = max(
             (slot.keys.get(key, 0.0) for slot in profile.slots.values() for key in word.keys),
@@ -94,7 +94,7 @@ def _rated(
         degree = max(filling.taken.get(word.place, 0.0), fit, 0.6 * beside)
         told += weight
         accounted += weight * degree
-        if fit > 0.5 and mention is None and (fit == 1.0 or not word.keys & _ASKING):
+        if fit > 0.5 and mention is None and (fit == 1.0 or not word.keys & ASKING):
             evidence += weight * fit
         if degree < 0.5 and weight >= _TELLING and mention is None:
             unexplained.append(word.text)

@@ -10,7 +10,7 @@ from typing import Any
 
 from fraktal_kernel.agents.offline.slots import Choice, Slot, plain_words, slots_of
 from fraktal_kernel.agents.offline.text import Word, clean
-from fraktal_kernel.agents.offline.thesaurus import STOP
+from fraktal_kernel.agents.offline.thesaurus import ASKING, STOP
 from fraktal_kernel.agents.offline.vocabulary import Spelling, keys_of, thesaurus, vague, words_of
 from fraktal_kernel.core.capability import Capability
 
@@ -73,7 +73,7 @@ def profile_of(capability: Capability) -> Profile:
     title = tuple(
         keys_of(word)
         for word in dict.fromkeys(plain_words(f"{verb} {capability.title}"))
-        if word not in STOP and not vague(keys_of(word))
+        if word not in STOP and not vague(keys_of(word)) and not keys_of(word) & ASKING
     )
     for slot in slots.values():
         plain |= {word for choice in slot.choices for word in choice.plain}

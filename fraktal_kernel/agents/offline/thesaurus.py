@@ -395,6 +395,8 @@ HELLO = frozenset(
     """.split()
 )
 HELP = frozenset(["help", "pomoc", "pomocy", "pomoz", "?"])
+#: What only asks, and names nothing.
+ASKING = frozenset({"#how_many", "#which", "#what", "#why", "#where", "#how", "#how_to"})
 NEGATIONS = frozenset(
     "don't dont not never without no nie bez disable off disabled wylacz won't".split()
 )
