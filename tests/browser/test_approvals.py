@@ -108,7 +108,7 @@ def test_answered_elsewhere_and_on_a_phone(
     question = page.locator('.fk-ask[data-kind="question"]')
     question.get_by_role("button", name="yes").first.click()
     page.get_by_text("Answered: yes.").wait_for()
-    page.get_by_text("Sure?").wait_for()
+    page.locator(".fk-ask-text", has_text="Sure?").wait_for()
 
 
 def test_an_unknown_outcome_stands_out(

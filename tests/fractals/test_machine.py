@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -76,7 +77,9 @@ def test_what_is_broken_on_disk_is_made_again(own_cache: Path) -> None:
     for broken in (b"", whole[:40], whole[:-1], whole[:100] + b"\0" + whole[101:]):
         path.write_bytes(broken)
         assert dot_kernel()(a, b, 1) == 4.0
-        assert len(path.read_bytes()) == len(whole)
+        kept = path.read_bytes()
+        assert kept != broken
+        assert hashlib.sha256(kept[32:]).digest() == kept[:32]
 
 
 def test_a_kernel_that_allocates_is_refused(own_cache: Path) -> None:
