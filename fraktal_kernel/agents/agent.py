@@ -37,6 +37,8 @@ PATH = "/api/agents/line"
 CONNECT_S = 10.0
 LISTEN_S = 0.2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 10.0
+#: How long one calls again whose name is taken: its predecessor may have died a moment ago.
+NAME_S = 3.0
 #: A server that has just started anew may not know its own address file yet.
 REFUSALS = 5
 _FINAL = {
@@ -127,6 +129,7 @@ class Agent:
         self._pause: Iterator[float] = pauses()
         self._refusals = 0
         self._refused = ""
+        self._name_taken_since: float | None = None
 
     def stop(self) -> None:
         """Let it end, from any thread or a signal handler."""
@@ -185,6 +188,11 @@ class Agent:
     def _consider(self, error: ConnectionClosed) -> None:
         """Raise where a closed line means that we may not come back."""
         code, reason = (error.rcvd.code, error.rcvd.reason) if error.rcvd else (1006, "")
+        if code == said.NAME_TAKEN:
+            now = time.monotonic()
+            self._name_taken_since = self._name_taken_since or now
+            if now - self._name_taken_since < NAME_S:
+                return
         if code in _FINAL and not (code == 1008 and self._patient):
             raise _FINAL[code](self._refused or reason)
         self._say(f"the line to the server is lost ({reason or 'no answer'}); calling again.")
@@ -219,6 +227,7 @@ class Agent:
                 match said.from_server(frame):
                     case said.Welcome():
                         self._pause, self._refusals, self._refused = pauses(), 0, ""
+                        self._name_taken_since = None
                         words = self._words
                         crew = Crew(send, f"agent-{words.name}", words.slots, self._settings.data)
                         beat = threading.Thread(target=self._beat, args=(send, crew, ended))
