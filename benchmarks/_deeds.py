@@ -23,6 +23,12 @@ def note(params: Nothing, run: Run) -> int:
     return 1
 
 
+@capability("benchmark.two_steps", title="Take two steps")
+def two_steps(params: Nothing, run: Run) -> int:
+    """Take two steps that succeed at once, each in the journal."""
+    return run.step("first", lambda: 1) + run.step("second", lambda: 1)
+
+
 @capability("benchmark.refuse", title="Fail")
 def refuse(params: Nothing, run: Run) -> None:
     """Fail at once, for good."""

@@ -136,6 +136,18 @@ def _next(lines: queue.Queue[str | None], found: dict[int, Took], limit_s: float
 
 def dbos_resume_ms(steps: int, times: int) -> float:
     """Time how long DBOS on SQLite takes to go on behind finished steps: the median."""
+    found = _dbos("resume", steps, times, "MS")
+    if len(found) != times:
+        raise NotInstalled(f"it printed {len(found)} of {times} times")
+    return statistics.median(found)
+
+
+def dbos_rate(steps: int, count: int) -> float:
+    """Count how many workflows of so many steps DBOS on SQLite brings to their end a second."""
+    return _dbos("flow", steps, count, "RATE")[0]
+
+
+def _dbos(what: str, steps: int, times: int, word: str) -> list[float]:
     base = cache_folder("peers")
     if base is None:
         raise NotInstalled("there is no folder to install it to")
@@ -147,11 +159,12 @@ def dbos_resume_ms(steps: int, times: int) -> float:
         whole.touch()
     worker = Path(__file__).with_name("_dbos.py")
     done = subprocess.run(
-        [str(python), str(worker), str(steps), str(times)],
+        [str(python), str(worker), what, str(steps), str(times)],
         **{"capture_output": True, "text": True, "check": False},
         timeout=DBOS_LIMIT_S,
     )
-    found = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("MS ")]
-    if len(found) != times:
+    lines = [line.split() for line in done.stdout.splitlines()]
+    found = [float(words[1]) for words in lines if words[:1] == [word]]
+    if not found:
         raise NotInstalled((done.stderr.strip().splitlines() or ["no word"])[-1][:200])
-    return statistics.median(found)
+    return found

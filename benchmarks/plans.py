@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks._peers import NotInstalled, dbos_resume_ms
+from benchmarks._peers import NotInstalled, dbos_rate, dbos_resume_ms
 from fraktal_kernel import Workbench
 from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.events import Events
@@ -31,6 +31,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = ["benchmarks._deeds"]
 STEPS, RESUMES, RESUME_MS = 50, 9, 200
+FLOWS, DBOS_FLOWS = 1000, 100
 BACKLOG, CLAIMS, ROUNDS = 100_000, 400, 9
 
 
@@ -75,6 +76,44 @@ def resume() -> None:
     except NotInstalled as reason:
         more |= {"peer": f"DBOS: not installed here ({reason})"}
     tell("resume_50_steps", round(value, 1), "ms", **more)
+
+
+# --- flow ---------------------------------------------------------------------------------
+
+
+def by_dask() -> float:
+    """Count the tasks a second that Dask's workers bring to their end; nothing is kept anywhere."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        client.gather(client.map(int, range(100), pure=False))
+        began = time.monotonic()
+        client.gather(client.map(int, range(2 * FLOWS), pure=False))
+        return 2 * FLOWS / (time.monotonic() - began)
+
+
+def flow() -> None:
+    """Submit jobs of two steps at once, and wait for the last in two worker processes."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Workbench.open(data=folder, capability_modules=MODULES, workers=2) as bench,
+    ):
+        bench.submit("benchmark.two_steps").wait(60)
+        began = time.monotonic()
+        jobs = [bench.submit("benchmark.two_steps") for _ in range(FLOWS)]
+        assert all(job.wait(300) == 2 for job in jobs)
+        rate = FLOWS / (time.monotonic() - began)
+    print(f"Dask: {by_dask():.0f} tasks/s, nothing kept", file=sys.stderr)
+    more: dict[str, Any] = {}
+    try:
+        peer = dbos_rate(2, DBOS_FLOWS)
+        more = {"peer": f"DBOS on SQLite: {peer:.0f}/s", "ratio": round(rate / peer, 3)}
+    except NotInstalled as reason:
+        more = {"peer": f"DBOS: not installed here ({reason})"}
+    tell("two_step_jobs", round(rate, 1), "jobs of two steps a second, end to end", **more)
 
 
 # --- backlog ------------------------------------------------------------------------------
@@ -124,7 +163,7 @@ def backlog() -> None:
 def main() -> None:
     # Worker processes import the capabilities by name, wherever they are started.
     os.environ["PYTHONPATH"] = str(ROOT)
-    figures = {"resume_50_steps": resume, "claim_backlog": backlog}
+    figures = {"resume_50_steps": resume, "claim_backlog": backlog, "two_step_jobs": flow}
     only = os.environ.get("FIGURE", "")
     for name, measure in figures.items():
         if only in ("", name):
