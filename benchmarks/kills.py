@@ -3,7 +3,9 @@
 ``kills_100``: plans whose steps write lines that nobody takes back, while at random moments a
 worker of the server, a worker of a remote agent, the agent itself, the server or the broker of the
 bus is killed, a hundred times in all; a person, played here, says yes and settles every doubt by
-looking at the file. A line that is missing at the end was lost, one that stands twice doubled.
+looking at the file. A line that is missing at the end was lost, one that stands twice doubled. A
+consumer of the bus hears of every job's events through the broker; one that it never heard of at
+the end was lost there.
 
 ``SEED`` repeats the kills, as far as the machine repeats itself.
 """
@@ -15,6 +17,7 @@ import os
 import random
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -22,7 +25,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -160,6 +163,12 @@ class House:
             each.start()
         return self
 
+    def told(self) -> set[int]:
+        """Give the numbers of the events of jobs that the workbench wrote down."""
+        with closing(sqlite3.connect(self.settings.data / "fraktal.db")) as database:
+            rows = database.execute("SELECT seq FROM event WHERE topic LIKE 'jobs.%'").fetchall()
+        return {row[0] for row in rows}
+
     def __exit__(self, *_: object) -> None:
         for each in (self.agent, self.server, self.broker):
             each.end()
@@ -286,11 +295,19 @@ def main() -> None:
         done.mkdir()
         with House(Path(folder)) as house, Workbench.open(house.settings) as bench:
             assert isinstance(bench, RemoteWorkbench)
+            heard: set[int] = set()
+            listening = bench.bus.subscribe(
+                "jobs.*", "benchmark", lambda message: heard.add(message.body["seq"])
+            )
             with Office(bench, done) as office:
                 for victim in victims:
                     time.sleep(chance.uniform(0, 0.6))
                     house.ways[victim](chance)
                 office.finish()
+            told = house.told()
+            with suppress(TimeoutError):
+                until(lambda: told <= heard)
+            listening.close()
         found, begun = lines(done / "done"), lines(done / "begun")
     wanted = [f"{number}-{item}" for number in office.plans for item in range(DEEDS)]
     lost = sum(found[token] == 0 for token in wanted)
@@ -303,13 +320,15 @@ def main() -> None:
     )
     figure = {
         "figure": "kills_100",
-        "value": lost + doubled + hidden,
-        "unit": "deeds lost, doubled or repeated unasked",
+        "value": lost + doubled + hidden + len(told - heard),
+        "unit": "deeds lost, doubled or repeated unasked, events lost",
         "lost": lost,
         "doubled": doubled,
         "repeated_unasked": hidden,
         "unknown_shown": office.doubts,
         "deeds": len(wanted),
+        "events_lost": len(told - heard),
+        "events": len(told),
     }
     print(json.dumps(figure), flush=True)
 
