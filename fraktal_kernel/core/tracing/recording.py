@@ -36,7 +36,15 @@ END_MS = 1000
 #: What is kept of one span: so many attributes, of such a length each, and in all.
 ATTRIBUTES, TEXT_CHARS, SPAN_CHARS = 64, 1000, 8000
 #: They repeat what the model's answer and the capabilities' own schemas say, at length.
-_LONG = frozenset({"gen_ai.tool.definitions", "model_request_parameters", "logfire.json_schema"})
+_LONG = frozenset(
+    {
+        "gen_ai.tool.definitions",
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "model_request_parameters",
+        "logfire.json_schema",
+    }
+)
 _KINDS = {
     "execute_tool": "tool",
     "chat": "model",

@@ -204,7 +204,9 @@ def _round(
     )
     found = [root]
     seen: dict[int, int] = {}
-    for place, stretch in enumerate(_stretches(changes)):
+    stretches = list(_stretches(changes))
+    asked = _asked(story.inquiries, stretches)
+    for place, stretch in enumerate(stretches):
         name = (job["id"], stretch.state, *again, place)
         span = Span(
             id=context.below(*name),
@@ -222,7 +224,7 @@ def _round(
         if stretch.state == "running":
             _make_attempt(span, stretch, context, seen)
         elif stretch.state == "waiting":
-            _make_wait(span, story.inquiries)
+            _make_wait(span, asked.get(place))
         found.append(span)
     found += _steps(story, context, [span for span in found if span.kind == "attempt"])
     return found
@@ -254,18 +256,24 @@ def _make_attempt(
         span.error = str(broke or "")
 
 
-def _make_wait(span: Span, inquiries: Sequence[Inquiry]) -> None:
+def _make_wait(span: Span, asked: Inquiry | None) -> None:
     """Make the span of a stretch in which a job waited: for a person, or for other jobs."""
-    asked = [
-        each
-        for each in inquiries
-        if span.began - TOGETHER_S <= each.at and (span.ended is None or each.at <= span.ended)
-    ]
-    if not asked:
+    if asked is None:
         span.kind, span.name = "children", "waits for its jobs, or for a time"
         return
-    span.kind, span.name = "person", f"waits for a person: {asked[-1].text}"
-    span.attributes |= asked[-1].facts
+    span.kind, span.name = "person", f"waits for a person: {asked.text}"
+    span.attributes |= asked.facts
+
+
+def _asked(inquiries: Iterable[Inquiry], stretches: Sequence[Stretch]) -> dict[int, Inquiry]:
+    """Say with which question each stretch began, by its place; the last one where it had two."""
+    waits = [place for place, stretch in enumerate(stretches) if stretch.state == "waiting"]
+    found: dict[int, Inquiry] = {}
+    for each in inquiries:
+        near = min(waits, key=lambda place: abs(stretches[place].began - each.at), default=None)
+        if near is not None and abs(stretches[near].began - each.at) < TOGETHER_S:
+            found[near] = each
+    return found
 
 
 # ------------------------------------------------------------------ inside an attempt
