@@ -54,6 +54,7 @@ class Exporter:
         self._database, self._events = database, events
         self._endpoint = endpoint
         self._exporter = _exporter(endpoint)
+        self._position()  # what ends from now on is told, whenever the thread gets to it
         self._stop = threading.Event()
         self._pause_s = 0.0
         self._thread = threading.Thread(target=self._loop, name="fraktal-spans", daemon=True)
