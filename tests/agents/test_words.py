@@ -89,9 +89,6 @@ BAD: list[dict[str, Any]] = [
     {"op": "progress", "progress": float("inf"), "message": ""},
     {"op": "log", "level": "info", "text": "x" * 4001},
     {"op": "step", "name": "a", "value": "not JSON", "seconds": 1.0, "cost": 0.0},
-    {"op": "step", "name": "a", "value": "1", "seconds": float("nan"), "cost": 0.0},
-    {"op": "spans", "now": 1e9, "spans": [{"id": "../etc"}]},
-    {"op": "spans", "now": float("inf"), "spans": []},
     {
         "op": "step",
         "name": "a",
@@ -111,6 +108,9 @@ BAD: list[dict[str, Any]] = [
     {"op": "save", "name": "a", "media_type": "text/plain\r\nset-cookie: a=b"},
     {"op": "succeeded", "result": "[NaN]"},
     {"op": "failed", "error": "a\0b", "again": False},
+    {"op": "step", "name": "a", "value": "1", "seconds": float("nan"), "cost": 0.0},
+    {"op": "spans", "now": 1e9, "spans": [{"id": "../etc"}]},
+    {"op": "spans", "now": float("inf"), "spans": []},
 ]
 
 

@@ -160,11 +160,11 @@ def test_a_trace_server_that_is_away_hears_later(tmp_path: Path) -> None:
         workbench.submit("traced.steps").wait(120)
         until(lambda: first.named("traced.steps"))
         first.close()
-        assert workbench.submit("traced.steps").wait(120) == 2
+        assert workbench.submit("traced.steps").wait(120) == 3
     second = Receiver(port)
     try:
         with exporting(tmp_path, port) as workbench:
-            assert workbench.submit("traced.steps").wait(120) == 2
+            assert workbench.submit("traced.steps").wait(120) == 3
             until(lambda: len(second.named("traced.steps")) == 2)
         jobs = [attributes(span)["fraktal.job"] for span in second.named("traced.steps")]
         assert jobs == [2, 3]
@@ -176,7 +176,7 @@ def test_what_is_refused_holds_nothing_up(receiver: Receiver, tmp_path: Path) ->
     """A server that listens and refuses one message is not asked for ever; the next one arrives."""
     with exporting(tmp_path, receiver.port) as workbench:
         receiver.answer = 400
-        assert workbench.submit("traced.steps").wait(120) == 2
+        assert workbench.submit("traced.steps").wait(120) == 3
         until(lambda: _position(workbench) >= _last_end(workbench))
         receiver.answer = 200
         workbench.submit("traced.steps").wait(120)

@@ -59,10 +59,10 @@ def check_shape(timeline: Timeline) -> None:
         if above is not None:
             assert span.began_at >= above.began_at - timedelta(milliseconds=5)
         known[span.id] = span
-    states: dict[int, list[SpanView]] = {}
+    states: dict[str | None, list[SpanView]] = {}
     for span in timeline.spans:
         if span.kind in ("queue", "attempt", "person", "children"):
-            states.setdefault(span.job_id, []).append(span)
+            states.setdefault(span.parent_id, []).append(span)
     for spans in states.values():  # one state follows the other, without a gap
         spans.sort(key=lambda span: span.began_at)
         for before, after in pairwise(spans):
