@@ -27,22 +27,6 @@ GOOD: list[dict[str, Any]] = [
         "seconds": 0.5,
         "cost": 0.0,
     },
-    {
-        "op": "spans",
-        "now": 1e9,
-        "spans": [
-            {
-                "id": "b7ad6b7169203331",
-                "parent": "",
-                "kind": "model",
-                "name": "chat",
-                "began": 1e9 - 2,
-                "ended": 1e9 - 1,
-                "error": "",
-                "attributes": {"gen_ai.usage.input_tokens": 12, "kept": True},
-            }
-        ],
-    },
     {"op": "ask", "name": "Deploy?", "text": "Deploy?", "choices": ["yes", "no"]},
     {"op": "call", "key": "/7/test.echo", "capability": "test.echo", "params": "{}"},
     {
@@ -65,6 +49,22 @@ GOOD: list[dict[str, Any]] = [
     {"op": "failed", "error": "it went wrong", "again": True},
     {"op": "cancelled"},
     {"op": "suspended"},
+    {
+        "op": "spans",
+        "now": 1e9,
+        "spans": [
+            {
+                "id": "b7ad6b7169203331",
+                "parent": "",
+                "kind": "model",
+                "name": "chat",
+                "began": 1e9 - 2,
+                "ended": 1e9 - 1,
+                "error": "",
+                "attributes": {"gen_ai.usage.input_tokens": 12, "kept": True},
+            }
+        ],
+    },
 ]
 
 
