@@ -23,6 +23,10 @@ from fraktal_kernel.core.jobs.model import AGENT_NAME, CHILD_KEY
 from fraktal_kernel.core.values import JSON_MAX_BYTES, SAID_MAX_BYTES, to_json
 from fraktal_kernel.errors import InvalidInput
 
+SPAN = "^[0-9a-f]{16}$"
+#: So many spans an agent's worker tells at once, and no time is later than this: the year 2255.
+MOST_SPANS, LAST_S = 100, 9e9
+
 
 def _is_json(text: str) -> str:
     if len(text) > JSON_MAX_BYTES:
@@ -92,6 +96,31 @@ class Step(Strict):
     op: Literal["step"]
     name: Name
     value: Json
+    seconds: float = Field(ge=0)
+    cost: float = Field(ge=0)
+
+
+class Span(Strict):
+    """Something that took time, by the agent's own clock."""
+
+    id: str = Field(pattern=SPAN)
+    parent: str = Field(pattern=f"^({SPAN[1:-1]})?$")
+    kind: Literal["step", "model", "tool", "work"]
+    name: str = _text(200)
+    began: float = Field(ge=0, lt=LAST_S)
+    ended: float = Field(ge=0, lt=LAST_S)
+    error: str = _text(2000)
+    attributes: Annotated[
+        dict[str, str | bool | float | int], AfterValidator(_is_small(SAID_MAX_BYTES))
+    ]
+
+
+class Spans(Strict):
+    """What was measured inside the job, and what that clock says now."""
+
+    op: Literal["spans"]
+    now: float = Field(ge=0, lt=LAST_S)
+    spans: list[Span] = Field(max_length=MOST_SPANS)
 
 
 class Ask(Strict):
@@ -192,8 +221,8 @@ class Ended(Strict):
 
 
 Word = (
-    Record | Progress | Log | Step | Ask | Call | Begin | Pause | Speak | Spend | Request | Yield
-) | (Save | Succeeded | Failed | Ended)
+    Record | Progress | Log | Step | Spans | Ask | Call | Begin | Pause | Speak | Spend | Request
+) | (Yield | Save | Succeeded | Failed | Ended)
 _words: TypeAdapter[Word] = TypeAdapter(Annotated[Word, Field(discriminator="op")])
 
 

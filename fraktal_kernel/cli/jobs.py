@@ -215,6 +215,19 @@ def log(job: Id, as_json: Json = False) -> None:
 
 
 @app.command()
+def timeline(job: Id, as_json: Json = False) -> None:
+    """Draw what took the time of a job, and of the jobs below it, as bars."""
+    from fraktal_kernel.cli.timeline import draw
+
+    with open_workbench() as workbench:
+        found = workbench.jobs.spans(job)
+    if as_json:
+        print_json(found)
+    else:
+        draw(found)
+
+
+@app.command()
 def artifacts(
     job: Id,
     save: Annotated[Path | None, typer.Option(help="Copy them into this folder.")] = None,

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -33,6 +33,9 @@ from fraktal_kernel.core.store import Store
 from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.core.workspace import Hold
 from fraktal_kernel.errors import AlreadyRunning, Conflict, FraktalError
+
+if TYPE_CHECKING:
+    from fraktal_kernel.core.tracing.export import Exporter
 
 #: So long after its start a server without workers is no alert.
 STARTING_S = 60.0
@@ -60,6 +63,7 @@ class Engine:
         self._closed = False
         self._started_at = time.monotonic()
         self._forget_gauges: Callable[[], None] = lambda: None
+        self._exporter: Exporter | None = None
 
     def start(self) -> None:
         """Take the workspace and start workers, once."""
@@ -71,6 +75,7 @@ class Engine:
             self._hold = Hold(self.database.file or self.settings.data / "fraktal")
             try:
                 configure_logs(self.settings, whole_process=False)
+                self._exporter = self._make_exporter()
                 dispatcher = Dispatcher(
                     self.settings,
                     self.journal,
@@ -81,6 +86,7 @@ class Engine:
                 )
                 dispatcher.start()
             except BaseException:
+                self._end_exporter()
                 close_logs()
                 self._hold.release()
                 self._hold = None
@@ -88,6 +94,18 @@ class Engine:
             self.dispatcher = dispatcher
             self._started_at = time.monotonic()
             self._forget_gauges = register_gauge_source(self._gauges)
+
+    def _make_exporter(self) -> Exporter | None:
+        if not self.settings.otlp_endpoint:
+            return None
+        from fraktal_kernel.core.tracing.export import Exporter
+
+        return Exporter(self.database, self.events, self.settings.otlp_endpoint)
+
+    def _end_exporter(self) -> None:
+        if self._exporter is not None:
+            self._exporter.close()
+            self._exporter = None
 
     def _serve(self, job: Claimed, name: str, arguments: Mapping[str, Any]) -> Any:
         return answer(Asked(self, job.owner_id, job.id), name, arguments)
@@ -184,6 +202,7 @@ class Engine:
             if self.dispatcher is not None:
                 self.dispatcher.stop()
                 self.dispatcher = None
+                self._end_exporter()
                 close_logs()
             self.events.close()
             self.database.close()

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import httpx
@@ -28,6 +29,8 @@ from fraktal_kernel.core.jobs.model import (
 )
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.topics import EventView, topic_condition
+from fraktal_kernel.core.tracing.context import here
+from fraktal_kernel.core.tracing.model import Timeline
 from fraktal_kernel.core.values import to_json
 from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.core.workspace import ServerAddress, read_address
@@ -88,13 +91,20 @@ class RemoteJobs:
         self.address = now
         return True
 
-    def _send(self, method: str, path: str, stream: bool = False, **more: Any) -> httpx.Response:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        stream: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        **more: Any,
+    ) -> httpx.Response:
         while True:
             address = self.address
             request = self._http.build_request(
                 method,
                 address.url + path,
-                headers={"Authorization": f"Bearer {address.token}"},
+                headers={**headers, "Authorization": f"Bearer {address.token}"},
                 **more,
             )
             try:
@@ -143,7 +153,9 @@ class RemoteJobs:
             "max_attempts": options.max_attempts,
             "agent": options.agent,
         }
-        return JobView(**self.ask("POST", "/api/jobs", json=body))
+        traceparent = options.traceparent or here()
+        headers = {"traceparent": traceparent} if traceparent else {}
+        return JobView(**self.ask("POST", "/api/jobs", json=body, headers=headers))
 
     def get(self, job_id: int) -> JobView:
         """Return one job."""
@@ -177,6 +189,10 @@ class RemoteJobs:
     def log(self, job_id: int) -> LogLines:
         """Return the log, oldest line first."""
         return [LogLine(**line) for line in self.ask("GET", f"/api/jobs/{job_id}/log")["log"]]
+
+    def spans(self, job_id: int) -> Timeline:
+        """Return what took the time of a job, and of the jobs below it."""
+        return Timeline(**self.ask("GET", f"/api/jobs/{job_id}/spans"))
 
     def artifacts(self, job_id: int) -> Artifacts:
         """List the files that a job made."""

@@ -114,7 +114,11 @@ class Settings(BaseSettings):
         72, gt=0, description="Hours that a question for a yes, and then the yes, is good for."
     )
     event_days: float = Field(
-        30, gt=0, description="Days that events, the audit log and what agents did are kept."
+        30, gt=0, description="Days that events, spans, the audit log and agents' deeds are kept."
+    )
+    otlp_endpoint: str = Field(
+        "",
+        description="Trace server that is told every job's spans, such as http://HOST:4318.",
     )
     alert_queue_age_s: float = Field(
         300, gt=0, description="Seconds that a job may wait for a worker before that is an alert."
@@ -181,6 +185,13 @@ class Settings(BaseSettings):
         if value and value.partition("://")[0] not in BROKERS:
             raise ValueError(f"expected {', '.join(f'{name}://HOST' for name in BROKERS)} or ''")
         return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]{0,300}", value):
+            raise ValueError("expected http://HOST:4318, https://HOST/PATH or ''")
+        return value.rstrip("/")
 
     @field_validator("models")
     @classmethod

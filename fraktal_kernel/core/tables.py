@@ -121,6 +121,8 @@ class Job(SQLModel, table=True):
     ran_on: str = ""
     #: who wanted it where that was no person: a plan, an agent, the chat
     asked_by: str = ""
+    #: W3C trace context that it was asked for under
+    traceparent: str = ""
     #: what it does to the world outside cannot be taken back; when the last try of that began
     effect: bool = False
     effect_started_at: float | None = Field(default=None, sa_type=Seconds)
@@ -152,6 +154,9 @@ class Step(SQLModel, table=True):
     owner_id: int = Field(foreign_key="user_account.id")
     value: str = Field(sa_type=Text)
     finished_at: float = Field(sa_type=Seconds)
+    #: how long it took, None where that was not measured; what it cost
+    seconds: float | None = Field(default=None, sa_type=Seconds)
+    cost: float = Field(default=0, sa_type=Seconds)
 
 
 class Question(SQLModel, table=True):
@@ -233,6 +238,13 @@ class Event(SQLModel, table=True):
             postgresql_where=text("topic = 'jobs.log'"),
         ),
         Index(
+            "event_state",
+            "subject",
+            "seq",
+            sqlite_where=text("topic = 'jobs.state'"),
+            postgresql_where=text("topic = 'jobs.state'"),
+        ),
+        Index(
             "event_said",
             "subject",
             "seq",
@@ -247,3 +259,30 @@ class Event(SQLModel, table=True):
     #: no foreign key: checking it for each event would cost a tenth of the journal's speed
     owner_id: int
     payload: str = Field(sa_type=Text)
+
+
+class SpanRow(SQLModel, table=True):
+    """Something inside an attempt at a job that a library measured; all else the journal knows."""
+
+    __tablename__ = "span"
+    __table_args__ = (Index("span_job", "job_id"), Index("span_ended", "ended_at"))
+    id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True))
+    job_id: int = Field(sa_column=Column(BigInteger, ForeignKey("job.id"), nullable=False))
+    owner_id: int = Field(foreign_key="user_account.id")
+    #: 16 hexadecimal digits each
+    span_id: str = Field(max_length=16)
+    parent_id: str = Field(max_length=16)
+    kind: str = Field(max_length=20)
+    name: str = Field(max_length=200)
+    began_at: float = Field(sa_type=Seconds)
+    ended_at: float = Field(sa_type=Seconds)
+    error: str = Field(sa_type=Text)
+    attributes: str = Field(sa_type=Text)
+
+
+class SpanExport(SQLModel, table=True):
+    """Up to which event the jobs that ended have been told to a trace server."""
+
+    __tablename__ = "span_export"
+    endpoint: str = Field(primary_key=True, max_length=400)
+    seq: int = Field(sa_type=BigInteger)

@@ -88,3 +88,14 @@ def kept_json(value: Any, what: str) -> tuple[Any, str]:
             "save large results as artifacts."
         )
     return plain, text
+
+
+def plain_text(text: object) -> str:
+    r"""Replace what no database keeps in a text: NUL, and halves of characters.
+
+    Examples
+    --------
+    >>> plain_text("a\0b")
+    'a�b'
+    """
+    return str(text).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

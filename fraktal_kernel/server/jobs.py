@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fraktal_kernel.core.jobs.model import JobOptions, JobView, LogLine, State
 from fraktal_kernel.core.jobs.service import MAX_ATTEMPTS, MAX_PRIORITY, MAX_SECONDS
+from fraktal_kernel.core.tracing.model import Timeline
 from fraktal_kernel.server.body import INT64, StrictRoute
 from fraktal_kernel.server.callers import Caller, Number, OwnJobs, allowed, errors, require
 
@@ -103,7 +104,10 @@ class Log(BaseModel):
 def submit(
     request: JobRequest, who: Caller, jobs: OwnJobs, http: Request, response: Response
 ) -> JobView:
-    """Queue a job of one capability with the parameters given."""
+    """Queue a job of one capability with the parameters given.
+
+    A ``traceparent`` header makes it a part of the caller's trace.
+    """
     http.state.subject = request.capability
     require(who, f"jobs:{request.capability}")
     options = JobOptions(
@@ -113,6 +117,7 @@ def submit(
         timeout_s=request.timeout_s,
         max_attempts=request.max_attempts,
         agent=request.agent,
+        traceparent=http.headers.get("traceparent", ""),
     )
     job, new = jobs.submit_new(request.capability, request.params, options)
     http.state.subject = f"{job.id} {job.capability}"
@@ -187,6 +192,17 @@ def answer(job_id: Number, given: Answer, who: Caller, jobs: OwnJobs) -> JobView
 def children(job_id: Number, jobs: OwnJobs) -> Children:
     """Return the jobs that a job has begun, by the names that it gave them."""
     return Children(children=jobs.children(job_id))
+
+
+@router.get(
+    "/{job_id}/spans",
+    summary="See what took a job's time",
+    responses=errors(404, 422),
+    dependencies=[Depends(allowed("read"))],
+)
+def spans(job_id: Number, jobs: OwnJobs) -> Timeline:
+    """Return waits, attempts, steps, questions to models and people, and the same of its jobs."""
+    return jobs.spans(job_id)
 
 
 @router.get(

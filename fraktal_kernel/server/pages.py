@@ -57,6 +57,11 @@ PAGES = {
         "Approvals",
         "What may not happen without your yes, and what jobs ask you.",
     ),
+    "/timeline": (
+        "timeline",
+        "Timeline",
+        "What took the time of a job: waiting, attempts, steps, models, people, and its jobs.",
+    ),
 }
 #: A page that nobody is connected to any more is forgotten after so long.
 FORGET_AFTER_MS = 15_000

@@ -20,7 +20,13 @@ GOOD: list[dict[str, Any]] = [
     {"op": "record", "record": {"level": "info", "logger": "a", "event": "b", "more": [1]}},
     {"op": "progress", "progress": 1, "message": "half"},
     {"op": "log", "level": "info", "text": "łąka"},
-    {"op": "step", "name": "fit#2", "value": '{"a": [1.5, null]}'},
+    {
+        "op": "step",
+        "name": "fit#2",
+        "value": '{"a": [1.5, null]}',
+        "seconds": 0.5,
+        "cost": 0.0,
+    },
     {"op": "ask", "name": "Deploy?", "text": "Deploy?", "choices": ["yes", "no"]},
     {"op": "call", "key": "/7/test.echo", "capability": "test.echo", "params": "{}"},
     {
@@ -43,6 +49,22 @@ GOOD: list[dict[str, Any]] = [
     {"op": "failed", "error": "it went wrong", "again": True},
     {"op": "cancelled"},
     {"op": "suspended"},
+    {
+        "op": "spans",
+        "now": 1e9,
+        "spans": [
+            {
+                "id": "b7ad6b7169203331",
+                "parent": "",
+                "kind": "model",
+                "name": "chat",
+                "began": 1e9 - 2,
+                "ended": 1e9 - 1,
+                "error": "",
+                "attributes": {"gen_ai.usage.input_tokens": 12, "kept": True},
+            }
+        ],
+    },
 ]
 
 
@@ -66,8 +88,14 @@ BAD: list[dict[str, Any]] = [
     {"op": "progress", "progress": 1.5, "message": ""},
     {"op": "progress", "progress": float("inf"), "message": ""},
     {"op": "log", "level": "info", "text": "x" * 4001},
-    {"op": "step", "name": "a", "value": "not JSON"},
-    {"op": "step", "name": "a", "value": '"' + "x" * JSON_MAX_BYTES + '"'},
+    {"op": "step", "name": "a", "value": "not JSON", "seconds": 1.0, "cost": 0.0},
+    {
+        "op": "step",
+        "name": "a",
+        "value": '"' + "x" * JSON_MAX_BYTES + '"',
+        "seconds": 1.0,
+        "cost": 0.0,
+    },
     {"op": "ask", "name": "a", "text": "a", "choices": []},
     {"op": "call", "key": "/8/test.echo", "capability": "test.echo", "params": "{}"},
     {"op": "call", "key": "/77/test.echo", "capability": "test.echo", "params": "{}"},
@@ -80,6 +108,9 @@ BAD: list[dict[str, Any]] = [
     {"op": "save", "name": "a", "media_type": "text/plain\r\nset-cookie: a=b"},
     {"op": "succeeded", "result": "[NaN]"},
     {"op": "failed", "error": "a\0b", "again": False},
+    {"op": "step", "name": "a", "value": "1", "seconds": float("nan"), "cost": 0.0},
+    {"op": "spans", "now": 1e9, "spans": [{"id": "../etc"}]},
+    {"op": "spans", "now": float("inf"), "spans": []},
 ]
 
 

@@ -116,6 +116,7 @@ class ChatFeed(JobFeed):
             "tokens": details.tokens_in + details.tokens_out,
             "cost": details.cost,
             "seconds": details.seconds,
+            "job": message.job_id,
         }
 
     def _part(self, part: dict[str, Any]) -> dict[str, Any]:

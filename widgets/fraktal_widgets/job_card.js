@@ -76,12 +76,13 @@ function jobCard(send, context) {
   }
 
   function drawActions() {
-    part("actions", [job.state, open, sent], () => {
+    part("actions", [job.state, open, sent, Boolean(job.started)], () => {
       const active = element.getRootNode().activeElement;
       const focused = actions.contains(active) ? active.dataset.act : null; // never another card's
       const made = [];
       if (!ENDED.has(job.state)) made.push(button("cancel", sent === "cancel" ? "Cancelling" : "Cancel", { "data-act": "cancel" }));
       if (job.capability === "plan.run" && context.api()) made.push(h("a", { class: "fk-button fk-button-small", href: `/plan?job=${job.id}`, "data-act": "plan" }, "Graph"));
+      if (job.started && context.api()) made.push(h("a", { class: "fk-button fk-button-small fk-button-quiet", href: `/timeline?job=${job.id}`, "aria-label": `Timeline of job ${job.id}`, "data-act": "timeline" }, "Timeline"));
       if (job.state === "failed" || job.state === "cancelled") made.push(button("retry", "Retry", { "data-act": "retry" }));
       made.push(h("button", {
         type: "button", class: "fk-button fk-button-small fk-button-quiet", "data-act": "details",

@@ -35,6 +35,7 @@ PAGES = {
     "/agents": "Agents",
     "/plan": "Plans",
     "/approvals": "Approvals",
+    "/timeline": "Timeline",
     "/docs": "Web API",
 }
 #: domains that have a page of their own; the others lead to their capabilities

@@ -29,8 +29,9 @@ function render({ model, el }) {
   }, label);
   const stop = act("stop", "Stop", "End what runs; finished steps are kept");
   const resume = act("resume", "Go on", "Go on where it stopped; finished steps are not done again");
+  const timeline = h("a", { class: "fk-button fk-button-small fk-button-quiet", hidden: true }, "Timeline");
   const head = h("div", { class: "fk-plan-head" }, mark,
-    h("div", { class: "fk-plan-what" }, title, h("div", { class: "fk-job-status" }, word, facts)), h("div", { class: "fk-row" }, stop, resume));
+    h("div", { class: "fk-plan-what" }, title, h("div", { class: "fk-job-status" }, word, facts)), h("div", { class: "fk-row" }, timeline, stop, resume));
 
   const graph = new PlanGraph((step) => choose(step));
   const details = h("section", { class: "fk-plan-details", "aria-label": "One step", "aria-live": "off", hidden: true });
@@ -62,6 +63,8 @@ function render({ model, el }) {
     const name = `${board.name || job.title} #${job.id}`;
     if (title.textContent !== name) title.replaceChildren(link(job.id, name));
     setText(word, PLAN_STATES[job.state]);
+    timeline.hidden = !model.get("api");
+    setAttribute(timeline, "href", `/timeline?job=${job.id}`);
     const percent = board.total ? Math.round((100 * board.done) / board.total) : 0;
     setAttribute(bar, "aria-valuenow", percent);
     bar.firstChild.style.transform = `scaleX(${percent / 100})`;

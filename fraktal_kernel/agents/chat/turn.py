@@ -19,6 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.trace import get_tracer
 from pydantic_ai.messages import (
     ModelMessage,
     ModelMessagesTypeAdapter,
@@ -143,6 +144,7 @@ class Turn:
         ]
         specs = [ModelSpec(**each) for each in known["models"]]
         if known["kept"] is not None:
+            self._span_of_kept(specs[0].spec)
             notes = _notes(resting, [], specs[0].spec)
             self._say({"say": "request", "request": number, "model": specs[0].spec})
             kept = {"response": known["kept"], "model": specs[0].spec, "cached": True, "cost": 0.0}
@@ -182,6 +184,14 @@ class Turn:
             "notes": notes,
             "tools": [tool.capability for tool in tools],
         }
+
+    @staticmethod
+    def _span_of_kept(model: str) -> None:
+        """Record that an answer was kept, where the question to a model would stand."""
+        span = get_tracer("fraktal.chat").start_span(f"kept answer of {model}")
+        span.set_attribute("gen_ai.operation.name", "chat")
+        span.set_attribute("gen_ai.request.model", model)
+        span.end()
 
     def _tools(self, messages: Sequence[ModelMessage]) -> list[Tool]:
         looking = {name: item for name, item in questions.items() if name in LOOKING}

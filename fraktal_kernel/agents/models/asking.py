@@ -30,6 +30,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import FunctionModel
+from pydantic_ai.models.instrumented import InstrumentationSettings, InstrumentedModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles import ModelProfile, merge_profile
 from pydantic_ai.providers.ollama import OllamaProvider
@@ -79,8 +80,13 @@ _models: dict[ModelSpec, Model] = {}
 def model_of(spec: ModelSpec) -> Model:
     """Make the model that a name stands for, once in a process: its connections stay open."""
     if spec not in _models:
-        _models[spec] = _make(spec)
+        _models[spec] = InstrumentedModel(_make(spec), _told())
     return _models[spec]
+
+
+def _told() -> InstrumentationSettings:
+    """Say what the span of a question tells: model, tokens and times, and nothing that was said."""
+    return InstrumentationSettings(include_content=False, include_model_request_parameters=False)
 
 
 def _make(spec: ModelSpec) -> Model:

@@ -21,6 +21,7 @@ from fraktal_kernel.core.jobs.scratch import sweep_scratch
 from fraktal_kernel.core.monitoring.logs import get_logger
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.store import Store
+from fraktal_kernel.core.tracing.story import prune_spans
 from fraktal_kernel.errors import FraktalError, Unavailable
 
 log = get_logger("jobs")
@@ -240,7 +241,10 @@ class Dispatcher:
         self._journal.expire()
 
     def _prune(self) -> None:
-        self._events.prune(time.time() - self._settings.event_days * 86400)
+        before = time.time() - self._settings.event_days * 86400
+        self._events.prune(before)
+        with self._database.write() as tx:
+            prune_spans(tx, before)
 
     def _sweep(self) -> None:
         now = time.monotonic()

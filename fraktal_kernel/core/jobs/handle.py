@@ -7,6 +7,7 @@ from typing import Any
 
 from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.core.jobs.model import Jobs, JobView, LogLine, State
+from fraktal_kernel.core.tracing.model import Timeline
 from fraktal_kernel.errors import JobFailed, NotFound
 
 
@@ -73,6 +74,10 @@ class JobHandle:
     def log(self) -> list[LogLine]:
         """Return the log, oldest line first."""
         return self._jobs.log(self.id)
+
+    def spans(self) -> Timeline:
+        """Return what took the time of the job, and of the jobs below it."""
+        return self._jobs.spans(self.id)
 
     def artifacts(self) -> list[Artifact]:
         """List the files that the job made."""

@@ -21,6 +21,7 @@ from fraktal_kernel.core.jobs.channel import Channel, Message
 from fraktal_kernel.core.jobs.files import new_path
 from fraktal_kernel.core.jobs.journal import Claimed, Fenced, Journal, Outcome, Submission
 from fraktal_kernel.core.jobs.lines import Running, WorkerLine
+from fraktal_kernel.core.jobs.memory import SPANS
 from fraktal_kernel.core.monitoring.logs import get_logger, write_record
 from fraktal_kernel.core.store import Store
 from fraktal_kernel.core.values import to_json
@@ -31,6 +32,10 @@ log = get_logger("jobs")
 RETRY_S = 1.0
 #: how long those who serve a worker may take to end when all is closed
 LINES_END_S = 5.0
+#: A try that has recorded so many spans records no more.
+MOST_SPANS = 2000
+#: From the claim of a job to its process: what takes longer is shown in its timeline.
+START_S = 0.05
 GRAVE = ("warning", "error", "critical")
 
 
@@ -57,6 +62,7 @@ def _child(worker: WorkerLine, job: Claimed, message: Message) -> Submission:
         agent=message.get("agent", ""),
         avoid=tuple(message.get("avoid", ())),
         asked_by=message.get("asked_by") or f"{job.capability}, job {job.id}",
+        traceparent=str(job.trace),
         effect=bool(wanted.effect),
     )
 
@@ -191,7 +197,7 @@ class Hub:
                     }
                 )
             case "step":
-                step = message["name"], message["value"]
+                step = message["name"], message["value"], message["seconds"], message["cost"]
                 self._record_for(
                     worker, lambda: self._journal.finish_step(job.id, job.fence, *step)
                 )
@@ -210,6 +216,8 @@ class Hub:
                 self._record_for(worker, lambda: self._journal.stop(job.id, job.fence, stopped))
             case "said":
                 self._note(job, "jobs.said", message["payload"])
+            case "spans":
+                self._spans(worker, running, message)
             case "spend":
                 cost = message["cost"]
                 self._record_for(worker, lambda: self._journal.spend(job.id, job.fence, cost))
@@ -340,6 +348,7 @@ class Hub:
         except Fenced as refusal:
             log.info("job put back", job=job.id, owner=job.owner_id, reason=str(refusal))
             return self.forget(running)
+        self._tell_start(running)
         running.started = time.monotonic()
         worker.running = running
         try:
@@ -354,6 +363,7 @@ class Hub:
                     "log_level": self._log_level,
                     "data": worker.place.data if worker.place else str(self._data),
                     "cluster": self._cluster,
+                    "traceparent": str(job.trace),
                     **memory,
                 }
             )
@@ -411,6 +421,38 @@ class Hub:
         if record["level"] in GRAVE:
             text = f"{record['logger']}: {record['event']}"
             self._note(job, "jobs.log", {"level": record["level"], "text": text})
+
+    def _spans(self, worker: WorkerLine, running: Running, message: Message) -> None:
+        """Keep what a job's process measured, by our clock: that of an agent may go wrong."""
+        if running.spans >= MOST_SPANS:
+            return
+        spans, shift = message["spans"], time.time() - message["now"]
+        running.spans += len(spans)
+        if worker.place is not None:
+            for span in spans:
+                span["began"], span["ended"] = span["began"] + shift, span["ended"] + shift
+        self._note(running.job, SPANS, {"spans": spans})
+        if running.spans >= MOST_SPANS:
+            text = f"more than {MOST_SPANS:,} spans; the timeline leaves the others out."
+            self._note(running.job, "jobs.log", {"level": "warning", "text": text})
+
+    def _tell_start(self, running: Running) -> None:
+        """Keep how long it took from the claim to the process, where that is worth a span."""
+        job, seconds = running.job, running.seconds
+        if seconds < START_S:
+            return
+        now = time.time()
+        span = {
+            "id": job.trace.below(job.fence, "start"),
+            "parent": job.trace.span_id,
+            "kind": "start",
+            "name": "a worker is found",
+            "began": now - seconds,
+            "ended": now,
+            "error": "",
+            "attributes": {},
+        }
+        self._note(job, SPANS, {"spans": [span]})
 
     def _note(self, job: Claimed, topic: str, payload: dict[str, Any]) -> None:
         with self._notes_lock:

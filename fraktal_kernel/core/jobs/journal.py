@@ -39,7 +39,8 @@ _CLAIM = (
     " UPDATE job SET state = 'running', fence = fence + 1, worker = :worker,"
     " ran_on = :ran_on, lease_until = :lease_until, started_at = COALESCE(started_at, :now)"
     " WHERE id IN (SELECT id FROM next)"
-    " RETURNING id, owner_id, fence, capability, params, attempt, timeout_s, effect, priority"
+    " RETURNING id, owner_id, fence, capability, params, attempt, timeout_s, effect,"
+    " traceparent, priority"
 )
 _END = (
     "UPDATE job SET state = :state, result = :result, error = :error, ended_at = :now,"
@@ -133,10 +134,13 @@ class Journal(Memory):
                 sql, rows = _CLAIM.format(lock=lock, which="id = :id"), []
                 for job_id, agent in chosen.items():
                     rows += tx.rows(sql, {**values, "id": job_id, "ran_on": agent})
-            rows.sort(key=lambda row: (-row[8], row[0]))
-            claimed = [Claimed(*row[:8]) for row in rows]
+            rows.sort(key=lambda row: (-row[9], row[0]))
+            claimed = [Claimed(*row[:9]) for row in rows]
             for job in claimed:
-                self._tell(tx, job.id, job.owner_id, "running", attempt=job.attempt)
+                told: dict[str, int | str] = {"attempt": job.attempt, "fence": job.fence}
+                if chosen is not None:
+                    told["agent"] = chosen[job.id]
+                self._tell(tx, job.id, job.owner_id, "running", **told)
         return claimed
 
     def extend(self, leases: Iterable[tuple[int, int]], lease_s: float) -> None:

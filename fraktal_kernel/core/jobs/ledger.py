@@ -12,14 +12,16 @@ from typing import Any
 from fraktal_kernel.core.database import Database, Row, Transaction
 from fraktal_kernel.core.events import Events
 from fraktal_kernel.core.monitoring.metrics import observe_job
+from fraktal_kernel.core.tracing.context import TraceContext, attempt_of, context_of, new_trace
 from fraktal_kernel.errors import Conflict, FraktalError, NotFound
 
 _SUBMIT = (
     "INSERT INTO job(owner_id, capability, params, state, priority, key, parent_id, attempt,"
     " max_attempts, losses, fence, not_before, timeout_s, cancel_requested, agent, avoid, ran_on,"
-    " asked_by, effect, cost, progress, message, created_at) VALUES(:owner_id, :capability,"
-    " :params, :state, :priority, :key, :parent_id, 1, :max_attempts, 0, 0, :not_before,"
-    " :timeout_s, FALSE, :agent, :avoid, '', :asked_by, :effect, 0, 0, '', :created_at)"
+    " asked_by, traceparent, effect, cost, progress, message, created_at) VALUES(:owner_id,"
+    " :capability, :params, :state, :priority, :key, :parent_id, 1, :max_attempts, 0, 0,"
+    " :not_before, :timeout_s, FALSE, :agent, :avoid, '', :asked_by, :traceparent, :effect, 0, 0,"
+    " '', :created_at)"
     " ON CONFLICT (owner_id, key) WHERE key IS NOT NULL DO NOTHING RETURNING id"
 )
 
@@ -46,6 +48,7 @@ class Submission:
     agent : the agent that has to do it, empty for whoever is free
     avoid : agents that may not do it
     asked_by : who wants it where that is no person
+    traceparent : W3C trace context of whoever wants it, empty for a trace of its own
     effect : whether what it does to the world cannot be taken back
     """
 
@@ -61,6 +64,7 @@ class Submission:
     agent: str = ""
     avoid: tuple[str, ...] = ()
     asked_by: str = ""
+    traceparent: str = ""
     effect: bool = False
 
     @property
@@ -81,6 +85,12 @@ class Claimed:
     attempt: int
     timeout_s: float | None
     effect: bool
+    traceparent: str = ""
+
+    @property
+    def trace(self) -> TraceContext:
+        """Where in its trace this attempt at it is."""
+        return attempt_of(context_of(self.id, self.traceparent), self.id, self.fence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,7 @@ class Ledger:
                 "agent": job.agent,
                 "avoid": json.dumps(job.avoid),
                 "asked_by": job.asked_by,
+                "traceparent": job.traceparent or str(new_trace()),
                 "effect": job.effect,
                 "created_at": now,
             },

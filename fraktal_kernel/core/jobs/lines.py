@@ -25,6 +25,8 @@ class Running:
     outcome: str | None = None
     error: str | None = None
     ended_at: float | None = None
+    #: how many spans it has recorded
+    spans: int = 0
 
     @property
     def seconds(self) -> float:

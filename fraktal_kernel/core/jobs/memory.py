@@ -14,16 +14,23 @@ from typing import Any
 from fraktal_kernel.core.jobs.effects import DOUBT, Effects
 from fraktal_kernel.core.jobs.ledger import Claimed, Fenced, Submission
 from fraktal_kernel.core.jobs.model import ENDED
+from fraktal_kernel.core.tracing.story import keep_spans
 from fraktal_kernel.errors import Conflict, InvalidInput
+
+#: under this name notes bring spans, which become rows of their own and no events
+SPANS = "spans"
 
 
 class Memory(Effects):
     """Writes and reads what a running job leaves for later."""
 
     def note(self, notes: Iterable[tuple[int, int, int, str, dict[str, Any]]]) -> None:
-        """Write progress and log lines: job, fencing number, owner, topic, payload each."""
+        """Write progress, log lines and spans: job, fencing number, owner, topic, payload each."""
         with self._database.write() as tx:
             for job_id, fence, owner_id, topic, payload in notes:
+                if topic == SPANS:
+                    keep_spans(tx, job_id, owner_id, payload["spans"])
+                    continue
                 if topic == "jobs.progress":
                     told = tx.execute(
                         "UPDATE job SET progress = :progress, message = :message"
@@ -84,13 +91,26 @@ class Memory(Effects):
             },
         }
 
-    def finish_step(self, job_id: int, fence: int, name: str, value: str) -> None:
-        """Write that a step is finished, with its JSON value; once more does no harm."""
+    def finish_step(
+        self,
+        job_id: int,
+        fence: int,
+        name: str,
+        value: str,
+        seconds: float | None = None,
+        cost: float = 0.0,
+    ) -> None:
+        """Write that a step is finished, with its JSON value; once more does no harm.
+
+        Parameters
+        ----------
+        seconds, cost : what it took
+        """
         with self._database.write() as tx:
             owner_id = self._owned(tx, job_id, fence)
             tx.execute(
-                "INSERT INTO job_step(job_id, name, owner_id, value, finished_at)"
-                " VALUES(:id, :name, :owner_id, :value, :now)"
+                "INSERT INTO job_step(job_id, name, owner_id, value, finished_at, seconds, cost)"
+                " VALUES(:id, :name, :owner_id, :value, :now, :seconds, :cost)"
                 " ON CONFLICT (job_id, name) DO NOTHING",
                 {
                     "id": job_id,
@@ -98,6 +118,8 @@ class Memory(Effects):
                     "owner_id": owner_id,
                     "value": value,
                     "now": time.time(),
+                    "seconds": seconds,
+                    "cost": cost,
                 },
             )
             tx.execute("UPDATE job SET losses = 0 WHERE id = :id", {"id": job_id})

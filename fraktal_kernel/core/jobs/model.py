@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Literal, Protocol
 from pydantic import BaseModel
 
 from fraktal_kernel.core.artifact import Artifact
+from fraktal_kernel.core.tracing.model import Timeline
 
 State = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("queued", "running", "waiting", "succeeded", "failed", "cancelled")
@@ -33,6 +34,7 @@ class JobOptions:
     timeout_s : seconds a try may take, None for what the capability says
     max_attempts : tries before it counts as failed, None for what the capability says
     agent : name of the agent that has to do it, empty for whoever is free
+    traceparent : W3C trace context that it is a part of; empty for that of this thread, if any
     """
 
     key: str | None = None
@@ -41,6 +43,7 @@ class JobOptions:
     timeout_s: float | None = None
     max_attempts: int | None = None
     agent: str = ""
+    traceparent: str = ""
 
 
 class OpenQuestion(BaseModel):
@@ -161,6 +164,9 @@ class Jobs(Protocol):
 
     def log(self, job_id: int) -> LogLines:
         """Return the log, oldest line first."""
+
+    def spans(self, job_id: int) -> Timeline:
+        """Return what took the time of a job, and of the jobs below it."""
 
     def artifacts(self, job_id: int) -> Artifacts:
         """List the files that a job made; each can be read."""

@@ -21,6 +21,9 @@ from fraktal_kernel.core.jobs.model import (
     OpenQuestion,
     State,
 )
+from fraktal_kernel.core.tracing.model import Timeline
+from fraktal_kernel.core.tracing.story import Story, read_below
+from fraktal_kernel.core.tracing.telling import timeline
 from fraktal_kernel.errors import InvalidInput, NotFound
 
 _COLUMNS = (
@@ -111,6 +114,17 @@ class Reader:
                 {"subject": str(job_id)},
             )
         return [LogLine(time=_time(at), **json.loads(payload)) for at, payload in rows]
+
+    def spans(self, job_id: int) -> Timeline:
+        """Return what took the time of a job, and of the jobs below it."""
+        stories: list[Story] = []
+        left_out = 0
+        if 0 < job_id <= MAX_ID:
+            with self._database.read() as tx:
+                stories, left_out = read_below(tx, job_id, self._owner_id)
+        if not stories:
+            raise NotFound(f"there is no job {job_id}.")
+        return timeline(stories, left_out, time.time())
 
     def artifacts(self, job_id: int) -> Artifacts:
         """List the files that a job made, by name."""

@@ -25,6 +25,8 @@ from fraktal_kernel.core.jobs.model import (
 )
 from fraktal_kernel.core.jobs.reading import Reader
 from fraktal_kernel.core.store import Store
+from fraktal_kernel.core.tracing.context import here, read_traceparent
+from fraktal_kernel.core.tracing.model import Timeline
 from fraktal_kernel.errors import InvalidInput
 
 MAX_PRIORITY = 1000
@@ -94,6 +96,7 @@ class LocalJobs:
                     timeout_s=wanted.timeout_s if options.timeout_s is None else options.timeout_s,
                     max_attempts=options.max_attempts or wanted.max_attempts,
                     agent=options.agent,
+                    traceparent=_trace_of(options),
                     effect=bool(wanted.effect),
                 )
             ]
@@ -140,6 +143,10 @@ class LocalJobs:
         """Return the log, oldest line first."""
         return self._reader.log(job_id)
 
+    def spans(self, job_id: int) -> Timeline:
+        """Return what took the time of a job, and of the jobs below it."""
+        return self._reader.spans(job_id)
+
     def artifacts(self, job_id: int) -> Artifacts:
         """List the files that a job made."""
         found = self._reader.artifacts(job_id)
@@ -168,6 +175,12 @@ def checked_json(
             "give finite numbers and plain text."
         ) from None
     return ordered
+
+
+def _trace_of(options: JobOptions) -> str:
+    """Say of which trace a job is a part; what cannot be read begins one of its own."""
+    found = read_traceparent(options.traceparent or here())
+    return "" if found is None else str(found)
 
 
 def _check_options(options: JobOptions) -> None:

@@ -18,8 +18,9 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from typing_extensions import override
 
@@ -30,12 +31,33 @@ from fraktal_kernel.core.jobs.model import CHILD_KEY
 from fraktal_kernel.core.jobs.scratch import make_scratch, scratch_place
 from fraktal_kernel.core.monitoring.logs import forward_logs
 from fraktal_kernel.core.run import Cancelled, Child, Run
-from fraktal_kernel.core.values import checked_cost, kept_json, said_json, share, to_json
+from fraktal_kernel.core.tracing.context import TraceContext, context_of
+from fraktal_kernel.core.values import (
+    checked_cost,
+    kept_json,
+    plain_text,
+    said_json,
+    share,
+    to_json,
+)
 from fraktal_kernel.errors import FraktalError, InvalidInput, JobFailed, Unavailable
+
+if TYPE_CHECKING:
+    from fraktal_kernel.core.tracing.recording import Recording
 
 T = TypeVar("T")
 PROGRESS_S = 0.1
 LOG_LINE_CHARS = 4000
+
+
+RECORDING = "fraktal_kernel.core.tracing.recording"
+
+
+def recording() -> Recording:
+    """Give what records spans in this process; it imports OpenTelemetry."""
+    from fraktal_kernel.core.tracing.recording import recording as found
+
+    return found()
 
 
 class Suspended(BaseException):
@@ -111,6 +133,8 @@ class JobRun(Run):
         self._steps: dict[str, Any] = message["steps"]
         self._answers: dict[str, str] = message["answers"]
         self._children = {key: Child(**child) for key, child in message["children"].items()}
+        self._trace = context_of(self.job_id, message["traceparent"])
+        self._costs: list[float] = []  # of the steps that are under way, the innermost last
         self._scratch = scratch_place(Path(message["data"]), self.job_id)
         self._cluster: str = message["cluster"]
         self._seen: Counter[str] = Counter()
@@ -131,7 +155,7 @@ class JobRun(Run):
         with self._telling:
             if self._ended:  # a thread that its job has left behind
                 return
-            self._untold = (share(fraction), _plain(text)[:500])
+            self._untold = (share(fraction), plain_text(text)[:500])
             wait = self._told_at + PROGRESS_S - time.monotonic()
             if wait <= 0:
                 self.flush()
@@ -159,12 +183,14 @@ class JobRun(Run):
             if succeeded:
                 self.flush()
             self._ended, self._untold = True, None
+        if RECORDING in sys.modules:
+            recording().end()
         if succeeded:  # any other one may be taken up again
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     @override
     def log(self, text: str, level: str = "info") -> None:
-        self._line.tell(op="log", level=level, text=_plain(text)[:LOG_LINE_CHARS])
+        self._line.tell(op="log", level=level, text=plain_text(text)[:LOG_LINE_CHARS])
 
     @override
     def save(self, name: str, data: Data, media_type: str | None = None) -> Artifact:
@@ -192,11 +218,49 @@ class JobRun(Run):
         self.check_cancelled()
         key = self._numbered(name)
         if key not in self._steps:
-            value, data = kept_json(function(), f"step {name!r}")
-            self._line.request(op="step", name=key, value=data)
-            self._steps[key] = value
+            self._steps[key] = self._do_step(name, key, function)
         done: T = self._steps[key]
         return done
+
+    def _do_step(self, name: str, key: str, function: Callable[[], T]) -> T:
+        here = self._trace.under(self._trace.below(self._trace.span_id, "step", key))
+        self._costs.append(0.0)
+        began = time.monotonic()
+        try:
+            with self.traced(here):
+                value, data = kept_json(function(), f"step {name!r}")
+        except Exception as error:  # the journal keeps what is finished alone
+            if not isinstance(error, Cancelled):
+                self._tell_broken(here, key, time.monotonic() - began, error)
+            raise
+        finally:
+            cost = self._costs.pop()
+        took = time.monotonic() - began
+        self._line.request(op="step", name=key, value=data, seconds=took, cost=cost)
+        return cast(T, value)
+
+    def _tell_broken(self, here: TraceContext, key: str, seconds: float, error: Exception) -> None:
+        now = time.time()
+        span = {
+            "id": here.span_id,
+            "parent": self._trace.span_id,
+            "kind": "step",
+            "name": plain_text(key)[:200],
+            "began": now - seconds,
+            "ended": now,
+            "error": plain_text(error)[:2000] or type(error).__name__,
+            "attributes": {},
+        }
+        self._line.tell(op="spans", now=now, spans=[span])
+
+    def traced(self, here: TraceContext | None = None) -> AbstractContextManager[None]:
+        """Let what records spans in the meantime do so below one of ours.
+
+        OpenTelemetry is not imported here: where nobody has, nobody records.
+        """
+        if "opentelemetry.trace" not in sys.modules:
+            return contextlib.nullcontext()
+        return recording().under(self.job_id, here or self._trace, self._line.tell)
 
     @override
     def ask(self, question: str, choices: Sequence[str]) -> str:
@@ -284,7 +348,10 @@ class JobRun(Run):
 
     @override
     def spend(self, cost: float) -> None:
-        self._line.request(op="spend", cost=checked_cost(cost))
+        cost = checked_cost(cost)
+        self._line.request(op="spend", cost=cost)
+        if self._costs:
+            self._costs[-1] += cost
 
     @override
     def request(self, service: str, /, **arguments: Any) -> Any:
@@ -345,11 +412,6 @@ def _printing_to(run: JobRun) -> Iterator[None]:
         err.finish()
 
 
-def _plain(text: object) -> str:
-    """Replace what no database keeps in a text: NUL, and halves of characters."""
-    return str(text).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
 def work(line: Line, message: Message) -> None:
     """Do one job and tell how it ended."""
     run = JobRun(line, message)
@@ -365,7 +427,9 @@ def _ending(run: JobRun, message: Message) -> Message:
         with _printing_to(run):
             capabilities.use_modules(message["modules"])
             wanted = capabilities[message["capability"]]
-            result = wanted(wanted.validate(message["params"]), run)
+            params = wanted.validate(message["params"])
+            with run.traced():
+                result = wanted(params, run)
             _, value = kept_json(result, wanted.name)
         return {"op": "succeeded", "result": value}
     except Suspended:
@@ -374,10 +438,10 @@ def _ending(run: JobRun, message: Message) -> Message:
         return {"op": "cancelled"}
     except FraktalError as error:
         again = not isinstance(error, InvalidInput)
-        return {"op": "failed", "error": _plain(error), "again": again}
+        return {"op": "failed", "error": plain_text(error), "again": again}
     except BaseException as error:
         run.log(traceback.format_exc(), "error")
-        text = _plain(error).strip() or "no message"
+        text = plain_text(error).strip() or "no message"
         return {"op": "failed", "error": f"{type(error).__name__}: {text}"[:2000], "again": True}
 
 
