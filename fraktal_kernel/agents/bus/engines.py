@@ -51,15 +51,28 @@ async def _raw(message: Any) -> Any:
 async def _each(
     payloads: Sequence[bytes], send: Callable[[bytes], Coroutine[Any, Any, object]]
 ) -> None:
-    """Send all, some of them at once."""
+    """Send all, some of them at once but one behind the other, and none behind one that failed.
+
+    All go through one connection, so that their order is the broker's. The first goes alone:
+    with it a client makes ready what it needs, and others could overtake it meanwhile.
+    """
     gate = asyncio.Semaphore(AT_ONCE)
+    failed = False
 
     async def one(payload: bytes) -> None:
+        nonlocal failed
         async with gate:
-            await send(payload)
+            if not failed:
+                try:
+                    await send(payload)
+                except BaseException:
+                    failed = True
+                    raise
 
+    for first in payloads[:1]:
+        await send(first)
     async with asyncio.TaskGroup() as tasks:
-        for payload in payloads:
+        for payload in payloads[1:]:
             tasks.create_task(one(payload))
 
 
@@ -201,7 +214,9 @@ class Kafka:
 
     async def publish(self, payloads: Sequence[bytes]) -> None:
         """Send messages and wait until every replica in step has them."""
-        await _each(payloads, partial(self.broker.publish, topic=self._channel))
+        # One key, one partition: only there Kafka keeps an order.
+        key = self._channel.encode()
+        await _each(payloads, partial(self.broker.publish, topic=self._channel, key=key))
 
     def subscribers(self, group: str) -> list[Any]:
         """Make a reader of the topic that commits what was taken."""
