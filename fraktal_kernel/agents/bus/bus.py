@@ -28,7 +28,7 @@ from fraktal_kernel.agents.bus.message import (
     write,
     write_headers,
 )
-from fraktal_kernel.agents.bus.protocol import Bus, DeadLetter, GroupState, Handler
+from fraktal_kernel.agents.bus.protocol import DeadLetter, GroupState, Handler
 from fraktal_kernel.agents.bus.relay import Relay
 from fraktal_kernel.core.database import Database, Transaction
 from fraktal_kernel.core.faults import sentence_of
@@ -293,6 +293,10 @@ class DatabaseBus:
         """Drop a group that nobody reads any more."""
         self._ledger.forget(group)
 
+    def outbox_age_s(self) -> float:
+        """Tell how old the oldest message is that has not reached the broker; 0 for none."""
+        return self._ledger.outbox_age_s()
+
     def check(self) -> None:
         """Raise ``Unavailable`` where database or broker do not answer."""
         self._ledger.database.check()
@@ -320,7 +324,8 @@ class DatabaseBus:
     def tidy(self) -> None:
         """Forget old messages, every so often; called whenever there is nothing else to do."""
         if time.monotonic() > self._prune_at:
-            pruned = self._ledger.prune(time.time() - self._keep_s)
+            now = time.time()
+            pruned = self._ledger.prune(now - self._keep_s, now - min(self._keep_s, DAY_S))
             self._prune_at = time.monotonic() + (PRUNE_S if not pruned else 0)
 
     def close(self) -> None:

@@ -171,7 +171,6 @@ class Link:
 
     def check(self) -> None:
         """Raise ``Unavailable`` where the broker does not answer."""
-
         if self._engine is None:
             raise Unavailable(self.problem)
         self._do(self._look())
