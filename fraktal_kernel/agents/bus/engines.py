@@ -25,6 +25,8 @@ AT_ONCE = 50
 REDIS_KEEPS = 1_000_000
 #: Redis tells the consumers of a group apart; we take back whatever any of ours has left.
 REDIS_CONSUMER = "fraktal"
+#: Where in an entry of a stream FastStream looks for the message.
+REDIS_FIELD = "__data__"
 
 
 class Engine(Protocol):
@@ -170,9 +172,8 @@ class Redis:
         client = await self.broker.connect()
         async with client.pipeline(transaction=False) as pipeline:
             for payload in payloads:
-                await self.broker.publish(
-                    payload, stream=self._channel, maxlen=REDIS_KEEPS, pipeline=pipeline
-                )
+                # As it is: FastStream would wrap it in a form that is its own.
+                pipeline.xadd(self._channel, {REDIS_FIELD: payload}, maxlen=REDIS_KEEPS)
             await pipeline.execute()
 
     def subscribers(self, group: str) -> list[Any]:

@@ -87,7 +87,15 @@ class Link:
         return engine
 
     async def _connect(self) -> Engine:
-        engine = self._engine = await self._open()
+        engine = await self._open()
+        try:
+            for group in self._wanted:  # first, or what is sent now would pass a new group by
+                await self._begin(engine, group)
+        except BaseException:
+            await _quietly(engine.broker.stop())
+            self._groups.clear()
+            raise
+        self._engine = engine
         self.problem = ""
         return engine
 

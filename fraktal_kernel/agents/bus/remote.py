@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -117,11 +118,10 @@ class RemoteSubscription:
         self._group = group
         self._handler = handler
         self._stopping = threading.Event()
-        first = self._connect()
-        self._thread = threading.Thread(
-            target=self._run, args=(first,), name=f"bus-{group}", daemon=True
-        )
+        self._subscribed: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, name=f"bus-{group}", daemon=True)
         self._thread.start()
+        self._subscribed.result()
 
     def close(self) -> None:
         """Stop after the message in work."""
@@ -129,7 +129,24 @@ class RemoteSubscription:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def _connect(self) -> ClientConnection:
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._follow()
+            except FraktalError as error:
+                if not self._subscribed.done():
+                    self._subscribed.set_exception(error)
+                    return
+                if self._workbench.jobs.follow_server():
+                    continue
+                if not isinstance(error, Unavailable):
+                    log.error("a subscription has ended", group=self._group, error=str(error))
+                    return
+                # The server restarts, or the network is gone; messages wait for us there.
+                self._stopping.wait(RECONNECT_S)
+
+    def _follow(self) -> None:
+        """Open the line and handle what comes over it, until it is cut."""
         from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
         from websockets.sync.client import connect
 
@@ -137,8 +154,11 @@ class RemoteSubscription:
         url = f"{address.url.replace('http', 'ws', 1)}/api/bus/line?{self._query}"
         headers = {"Authorization": f"Bearer {address.token}"}
         try:
-            line = connect(url, additional_headers=headers, proxy=None, max_size=FRAME_BYTES)
-            line.recv()  # that we are subscribed, or why not
+            with connect(url, additional_headers=headers, proxy=None, max_size=FRAME_BYTES) as line:
+                line.recv()  # that we are subscribed, or why not
+                if not self._subscribed.done():
+                    self._subscribed.set_result(None)
+                self._listen(line)
         except ConnectionClosed as error:
             said = error.rcvd
             if said is not None and said.code == REFUSED:
@@ -153,26 +173,6 @@ class RemoteSubscription:
                 f"the server at {address.url} does not answer ({error}); start it with: "
                 "fraktal serve."
             ) from None
-        return line
-
-    def _run(self, line: ClientConnection | None) -> None:
-        from websockets.exceptions import WebSocketException
-
-        while not self._stopping.is_set():
-            try:
-                if line is None:
-                    line = self._connect()
-                with line:
-                    self._listen(line)
-            except (OSError, WebSocketException, Unavailable):
-                # The server restarts, or the network is gone; messages wait for us there.
-                if not self._workbench.jobs.follow_server():
-                    self._stopping.wait(RECONNECT_S)
-            except FraktalError as error:
-                if not self._workbench.jobs.follow_server():
-                    log.error("a subscription has ended", group=self._group, error=str(error))
-                    return
-            line = None
 
     def _listen(self, line: ClientConnection) -> None:
         while not self._stopping.is_set():
