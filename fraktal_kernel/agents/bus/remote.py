@@ -133,7 +133,7 @@ class RemoteSubscription:
         while not self._stopping.is_set():
             try:
                 self._follow()
-            except FraktalError as error:
+            except Exception as error:
                 if not self._subscribed.done():
                     self._subscribed.set_exception(error)
                     return
