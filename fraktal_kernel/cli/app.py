@@ -30,7 +30,7 @@ COMMANDS = {
     "up": ("up", "up", "Serve the workbench and JupyterLab."),
     "link": ("up", "link", "Print a new one-time link to the running workbench."),
     "doctor": ("doctor", "doctor", "Say what is installed and reachable, and what to do."),
-    "bus": ("bus", "app", "Show what messages wait, and deliver dead letters again."),
+    "bus": ("bus", "app", "Publish and watch messages, and deliver dead letters again."),
     "user": ("users", "user", "Add and list users, set passwords."),
     "token": ("users", "token", "Create, list and revoke API tokens."),
 }

@@ -1,16 +1,21 @@
-"""``fraktal bus``: what waits on the bus, what is dead, and delivering that again."""
+"""``fraktal bus``: what is said on the bus, what waits, what is dead, and delivering that again."""
 
 from __future__ import annotations
 
+import itertools
+import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fraktal_kernel.cli.jobs import open_workbench
 from fraktal_kernel.cli.screen import ago, print_json, say, table
+from fraktal_kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
     from fraktal_kernel.agents.bus.upkeep import Upkeep
@@ -18,10 +23,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Show what messages wait, and deliver dead letters again.",
+    help="Publish and watch messages, and deliver dead letters again.",
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Group = Annotated[str | None, typer.Option("--group", help="Only of this group.")]
+
+#: Twice what a message may have: the bus says what is wrong with those between.
+MOST_INPUT = 1024 * 1024
 
 
 @contextmanager
@@ -101,3 +109,61 @@ def forget(group: Annotated[str, typer.Argument(help="The group's name.")]) -> N
     with _upkeep() as upkeep:
         upkeep.forget(group)
     print(f"no messages are kept for {group} any more.")
+
+
+@app.command("topics")
+def topics(as_json: Json = False) -> None:
+    """List the topics of the newest messages."""
+    with open_workbench() as workbench:
+        found = workbench.bus.topics()
+    if as_json:
+        print_json([one.model_dump(mode="json") for one in found])
+    elif found:
+        table(
+            ["topic", "messages", "last"],
+            [[one.topic, str(one.messages), ago(one.last)] for one in found],
+        )
+    else:
+        say("nothing has been published yet.")
+
+
+@app.command("publish")
+def publish(
+    topic: Annotated[str, typer.Argument(help="The topic, such as orders.new.")],
+    body: Annotated[str, typer.Argument(help="A JSON value; - reads it from standard input.")],
+    message_id: Annotated[
+        str | None, typer.Option("--id", help="A second message of the same id is dropped.")
+    ] = None,
+) -> None:
+    """Publish one message, and print its id."""
+    value = _read(sys.stdin.buffer.read(MOST_INPUT + 1) if body == "-" else body.encode())
+    with open_workbench() as workbench:
+        print(workbench.bus.publish(topic, value, message_id=message_id))
+
+
+def _read(text: bytes) -> Any:
+    if len(text) > MOST_INPUT:
+        raise InvalidInput(f"body: more than {MOST_INPUT:,} bytes; keep large things as artifacts.")
+    try:
+        return json.loads(text)
+    except UnicodeDecodeError:
+        raise InvalidInput("body: that is no UTF-8; give a JSON value in UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(
+            f'body: {str(error)[:120]}; give a JSON value, such as \'{{"item": "tea"}}\'.'
+        ) from None
+
+
+@app.command("tail")
+def tail(
+    pattern: Annotated[str, typer.Argument(help="A topic, or a pattern such as jobs.*.")] = "*",
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help="End after so many.")
+    ] = None,
+) -> None:
+    """Print messages as they are published, one JSON object a line, until Ctrl-C."""
+    with open_workbench() as workbench:
+        messages = workbench.bus.tail(pattern)
+        say(f"listening to {pattern}; Ctrl-C ends it.")
+        for message in itertools.islice(messages, count):
+            print(message.model_dump_json(), flush=True)

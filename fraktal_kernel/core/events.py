@@ -173,9 +173,18 @@ class Events:
                 after = event.seq
                 yield event
             if not found:
-                with self._news:
-                    if self._version == version:
-                        self._news.wait(POLL_S)
+                self.wait(version)
+
+    @property
+    def version(self) -> int:
+        """Grows with every announcement; see :meth:`wait`."""
+        return self._version
+
+    def wait(self, version: int) -> None:
+        """Wait for news since a version, for half a second at most."""
+        with self._news:
+            if self._version == version:
+                self._news.wait(POLL_S)
 
     async def pages(
         self,

@@ -58,6 +58,8 @@ class Engine:
         self.dispatcher: Dispatcher | None = None
         #: what upper floors hang up here while they serve this workspace, by name
         self.parts: dict[str, Any] = {}
+        #: what is wrong with them now, empty for nothing; the rest works without them
+        self.reports: dict[str, Callable[[], str]] = {}
         self._hold: Hold | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -136,7 +138,7 @@ class Engine:
             except FraktalError as error:
                 report[name] = str(error)
                 report["ok"] = False
-        return report
+        return report | {name: tell() or "ok" for name, tell in self.reports.items()}
 
     def _check_workers(self) -> None:
         if self.dispatcher is None:

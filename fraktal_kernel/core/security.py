@@ -16,6 +16,8 @@ Scopes
     answer what waits for a person's yes; signed-in people have it
 ``agent``, ``agent:PATTERN``
     be an agent that does one's own jobs of every capability, or of those that the pattern matches
+``bus``, ``bus:PATTERN``
+    publish and read messages of every topic, or of those that the pattern matches
 ``admin``
     everything, for users who are administrators
 ``account``
@@ -42,9 +44,12 @@ from fraktal_kernel.core.database import Database, Row
 from fraktal_kernel.errors import Conflict, FraktalError, InvalidInput, NotFound
 
 TOKEN_PREFIX = "fk_"
-SCOPES = "read, jobs, jobs:PATTERN (such as jobs:fractal.*), agent, agent:PATTERN, approve or admin"
-#: Scopes that stand alone for all capabilities, or with a pattern for some.
-PATTERNED = ("jobs", "agent")
+SCOPES = (
+    "read, jobs, jobs:PATTERN (such as jobs:fractal.*), agent, agent:PATTERN, bus, bus:PATTERN, "
+    "approve or admin"
+)
+#: Scopes that stand alone for all capabilities or topics, or with a pattern for some.
+PATTERNED = ("jobs", "agent", "bus")
 PASSWORD_LENGTH = range(8, 1025)
 NAME_LENGTH = range(1, 101)
 #: Failed sign-ins within :data:`WINDOW_S` after which one name from one address has to wait,
@@ -406,7 +411,7 @@ class Security:
 def _person(row: Row) -> Principal:
     """Make the principal of somebody who signed in themselves."""
     admin = bool(row[2])
-    scopes = {"read", "jobs", "approve", "account"} | ({"admin"} if admin else set())
+    scopes = {"read", "jobs", "bus", "approve", "account"} | ({"admin"} if admin else set())
     return Principal(row[0], row[1], admin, frozenset(scopes))
 
 

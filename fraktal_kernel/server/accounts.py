@@ -60,7 +60,8 @@ class TokenRequest(BaseModel):
     scopes: list[str] = Field(
         min_length=1,
         max_length=50,
-        description="read, jobs, jobs:PATTERN, agent, agent:PATTERN, approve or admin.",
+        description="read, jobs, jobs:PATTERN, agent, agent:PATTERN, bus, bus:PATTERN, approve "
+        "or admin.",
     )
 
 

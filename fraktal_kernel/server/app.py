@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from fraktal_kernel.agents.bus.house import house_of
 from fraktal_kernel.agents.desk import Desk
 from fraktal_kernel.core.faults import sentence_of
 from fraktal_kernel.core.local import LocalWorkbench
@@ -19,6 +20,7 @@ from fraktal_kernel.server import (
     approvals,
     artifacts,
     audit,
+    bus,
     capabilities,
     chat,
     events,
@@ -67,6 +69,7 @@ def create_app(
     app.state.security = workbench.security
     app.state.links = links
     desk = app.state.desk = Desk(workbench.engine)
+    house_of(workbench.engine)  # opened now, to carry events from the start
     parts = (
         jobs,
         approvals,
@@ -75,6 +78,7 @@ def create_app(
         capabilities,
         chat,
         agents,
+        bus,
         events,
         accounts,
         audit,

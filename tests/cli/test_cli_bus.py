@@ -9,7 +9,7 @@ from fraktal_kernel.agents.bus import open_bus
 from fraktal_kernel.agents.bus.ledger import Failed, Ledger
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.settings import load_settings
-from tests.cli.terminal import Fraktal
+from tests.cli.terminal import Fraktal, one_sentence
 
 
 def test_dead_letters_are_seen_and_driven_again(fraktal: Fraktal, tmp_path: Path) -> None:
@@ -36,3 +36,13 @@ def test_dead_letters_are_seen_and_driven_again(fraktal: Fraktal, tmp_path: Path
     assert "no messages are kept for till" in fraktal("bus", "forget", "till").stdout
     done = fraktal("bus", "show")
     assert done.returncode == 0 and "nobody has subscribed" in done.stderr
+
+
+def test_a_message_is_published_at_the_terminal(fraktal: Fraktal) -> None:
+    """Publish prints the id, topics lists it; what is no JSON is one sentence."""
+    assert (
+        fraktal("bus", "publish", "orders.new", '{"item": "tea"}', "--id", "o-1").stdout == "o-1\n"
+    )
+    (topic,) = json.loads(fraktal("bus", "topics", "--json").stdout)
+    assert (topic["topic"], topic["messages"]) == ("orders.new", 1)
+    assert "give a JSON value" in one_sentence(fraktal("bus", "publish", "orders.new", "tea"))

@@ -25,7 +25,13 @@ def test_password_signs_a_browser_in_and_out(served: Served) -> None:
         assert answer.status_code == 201
         assert answer.json()["name"] == "grace" and answer.json()["is_admin"] is False
         assert "HttpOnly; SameSite=Strict" in answer.headers["set-cookie"]
-        assert browser.get("/api/me").json()["scopes"] == ["account", "approve", "jobs", "read"]
+        assert browser.get("/api/me").json()["scopes"] == [
+            "account",
+            "approve",
+            "bus",
+            "jobs",
+            "read",
+        ]
         assert browser.post("/api/launch-links").status_code == 403
         kept = dict(browser.cookies)
         assert browser.delete("/api/sessions").status_code == 204

@@ -28,7 +28,7 @@ from fraktal_kernel.agents.bus.message import (
     write,
     write_headers,
 )
-from fraktal_kernel.agents.bus.protocol import Bus, DeadLetter, GroupState, Handler
+from fraktal_kernel.agents.bus.protocol import DeadLetter, GroupState, Handler
 from fraktal_kernel.agents.bus.relay import Relay
 from fraktal_kernel.core.database import Database, Transaction
 from fraktal_kernel.core.faults import sentence_of
@@ -43,8 +43,13 @@ MOST_ROUTES = 10_000
 
 
 def open_bus(
-    settings: Settings, database: Database, owner_id: int, *, channel: str = "fraktal"
-) -> Bus:
+    settings: Settings,
+    database: Database,
+    owner_id: int,
+    *,
+    channel: str = "fraktal",
+    patient: bool = False,
+) -> DatabaseBus:
     """Open the bus that the settings name.
 
     Parameters
@@ -52,6 +57,7 @@ def open_bus(
     database : the workbench's own; it keeps the messages even where a broker carries them
     owner_id : whose all that is published and subscribed here is
     channel : the name, at the broker, of what all workbenches share
+    patient : whether a broker that is away is waited for; what is published waits with us
 
     Raises
     ------
@@ -60,14 +66,14 @@ def open_bus(
     MissingExtra
         a broker without the package for it
     Unavailable
-        the broker does not answer
+        the broker does not answer, and we are not patient
     """
     ledger = Ledger(database, owner_id, settings.lease_s, settings.retry_delay_s)
     relay = None
     if settings.bus:
         from fraktal_kernel.agents.bus.link import Link
 
-        link = Link(settings.bus, channel, settings.event_days * DAY_S)
+        link = Link(settings.bus, channel, settings.event_days * DAY_S, patient)
         relay = Relay(ledger, link)
     return DatabaseBus(ledger, relay, settings.event_days * DAY_S)
 
@@ -137,10 +143,11 @@ class DatabaseBus:
     def _put(self, tx: Transaction, written: Sequence[Written]) -> None:
         new = self._ledger.add(tx, written, relay=self._relay is not None)
         topics = {message.topic for message in written}
-        tx.afterwards.append(partial(self._published, topics, new))
+        tx.afterwards.append(partial(self._published, topics, new, len(written) - new))
 
-    def _published(self, topics: set[str], count: int) -> None:
+    def _published(self, topics: set[str], count: int, known: int) -> None:
         observe_bus("published", "", count)
+        observe_bus("deduplicated", "", known)
         if self._relay is not None:
             self._relay.wake()
             return
@@ -225,7 +232,7 @@ class DatabaseBus:
         """Handle the messages of a topic or pattern in a thread."""
         check_pattern(pattern)
         check_group(group)
-        consumer = Consumer(self._ledger, group, handler, self._check, self._prune, self._left)
+        consumer = Consumer(self._ledger, group, handler, self._check, self.tidy, self._left)
         with self._lock:
             first = group not in self._patterns
             if self._patterns.setdefault(group, pattern) != pattern:
@@ -286,6 +293,10 @@ class DatabaseBus:
         """Drop a group that nobody reads any more."""
         self._ledger.forget(group)
 
+    def outbox_age_s(self) -> float:
+        """Tell how old the oldest message is that has not reached the broker; 0 for none."""
+        return self._ledger.outbox_age_s()
+
     def check(self) -> None:
         """Raise ``Unavailable`` where database or broker do not answer."""
         self._ledger.database.check()
@@ -294,11 +305,27 @@ class DatabaseBus:
 
     def _gauges(self) -> Gauges:
         waiting = {state.group: state.waiting for state in self._ledger.groups()}
-        return Gauges(bus_waiting=waiting, outbox_age_s=self._ledger.outbox_age_s())
+        return Gauges(
+            bus_waiting=waiting,
+            bus_connected=not self.problem,
+            outbox_age_s=self._ledger.outbox_age_s(),
+        )
 
-    def _prune(self) -> None:
+    @property
+    def problem(self) -> str:
+        """What keeps messages from the broker now, in one sentence; empty for nothing."""
+        return "" if self._relay is None else self._relay.link.problem
+
+    @property
+    def brokered(self) -> bool:
+        """Whether a broker carries what is published."""
+        return self._relay is not None
+
+    def tidy(self) -> None:
+        """Forget old messages, every so often; called whenever there is nothing else to do."""
         if time.monotonic() > self._prune_at:
-            pruned = self._ledger.prune(time.time() - self._keep_s)
+            now = time.time()
+            pruned = self._ledger.prune(now - self._keep_s, now - min(self._keep_s, DAY_S))
             self._prune_at = time.monotonic() + (PRUNE_S if not pruned else 0)
 
     def close(self) -> None:

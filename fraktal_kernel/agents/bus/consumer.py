@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from fraktal_kernel.agents.bus.ledger import Claimed, Failed, Ledger
 from fraktal_kernel.agents.bus.message import Message
-from fraktal_kernel.agents.bus.protocol import Handler
+from fraktal_kernel.agents.bus.protocol import GiveBack, Handler
 from fraktal_kernel.core.monitoring.logs import get_logger
 from fraktal_kernel.core.monitoring.metrics import observe_bus
 from fraktal_kernel.errors import FraktalError, InvalidInput, Unavailable
@@ -180,7 +180,13 @@ class Consumer:
             if self._stopping:
                 self._ledger.release(self.group, [one.seq for one in claimed[number:]])
                 break
-            failure = self._try(seq, message)
+            try:
+                failure = self._try(seq, message)
+            except GiveBack:
+                self._settle(done, failed)
+                done, failed = [], []
+                self._ledger.release(self.group, [one.seq for one in claimed[number:]])
+                break
             if failure is None:
                 done.append(seq)
             else:
@@ -197,6 +203,8 @@ class Consumer:
         try:
             self._check(message.topic, message.body)
             self._handler(message)
+        except GiveBack:
+            raise
         except Exception as error:
             # Bad input stays bad, however often one tries.
             again = not isinstance(error, InvalidInput)

@@ -25,6 +25,8 @@ AT_ONCE = 50
 REDIS_KEEPS = 1_000_000
 #: Redis tells the consumers of a group apart; we take back whatever any of ours has left.
 REDIS_CONSUMER = "fraktal"
+#: Where in an entry of a stream FastStream looks for the message.
+REDIS_FIELD = "__data__"
 
 
 class Engine(Protocol):
@@ -51,15 +53,28 @@ async def _raw(message: Any) -> Any:
 async def _each(
     payloads: Sequence[bytes], send: Callable[[bytes], Coroutine[Any, Any, object]]
 ) -> None:
-    """Send all, some of them at once."""
+    """Send all, some of them at once but one behind the other, and none behind one that failed.
+
+    All go through one connection, so that their order is the broker's. The first goes alone:
+    with it a client makes ready what it needs, and others could overtake it meanwhile.
+    """
     gate = asyncio.Semaphore(AT_ONCE)
+    failed = False
 
     async def one(payload: bytes) -> None:
+        nonlocal failed
         async with gate:
-            await send(payload)
+            if not failed:
+                try:
+                    await send(payload)
+                except BaseException:
+                    failed = True
+                    raise
 
+    for first in payloads[:1]:
+        await send(first)
     async with asyncio.TaskGroup() as tasks:
-        for payload in payloads:
+        for payload in payloads[1:]:
             tasks.create_task(one(payload))
 
 
@@ -157,9 +172,8 @@ class Redis:
         client = await self.broker.connect()
         async with client.pipeline(transaction=False) as pipeline:
             for payload in payloads:
-                await self.broker.publish(
-                    payload, stream=self._channel, maxlen=REDIS_KEEPS, pipeline=pipeline
-                )
+                # As it is: FastStream would wrap it in a form that is its own.
+                pipeline.xadd(self._channel, {REDIS_FIELD: payload}, maxlen=REDIS_KEEPS)
             await pipeline.execute()
 
     def subscribers(self, group: str) -> list[Any]:
@@ -201,7 +215,9 @@ class Kafka:
 
     async def publish(self, payloads: Sequence[bytes]) -> None:
         """Send messages and wait until every replica in step has them."""
-        await _each(payloads, partial(self.broker.publish, topic=self._channel))
+        # One key, one partition: only there Kafka keeps an order.
+        key = self._channel.encode()
+        await _each(payloads, partial(self.broker.publish, topic=self._channel, key=key))
 
     def subscribers(self, group: str) -> list[Any]:
         """Make a reader of the topic that commits what was taken."""

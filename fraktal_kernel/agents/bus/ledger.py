@@ -362,13 +362,19 @@ class Ledger(Upkeep):
     # ------------------------------------------------------------------ on to the broker
 
     def unsent(self, count: int) -> list[Unsent]:
-        """Take the lease of the next messages for the broker."""
+        """Take the lease of the next messages for the broker, but of none behind one under way.
+
+        So the broker gets them in their order, whoever sends: a program that was lost in the
+        middle keeps the others waiting until its lease has ended.
+        """
+        under_way = "SELECT MIN(seq) FROM bus_message WHERE relay_at > :now"
         with self.database.write() as tx:
             rows = tx.rows(
                 "UPDATE bus_message SET relay_at = :until WHERE seq IN (SELECT seq FROM"
-                " bus_message WHERE relay_at <= :now ORDER BY seq LIMIT :count)"
+                f" bus_message WHERE relay_at <= :now AND seq < COALESCE(({under_way}), :all)"
+                " ORDER BY seq LIMIT :count)"
                 " RETURNING seq, id, topic, body, headers, created_at",
-                self._values("", count=count),
+                self._values("", count=count, all=2**62),
             )
         return [Unsent(row[0], Written(*row[1:5]), row[5]) for row in sorted(rows)]
 

@@ -6,10 +6,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from fraktal_kernel.agents.bus.engines import Engine, find_engine
+from fraktal_kernel.core.monitoring.logs import get_logger
 from fraktal_kernel.errors import FraktalError, Unavailable
 
 #: A broker that has not answered by then does not answer.
@@ -17,41 +19,62 @@ ANSWER_S = 10.0
 CHECK_S = 3.0
 #: How long a broker that brought what we cannot write down now waits before it brings it again.
 PAUSE_S = 1.0
+#: How often one looks whether the broker answers.
+LOOK_S = 1.0
+
+log = get_logger("bus")
 
 T = TypeVar("T")
 Take = Callable[[Sequence[bytes]], None]
 
 
 class Link:
-    """An open connection to a broker, which comes back by itself when it was cut.
+    """A connection to a broker, which comes back by itself when it was cut.
 
     Parameters
     ----------
     url : such as ``amqp://HOST``
     channel : the broker's name of what is shared
     keep_s : how long the broker keeps messages for groups that are away, where it can be told
+    patient : whether a broker that is away is waited for, instead of being an error
 
     Raises
     ------
     InvalidInput, MissingExtra
         a broker that we do not know, or whose client is not installed
     Unavailable
-        it does not answer
+        it does not answer, and we are not patient
     """
 
-    def __init__(self, url: str, channel: str, keep_s: float) -> None:
+    def __init__(self, url: str, channel: str, keep_s: float, patient: bool = False) -> None:
         self._url = url
+        self._patient = patient
+        self._open = partial(self._opened, url, channel, keep_s)
+        self._engine: Engine | None = None
+        #: who wants what comes for a group, and what brings it once that has begun
+        self._wanted: dict[str, _Gathered] = {}
         self._groups: dict[str, list[Any]] = {}
+        #: what is wrong, in one sentence; empty while the broker answers
+        self.problem = f"the broker at {_shown(url)} has not answered yet."
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bus-link", daemon=True)
         self._thread.start()
         try:
-            self._engine = self._do(self._open(url, channel, keep_s))
+            if patient:
+                self._do(self._known(url, channel, keep_s))
+            else:
+                self._do(self._connect())
         except BaseException:
             self._end()
             raise
+        self._watch = asyncio.run_coroutine_threadsafe(self._stay(), self._loop)
 
-    async def _open(self, url: str, channel: str, keep_s: float) -> Engine:
+    @staticmethod
+    async def _known(url: str, channel: str, keep_s: float) -> None:
+        find_engine(url, channel, keep_s)
+
+    @staticmethod
+    async def _opened(url: str, channel: str, keep_s: float) -> Engine:
         engine = find_engine(url, channel, keep_s)
         try:
             await engine.broker.start()
@@ -63,6 +86,42 @@ class Link:
             raise
         return engine
 
+    async def _connect(self) -> Engine:
+        engine = await self._open()
+        try:
+            for group in self._wanted:  # first, or what is sent now would pass a new group by
+                await self._begin(engine, group)
+        except BaseException:
+            await _quietly(engine.broker.stop())
+            self._groups.clear()
+            raise
+        self._engine = engine
+        self.problem = ""
+        return engine
+
+    async def _stay(self) -> None:
+        """Connect where that is still to be done, and look now and then whether it holds."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                with _as_unavailable(self._url):
+                    await asyncio.wait_for(self._look(), ANSWER_S)
+            except FraktalError as error:
+                if not self.problem:
+                    log.warning("the broker does not answer", error=str(error))
+                self.problem = str(error)
+                continue
+            if self.problem:
+                log.info("the broker answers", url=_shown(self._url))
+                self.problem = ""
+
+    async def _look(self) -> None:
+        engine = self._engine or await self._connect()
+        if not await engine.broker.ping(timeout=CHECK_S):
+            raise ConnectionError("no answer to a ping")
+        for group in [name for name in self._wanted if name not in self._groups]:
+            await self._begin(engine, group)
+
     def send(self, payloads: Sequence[bytes]) -> None:
         """Send messages; returns once the broker has them all.
 
@@ -71,26 +130,39 @@ class Link:
         Unavailable
             it may have some of them, but not all
         """
+        if self._engine is None:
+            raise Unavailable(self.problem)
         self._do(self._engine.publish(payloads))
 
     def listen(self, group: str, take: Take) -> None:
         """Hand what comes for a group to a function, many at once where many came.
 
         The broker hears that a message arrived once the function has returned; after one that
-        raises, it brings the message again.
+        raises, it brings the message again. A broker that has never answered yet is told later.
         """
         self._do(self._listen(group, _Gathered(take)))
 
     async def _listen(self, group: str, gathered: _Gathered) -> None:
-        subscribers = self._engine.subscribers(group)
+        self._wanted[group] = gathered
+        if self._engine is not None:
+            try:
+                await self._begin(self._engine, group)
+            except Exception:
+                if self._patient:  # the next look tries again
+                    return
+                del self._wanted[group]
+                raise
+
+    async def _begin(self, engine: Engine, group: str) -> None:
+        subscribers = engine.subscribers(group)
         started = self._groups[group] = []
         try:
             for subscriber in subscribers:
-                subscriber(gathered.add)
+                subscriber(self._wanted[group].add)
                 await subscriber.start()
                 started.append(subscriber)
         except BaseException:
-            await self._leave(group)
+            await self._stop(group)
             raise
 
     def leave(self, group: str) -> None:
@@ -98,26 +170,29 @@ class Link:
         self._do(self._leave(group))
 
     async def _leave(self, group: str) -> None:
+        self._wanted.pop(group, None)
+        await self._stop(group)
+
+    async def _stop(self, group: str) -> None:
         for subscriber in self._groups.pop(group, []):
             await _quietly(subscriber.stop())
 
     def check(self) -> None:
         """Raise ``Unavailable`` where the broker does not answer."""
-
-        async def ask() -> None:
-            if not await self._engine.broker.ping(timeout=CHECK_S):
-                raise ConnectionError("no answer to a ping")
-
-        self._do(ask())
+        if self._engine is None:
+            raise Unavailable(self.problem)
+        self._do(self._look())
 
     def close(self) -> None:
         """Cut the connection."""
 
         async def close() -> None:
             for group in list(self._groups):
-                await self._leave(group)
-            await _quietly(self._engine.broker.stop())
+                await self._stop(group)
+            if self._engine is not None:
+                await _quietly(self._engine.broker.stop())
 
+        self._watch.cancel()
         try:
             self._do(close())
         finally:
@@ -172,11 +247,15 @@ def _as_unavailable(url: str) -> Iterator[None]:
     except FraktalError:
         raise
     except Exception as error:
-        place = urlsplit(url)
-        shown = f"{place.scheme}://{place.netloc.rpartition('@')[2]}"
         raise Unavailable(
-            f"the broker at {shown} does not answer ({_cause(error)}); start it or mend bus."
+            f"the broker at {_shown(url)} does not answer ({_cause(error)}); start it or mend bus."
         ) from error
+
+
+def _shown(url: str) -> str:
+    """Write a broker's address without a password."""
+    place = urlsplit(url)
+    return f"{place.scheme}://{place.netloc.rpartition('@')[2]}"
 
 
 class _Gathered:

@@ -14,6 +14,10 @@ from fraktal_kernel.core.database import Transaction
 Handler = Callable[[Message], object]
 
 
+class GiveBack(Exception):
+    """A handler raises it for a message that it could not even begin: nothing was tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A message that a group could not handle; it waits for a person."""

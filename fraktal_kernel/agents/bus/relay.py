@@ -65,7 +65,8 @@ class Relay:
                 if matches(pattern, message.topic):
                     fitting.append((message, time_s))
             if fitting:
-                self._ledger.take(group, fitting)
+                new = self._ledger.take(group, fitting)
+                observe_bus("deduplicated", group, len(fitting) - new)
                 arrived()
 
         self.link.listen(group, take)
@@ -85,6 +86,9 @@ class Relay:
         stuck = False
         while not self._stopping.is_set():
             self._news.clear()
+            if stuck and self.link.problem:  # its link looks for it, and the database has rest
+                self._stopping.wait(POLL_S)
+                continue
             try:
                 sent = self._send()
             except FraktalError as error:

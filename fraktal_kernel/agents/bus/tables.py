@@ -32,7 +32,10 @@ class BusMessage(SQLModel, table=True):
 
 
 class BusGroup(SQLModel, table=True):
-    """One group of consumers that share its messages, and how far it has read."""
+    """One group of consumers that share its messages, and how far it has read.
+
+    A name with a dot is no group: it is how far the workbench has carried its own events.
+    """
 
     __tablename__ = "bus_group"
     name: str = Field(primary_key=True, max_length=100)

@@ -41,6 +41,8 @@ class Upkeep:
             for name, pattern, fed, position in tx.rows(
                 "SELECT name, pattern, fed, position FROM bus_group ORDER BY name"
             ):
+                if "." in name:  # no group: the workbench's own note
+                    continue
                 condition, words = topic_condition(pattern)
                 values = {"group": name, "position": position, **words}
                 waiting, dead = tx.rows(
@@ -89,17 +91,24 @@ class Upkeep:
                 count += tx.execute(renew + of_id, one)
         return count
 
-    def prune(self, before: float) -> int:
-        """Forget messages older than a time that every group has handled; returns how many."""
+    def prune(self, before: float, copies_before: float | None = None) -> int:
+        """Forget messages older than a time that every group has handled; returns how many.
+
+        Parameters
+        ----------
+        copies_before : the same for copies of events, which the table of events keeps as well
+        """
         old = (
-            "SELECT seq FROM bus_message m WHERE created_at < :before AND relay_at IS NULL"
+            "SELECT seq FROM bus_message m WHERE relay_at IS NULL AND (created_at < :before"
+            " OR (id >= 'event-' AND id < 'event.' AND created_at < :copies))"
             " AND seq < (SELECT MAX(seq) FROM bus_message)"
             " AND NOT EXISTS (SELECT 1 FROM bus_group WHERE NOT fed AND position < m.seq)"
             " AND NOT EXISTS (SELECT 1 FROM bus_delivery d WHERE d.seq = m.seq"
             " AND (due_at IS NOT NULL OR dead_at IS NOT NULL))"
         )
+        times = {"before": before, "copies": before if copies_before is None else copies_before}
         with self.database.write() as tx:
-            seqs = [row[0] for row in tx.rows(f"{old} LIMIT 10000", {"before": before})]
+            seqs = [row[0] for row in tx.rows(f"{old} LIMIT 10000", times)]
             if not seqs:
                 return 0
             which, listed = among(tx, seqs)

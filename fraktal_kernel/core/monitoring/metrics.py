@@ -45,6 +45,7 @@ class Gauges:
     disk_size_bytes: int | None = None
     #: messages that wait, by group
     bus_waiting: Mapping[str, int] = field(default_factory=dict)
+    bus_connected: bool | None = None
     outbox_age_s: float | None = None
 
 
@@ -55,6 +56,7 @@ BUS = {
     "published": "Messages that were published.",
     "delivered": "Messages that a group has handled.",
     "redelivered": "Deliveries of a message that a group was given before.",
+    "deduplicated": "Messages that were dropped because their id was known; no group: published.",
     "dead": "Messages that a group gave up on.",
 }
 
@@ -309,6 +311,12 @@ class _Now:
             "Age of the oldest message that has not reached the broker; 0 when there is none.",
             value=max((each.outbox_age_s or 0.0 for each in found), default=0.0),
         )
+        if lines := [each.bus_connected for each in found if each.bus_connected is not None]:
+            yield GaugeMetricFamily(
+                "fraktal_bus_connected",
+                "Whether the bus carries messages: 1, or 0 while its broker does not answer.",
+                value=all(lines),
+            )
         for name, text in (("database", "database"), ("store", "artifact store")):
             answers = [getattr(each, f"{name}_up") for each in found]
             known = [answer for answer in answers if answer is not None]
