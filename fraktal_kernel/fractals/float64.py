@@ -30,7 +30,7 @@ class Float64:
             shortcut_names(request.shortcuts),
         )
         wanted = fields_that_need_slopes(request.fields)
-        self.slopes = slopes_of(request.formula) if wanted else None
+        self.slopes = slopes_of(request.formula, request.julia) if wanted else None
 
     def fill(
         self,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.fractals.basins import Basin, basin_of, has_basins
 from fraktal_kernel.fractals.deep.approximation import FIELDS, INSIDE, Approximation, Pixels
 from fraktal_kernel.fractals.deep.kinds import is_holomorphic, map_of
 from fraktal_kernel.fractals.deep.stepwise import Stepwise
@@ -65,7 +66,7 @@ def in_segments(request: Request) -> bool:
         kind, _ = map_of(recurrence_of(request.formula))
     except InvalidInput:
         return False
-    known = is_holomorphic(kind) and request.julia is None
+    known = is_holomorphic(kind) and (request.julia is None or has_basins(request.formula))
     return set(request.fields) <= {*FIELDS, *(INSIDE if known else ())}
 
 
@@ -88,7 +89,9 @@ def refusal(request: Request) -> str | None:
     lacking = [name for name in request.fields if name not in Stepwise.fields]
     if set(lacking) & set(INSIDE):
         named = " and ".join(lacking)
-        return f"cycles, for {named}, are found of powers of z plus c alone, and of no Julia set"
+        return (
+            f"cycles, for {named}, are found of powers of z plus c alone, and Julia sets of those"
+        )
     if lacking:
         return f"{', '.join(lacking)} cannot be computed there"
     return None
@@ -174,14 +177,25 @@ class Perturbation:
         )
         orbit, limit = reference.orbit, request.max_iter
         if in_segments(request):
-            critical = reference.critical
-            whole = self.approximation(orbit, pixels, limit, formula=formula, critical=critical)
+            whole = self.approximation(
+                *(orbit, pixels, limit),
+                formula=formula,
+                critical=reference.critical,
+                basin=self._basin(),
+            )
             if whole.minibrot:
                 whole.minibrot = replace(whole.minibrot, skip=self.skip)
             return whole
         re, im = reference.julia or (reference.re, reference.im)
         c = complex(float(re), float(im))
         return Stepwise(orbit, c, pixels, limit, formula=formula, critical=reference.critical)
+
+    def _basin(self) -> Basin | None:
+        """Say what is known of a Julia set's basin, where a field asks for it."""
+        request = self.request
+        if request.julia is None or not set(request.fields) & set(INSIDE):
+            return None
+        return basin_of(request.formula, complex(*map(float, request.julia)))
 
 
 def refined(request: Request) -> bool:

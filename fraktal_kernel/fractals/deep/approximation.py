@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fraktal_kernel.fractals.basins import Basin
 from fraktal_kernel.fractals.deep import minibrot
-from fraktal_kernel.fractals.deep.inside import cycles_of
+from fraktal_kernel.fractals.deep.inside import cycles_of, shores_of
 from fraktal_kernel.fractals.deep.kinds import Map, degree_of, is_holomorphic, map_of
 from fraktal_kernel.fractals.deep.lockstep import Lockstep
 from fraktal_kernel.fractals.deep.table import (
@@ -35,7 +36,7 @@ from fraktal_kernel.fractals.reference.recurrences import Recurrence, recurrence
 
 FIELDS = ("iterations", "smooth", "z", "angle", "derivative", "distance", "normal")
 NEED_SLOPE = ("derivative", "distance", "normal")
-INSIDE = ("interior_distance", "period")  # of powers of z plus c
+INSIDE = ("interior_distance", "period")  # of powers of z plus c, and of Julia sets of them
 # Pixels below that size need numbers with exponents of their own, and so does a z that falls below
 # the other, whose square would have none of its digits left.
 _DEEP_BITS, _SMALLEST_BITS = -900, -480
@@ -135,6 +136,7 @@ class Approximation:
     escape_radius : beyond which a point has left; by default the formula's
     critical : of a Julia set the orbit of 0, to which points go over that come near 0; ``orbit``
         is then that of the centre of the view
+    basin : of a Julia set, where it has one
     """
 
     # Whether points walk in lockstep, for which each single step has a row in the table.
@@ -149,7 +151,10 @@ class Approximation:
         formula: str | Formula | Recurrence = "mandelbrot",
         escape_radius: float | None = None,
         critical: Orbit | None = None,
+        basin: Basin | None = None,
     ) -> None:
+        self.basin = basin
+        self._centre = orbit.z.view(np.float64).reshape(-1, 2)
         self.kind, self._conjugate = map_of(recurrence_of(formula))
         if escape_radius is None:
             if isinstance(formula, str):
@@ -250,18 +255,23 @@ class Approximation:
                     if begun is not None:
                         here = slice(top * width, end * width)
                         period, far = begun.period[here], begun.far[here]
-                    degree = degree_of(self.kind)
-                    if pixels.exponent * degree >= 2 * _SMALLEST_BITS:
-                        unknown = np.flatnonzero((state.count < 0) & (period == 0))
-                        where = pixels, points[unknown], self.max_iter
-                        found = cycles_of(degree, self._orbit, *where, stop)
-                        period[unknown], far[unknown] = found
+                    unknown = np.flatnonzero((state.count < 0) & (period == 0))
+                    period[unknown], far[unknown] = self._inside(points[unknown], stop)
                     for name, values in zip(INSIDE, (far, period), strict=True):
                         if name in part:
                             part[name][...] = values
             return taken
 
         return crew.share(work, rows)
+
+    def _inside(self, points: Integers, stop: threading.Event) -> tuple[Integers, Floats]:
+        """Find the cycles of points that are inside, and how far the edge is."""
+        degree = degree_of(self.kind)
+        if self.basin:
+            return shores_of(self.basin, self._centre, self.pixels, points, stop)
+        if self.julia or self.pixels.exponent * degree < 2 * _SMALLEST_BITS:
+            return np.zeros(len(points), np.int64), np.full(len(points), np.nan)
+        return cycles_of(degree, self._orbit, self.pixels, points, self.max_iter, stop)
 
     def _spread(self, state: _State, row: int, end: int) -> None:
         """Put the points of a Julia set where they begin: beside the start of its orbit."""

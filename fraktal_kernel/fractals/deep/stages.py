@@ -39,7 +39,7 @@ def levels(bits: NDArray[np.float64]) -> list[float]:
     [-2.75, -13.1]
     """
     lowest = np.minimum.accumulate(bits[1:])
-    records = lowest[np.flatnonzero(np.diff(lowest, prepend=np.inf) < 0)]
+    records = lowest[lowest < np.append(np.inf, lowest[:-1])]
     records = records[np.isfinite(records)]
     gaps = np.flatnonzero(records[:-1] - records[1:] > _GAP_BITS)
     return [float(records[k] + records[k + 1]) / 2 for k in gaps]

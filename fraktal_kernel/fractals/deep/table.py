@@ -38,8 +38,9 @@ Integers = NDArray[np.int64]
 # A segment is used while ``A y`` stays below this part of the orbit's values, as a power of two:
 # what is left out is then 2**-33 of it. Products with c are left out, so it must be that small.
 NEAR_BITS, NEAR_DC_BITS = 11, 32
-# Where the map folds, squares are left out, too.
-LINEAR_BITS = 30
+# Where the map folds, squares are left out, too: as little of them, which is as if the point lay
+# that part of its distance from the reference beside.
+LINEAR_BITS = 33
 NOWHERE = -(1 << 40)
 # A radius that every z is below, and one that is hardly more than 0.
 _ALWAYS, _LEAST = 1e300, 1e-300

@@ -42,7 +42,7 @@ class Escape:
             shortcut_names(request.shortcuts),
         )
         wanted = fields_that_need_slopes(request.fields)
-        self.slopes = slopes_of(request.formula) if wanted else None
+        self.slopes = slopes_of(request.formula, request.julia) if wanted else None
         self.single = card.slow_float64 and in_single(request) if single is None else single
 
     def fill(

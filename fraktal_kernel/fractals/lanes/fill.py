@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fraktal_kernel.fractals.basins import Basin
 from fraktal_kernel.fractals.formulas.tape import Tape
 from fraktal_kernel.fractals.lanes import finish
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.rows import BULB, CARDIOID, DISCS, INSIDE, TO_DO
 from fraktal_kernel.fractals.lanes.tally import Tally
-from fraktal_kernel.fractals.lanes.task import Task, count, cycles, remember
+from fraktal_kernel.fractals.lanes.task import Task, count, cycles, inward, remember
 from fraktal_kernel.fractals.progress import apart
 
 # Fields that need the second walk, and what it has to keep for them.
@@ -71,6 +72,7 @@ class Slopes:
     folds: bool = False
     curvature: Tape | None = None
     branches: int = 1
+    basin: Basin | None = None
 
 
 def fill(
@@ -208,13 +210,16 @@ class _Band:
         period = out.get("period")
         if period is None:
             period = np.zeros(counts.shape, np.int64)
-        edge = out.get("interior_distance") if curvature else None
+        edge = out.get("interior_distance") if curvature and self.task.seed is None else None
         cycles(
             *(self.task, jacobian, curvature, counts, last, period, edge),
             branches=slopes.branches if slopes else 1,
             row=self.row,
             crew=self.crew(0.5, 1),
         )
+        if slopes and slopes.basin and "interior_distance" in out:
+            far = out["interior_distance"]
+            inward(self.task, slopes.basin, counts, far, self.row, self.crew(0.5, 1))
 
     def _of_the_last(self, z: NDArray[np.complex128], kept: Mapping[str, Any]) -> None:
         """Make the fields that follow from the last z and its derivative."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fraktal_kernel.fractals.basins import basin_of
 from fraktal_kernel.fractals.formulas.tape import Tape, evaluate, tidy
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lanes.body import CARRIED, QUADRATIC, Body
@@ -38,12 +39,13 @@ def body_of(formula: Formula, checked: bool = False) -> Body:
     )
 
 
-def slopes_of(formula: Formula) -> Slopes:
-    """Make what derivatives follow from."""
+def slopes_of(formula: Formula, julia: tuple[str, str] | None = None) -> Slopes:
+    """Make what derivatives follow from; of a Julia set also what is known of its basin."""
     begin = formula.begin
     start = tidy(replace(begin, outputs=begin.outputs[2:]))
     folds = not formula.holomorphic
-    return Slopes(formula.jacobian, start, folds, formula.curvature, formula.multiplicity)
+    basin = basin_of(formula, complex(float(julia[0]), float(julia[1]))) if julia else None
+    return Slopes(formula.jacobian, start, folds, formula.curvature, formula.multiplicity, basin)
 
 
 def task_of(

@@ -64,6 +64,17 @@ def interior_of(body: Body, jacobian: Tape | None, curvature: Tape | None) -> Ke
 
 
 @lru_cache(maxsize=1)
+def inward_of() -> Kernel:
+    """Give the kernel that finds how far the edge of a Julia set is from points inside."""
+    return Kernel(
+        "fraktal_kernel.fractals.lanes.inward",
+        "inward",
+        "boolean(int64[::1], float64[::1], int64[::1], float64[::1], float64[::1], int64, int64, "
+        "float64[::1], float64[:, ::1], int64[::1], int64)",
+    )
+
+
+@lru_cache(maxsize=1)
 def discs_of() -> Kernel:
     """Give the kernel that marks discs which lie inside."""
     return Kernel(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fraktal_kernel.fractals.basins import Basin
 from fraktal_kernel.fractals.formulas.tape import Tape
 from fraktal_kernel.fractals.lanes.body import WIDTH, Body
 from fraktal_kernel.fractals.lanes.crew import Crew
@@ -23,6 +24,7 @@ from fraktal_kernel.fractals.lanes.rows import (
     discs_of,
     fresh_lanes,
     interior_of,
+    inward_of,
     orbit_of,
     sweep_of,
 )
@@ -30,6 +32,8 @@ from fraktal_kernel.fractals.lanes.tally import Tally
 
 # A worker looks up after so many operations: some ten milliseconds.
 _BUDGET = 50_000_000
+# A point of a Julia set is given so many steps to its cycle.
+LONGEST_WAY = 1 << 16
 _NOBODY_ASKS: NDArray[np.float64] = np.empty(0)
 # Discs are looked for around points that lie so far apart, one grid after the other.
 _GRIDS = (16, 4)
@@ -271,6 +275,34 @@ def cycles(
         return drain or bool(interior(*flat, span, *picture, lanes[-1], budget))
 
     _walk(go, (1, 1), counts.shape, WHOLE, crew)
+
+
+def inward(
+    task: Task,
+    basin: Basin,
+    counts: NDArray[np.int64],
+    edge: NDArray[np.float64],
+    row: int,
+    crew: Crew,
+) -> None:
+    """Find how far the edge of a Julia set is from points inside, as `fractals.basins` says.
+
+    Parameters
+    ----------
+    counts : [rows, columns], as `count` leaves them
+    edge : [rows, columns], filled in place where something is found
+    """
+    kernel = inward_of()
+    centre = np.array([basin.critical.real, basin.critical.imag])
+    known = task.plane(row), centre, basin.degree, basin.period, basin.numbers
+    flat = counts.reshape(-1), edge.reshape(-1)
+    budget = task.budget(8)
+
+    def go(span: NDArray[np.int64], lanes: Lanes, drain: bool) -> bool:
+        return drain or bool(kernel(*flat, span, *known, lanes[0], lanes[-1], budget))
+
+    # What are lanes elsewhere is room for the way of one point.
+    _walk(go, (LONGEST_WAY, 2), counts.shape, WHOLE, crew)
 
 
 def _walk(

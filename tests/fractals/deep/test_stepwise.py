@@ -89,11 +89,11 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 @pytest.mark.parametrize("field", ["interior_distance", "period"])
-@pytest.mark.parametrize(("name", "julia"), [("lambda", None), ("mandelbrot", ("-0.5", "0.1"))])
+@pytest.mark.parametrize(("name", "julia"), [("lambda", None), ("burning_ship", ("-0.5", "0.1"))])
 def test_cycles_that_are_not_looked_for_are_refused(
     name: str, julia: tuple[str, str] | None, field: str
 ) -> None:
-    """What is inside of other formulas and of Julia sets is not known in deep views."""
+    """What is inside of other formulas and of their Julia sets is not known in deep views."""
     with pytest.raises(InvalidInput, match=f"cycles, for {field}, are found of powers of z plus c"):
         compute(name, "0.1", "0.2", "1e-30", 100, (W, H), ("iterations", field), julia=julia)
 
