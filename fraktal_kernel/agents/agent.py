@@ -241,6 +241,8 @@ class Agent:
                         crew.kill(number)
                     case said.Drain():
                         self._say(f"agent {self._words.name} takes no more jobs.")
+                    case said.Resume():
+                        self._say(f"agent {self._words.name} takes jobs again.")
                     case said.Leave():
                         self._drained = True
                         return

@@ -27,6 +27,7 @@ from fraktal_kernel.agents.line import (
 from fraktal_kernel.agents.metrics import Numbers
 from fraktal_kernel.agents.placing import AgentExecutor
 from fraktal_kernel.agents.scribe import Scribe
+from fraktal_kernel.agents.watch import Watch
 from fraktal_kernel.agents.words import check_word
 from fraktal_kernel.core.jobs.channel import Channel
 from fraktal_kernel.core.jobs.hub import Hub
@@ -276,6 +277,7 @@ class Desk:
         self.executor = AgentExecutor(self, engine)
         engine.dispatcher.executors.append(self.executor)
         engine.parts["agents"] = self
+        self.watch = Watch(engine)
         self.scribe.start()
 
     def line(
@@ -362,7 +364,8 @@ class Desk:
         if not self._stopping:  # else the hub ends them, and puts their jobs back without blame
             line.give_up()
         if known:
-            self.scribe.left(line, line.farewell or why)
+            missed = not (line.farewell or line.draining)
+            self.scribe.left(line, line.farewell or why, missed)
             log.info("agent offline", agent=line.name, owner=line.who.user_id, reason=why)
 
     def drain(self, owner_id: int, name: str, now: bool = False) -> None:
@@ -371,11 +374,15 @@ class Desk:
         Parameters
         ----------
         now : take those back as well
+
+        One that went without a word is not missed any more, and no alert speaks of it.
         """
         line = self.lines.get((owner_id, name))
         if line is None:
             if not self.scribe.known(owner_id, name):
                 raise NotFound(f"there is no agent {name!r}.")
+            if self.scribe.give_up_on(owner_id, name):
+                return
             raise Conflict(f"agent {name!r} is offline; there is nothing to drain.")
         line.draining = True
         self.scribe.state(line, "draining", "somebody drains it")
@@ -384,16 +391,41 @@ class Desk:
             line.give_up()
         self._engine.wake()
 
+    def resume(self, owner_id: int, name: str) -> None:
+        """Take a drain back, as long as the agent has not ended: it is given jobs again."""
+        with self._lock:
+            line = self.lines.get((owner_id, name))
+            if line is None and not self.scribe.known(owner_id, name):
+                raise NotFound(f"there is no agent {name!r}.")
+            if line is None or line.farewell or line.ended:
+                raise Conflict(
+                    f"agent {name!r} is offline; start it again with: fraktal agent start --name "
+                    f"{name}."
+                )
+            if not line.draining:
+                raise Conflict(f"agent {name!r} is not drained; it takes jobs.")
+            line.draining = False
+        self.scribe.state(line, "online", "somebody takes the drain back")
+        line.tell(said.Resume())
+        self._engine.wake()
+
     def look_after(self) -> None:
         """Hang up on agents that are silent; let go of those that are drained."""
         now = time.monotonic()
         for line in self.online():
             if now - line.heard > self.settings.lease_s:
                 line.end(SILENT, f"nothing was heard for {self.settings.lease_s:g} s.")
-            elif line.draining and not line.busy():
-                line.farewell = "it was drained"
+            elif self._may_end(line):
                 line.tell(said.Leave())
                 line.end(1000, line.farewell)
+
+    def _may_end(self, line: AgentLine) -> bool:
+        """Decide that a drained agent ends; from then on nobody takes that back."""
+        with self._lock:
+            if not line.draining or line.busy():
+                return False
+            line.farewell = "it was drained"
+            return True
 
     def stop(self) -> None:
         """Let the agents' jobs be put back without blame: the server is about to stop."""
@@ -404,6 +436,7 @@ class Desk:
         self.stop()
         for line in self.online():
             self.leave(line, "the server stops")
+        self.watch.close()
         self.scribe.close()
         self.numbers.close()
 

@@ -18,7 +18,7 @@ from fraktal_kernel.core.jobs.model import AGENT_NAME
 from fraktal_kernel.errors import InvalidInput
 
 #: Grows with each change that an older agent would not understand.
-VERSION = 1
+VERSION = 2
 BEAT_S = 1.0
 #: The largest frame that either end takes: a step's value with room to spare.
 FRAME_BYTES = 4 * 1024**2
@@ -134,8 +134,14 @@ class Drain(Strict):
     op: Literal["drain"] = "drain"
 
 
+class Resume(Strict):
+    """Jobs will come again: it is not drained any more."""
+
+    op: Literal["resume"] = "resume"
+
+
 FromAgent = Register | Beat | Open | Gone | Leave
-FromServer = Welcome | Refused | Kill | Drain | Leave
+FromServer = Welcome | Refused | Kill | Drain | Resume | Leave
 _from_agent: TypeAdapter[FromAgent] = TypeAdapter(Annotated[FromAgent, Field(discriminator="op")])
 _from_server: TypeAdapter[FromServer] = TypeAdapter(
     Annotated[FromServer, Field(discriminator="op")]

@@ -23,6 +23,7 @@ from fraktal_kernel.errors import Conflict, InvalidInput, NotFound
 from fraktal_kernel.registry import unknown_name
 
 if TYPE_CHECKING:
+    from fraktal_kernel.agents.desk import Desk
     from fraktal_kernel.core.database import Database, Row, Transaction
     from fraktal_kernel.core.workbench import Workbench
 
@@ -136,7 +137,12 @@ class Agents(Protocol):
         Parameters
         ----------
         now : take those back as well
+
+        A lost one is not missed any more.
         """
+
+    def resume(self, name: str) -> None:
+        """Give an agent jobs again that is drained and has not ended."""
 
 
 def percentile(sorted_values: list[float], share: float) -> float | None:
@@ -328,11 +334,18 @@ class LocalAgents:
 
     def drain(self, name: str, now: bool = False) -> None:
         """Give an agent no more jobs."""
-        desk = self._parts.get("agents")
+        self._desk(name).drain(self._owner_id, name, now)
+
+    def resume(self, name: str) -> None:
+        """Give an agent jobs again."""
+        self._desk(name).resume(self._owner_id, name)
+
+    def _desk(self, name: str) -> Desk:
+        desk: Desk | None = self._parts.get("agents")
         if desk is None:
             self.get(name)
             raise Conflict("no server runs here, so no agent is online; start one: fraktal serve.")
-        desk.drain(self._owner_id, name, now)
+        return desk
 
 
 class RemoteAgents:
@@ -370,6 +383,10 @@ class RemoteAgents:
     def drain(self, name: str, now: bool = False) -> None:
         """Give an agent no more jobs."""
         self._ask("POST", f"{self._path(name)}/drain", json={"now": now})
+
+    def resume(self, name: str) -> None:
+        """Give an agent jobs again."""
+        self._ask("POST", f"{self._path(name)}/resume")
 
 
 def agents_of(workbench: Workbench) -> Agents:

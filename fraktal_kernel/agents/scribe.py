@@ -67,7 +67,9 @@ class Scribe:
     def start(self) -> None:
         """Take note that nobody is online yet, and begin."""
         with self._database.write() as tx:
-            tx.execute("UPDATE agent SET state = 'offline' WHERE state <> 'offline'")
+            # who was at work is missed until it comes back; who was leaving is not
+            tx.execute("UPDATE agent SET state = 'offline' WHERE state = 'draining'")
+            tx.execute("UPDATE agent SET state = 'lost' WHERE state = 'online'")
             now = {"now": time.time()}
             tx.execute(
                 "UPDATE agent_task SET state = 'lost', ended_at = :now,"
@@ -119,12 +121,17 @@ class Scribe:
         with self._database.write() as tx:
             self._write_state(tx, line, state, why)
 
-    def left(self, line: AgentLine, why: str) -> None:
-        """Write that an agent is offline, unless it has come back meanwhile."""
+    def left(self, line: AgentLine, why: str, missed: bool = False) -> None:
+        """Write that an agent is offline, unless it has come back meanwhile.
+
+        Parameters
+        ----------
+        missed : it went without a word: it is written as ``lost``, which all see as offline
+        """
         with self._lock:
             self._beats.pop(line.agent_id, None)
         try:
-            self.state(line, "offline", why)
+            self.state(line, "lost" if missed else "offline", why)
         except FraktalError as error:  # its last heartbeat tells as much
             log.warning("an agent's end is not written", agent=line.name, reason=str(error))
         self.audit(line.who, "agents.leave", line.name, why[:500])
@@ -137,6 +144,16 @@ class Scribe:
                 {"owner_id": owner_id, "name": name},
             )
         return row is not None
+
+    def give_up_on(self, owner_id: int, name: str) -> bool:
+        """Write that nobody misses a lost agent any more; False where it is not lost."""
+        with self._database.write() as tx:
+            changed = tx.execute(
+                "UPDATE agent SET state = 'offline' WHERE owner_id = :owner_id AND name = :name"
+                " AND state = 'lost'",
+                {"owner_id": owner_id, "name": name},
+            )
+        return bool(changed)
 
     def count(self) -> int:
         """Count the agents of all users, those too that are offline."""
@@ -153,7 +170,8 @@ class Scribe:
             self._tell_state(tx, line, state, why)
 
     def _tell_state(self, tx: Transaction, line: AgentLine, state: str, why: str) -> None:
-        told = {"state": state, "reason": why[:500], "epoch": line.epoch}
+        seen = "offline" if state == "lost" else state
+        told = {"state": seen, "reason": why[:500], "epoch": line.epoch}
         self._events.append(tx, "agents.state", line.name, line.who.user_id, told)
 
     # ------------------------------------------------------------------ with the next batch

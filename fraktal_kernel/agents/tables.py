@@ -18,6 +18,7 @@ class Agent(SQLModel, table=True):
     name: str = Field(max_length=100)
     #: grows with each registration: what an older process of that name still says is refused
     epoch: int = 1
+    #: online, draining, offline, or lost: offline without a word
     state: str
     #: patterns, and the names of the capabilities that they stand for there; JSON
     offers: str = Field(sa_type=Text)

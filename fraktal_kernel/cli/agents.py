@@ -1,4 +1,4 @@
-"""``fraktal agent``: start an agent here, see all of them, let one end."""
+"""``fraktal agent``: start an agent here, see all of them, let one end or go on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from fraktal_kernel.agents.registry import AgentView
     from fraktal_kernel.core.workspace import ServerAddress
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Start, list and drain agents.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Start, list, drain and resume agents."
+)
 
 Name = Annotated[str, typer.Argument(help="The agent's name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -143,3 +145,13 @@ def drain(
     with Workbench.open(start_workers=False) as workbench:
         workbench.agents.drain(name, now)
     print(f"agent {name} takes no more jobs and ends when it has none.")
+
+
+@app.command()
+def resume(name: Name) -> None:
+    """Take a drain back: an agent that has not ended takes jobs again."""
+    from fraktal_kernel.core.workbench import Workbench
+
+    with Workbench.open(start_workers=False) as workbench:
+        workbench.agents.resume(name)
+    print(f"agent {name} takes jobs again.")

@@ -22,7 +22,14 @@ from fraktal_kernel.core.jobs.dispatcher import Dispatcher
 from fraktal_kernel.core.jobs.journal import Claimed, Journal
 from fraktal_kernel.core.jobs.reading import Reader
 from fraktal_kernel.core.jobs.service import LocalJobs
-from fraktal_kernel.core.monitoring.alerts import FAILURES_S, Alert, Facts, Limits, alerts
+from fraktal_kernel.core.monitoring.alerts import (
+    FAILURES_S,
+    Alert,
+    Facts,
+    Limits,
+    alerts,
+    urgent_first,
+)
 from fraktal_kernel.core.monitoring.logs import close_logs, configure_logs
 from fraktal_kernel.core.monitoring.metrics import Gauges, register_gauge_source
 from fraktal_kernel.core.run import Run
@@ -60,6 +67,8 @@ class Engine:
         self.parts: dict[str, Any] = {}
         #: what is wrong with them now, empty for nothing; the rest works without them
         self.reports: dict[str, Callable[[], str]] = {}
+        #: what upper floors watch: each says which of its rules hold now
+        self.watchers: list[Callable[[], list[Alert]]] = []
         self._hold: Hold | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -192,7 +201,11 @@ class Engine:
             self.settings.alert_failed_share,
             self.settings.alert_disk_free_share,
         )
-        return alerts(facts, limits)
+        found = alerts(facts, limits)
+        if "database" not in problems:
+            for watcher in list(self.watchers):
+                found += watcher()
+        return urgent_first(found)
 
     def close(self) -> None:
         """Stop everything; running jobs go back into the queue."""

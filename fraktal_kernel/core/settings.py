@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     alert_disk_free_share: float = Field(
         0.05, ge=0, le=1, description="Free share of the workspace's disk below which is an alert."
     )
+    alert_waits_s: float = Field(
+        4 * 3600, gt=0, description="Seconds that a person or a plan may be waited for, likewise."
+    )
     models: list[str] = Field(
         ["offline"],
         min_length=1,

@@ -16,6 +16,7 @@ from fraktal_kernel.agents.registry import MOST_POINTS, AgentView, TaskView, age
 from fraktal_kernel.agents.samples import Sample
 from fraktal_kernel.core.jobs.model import AGENT_NAME
 from fraktal_kernel.core.monitoring.logs import get_logger
+from fraktal_kernel.core.security import Principal
 from fraktal_kernel.errors import FraktalError, InvalidInput
 from fraktal_kernel.server.body import INT64, StrictRoute
 from fraktal_kernel.server.callers import (
@@ -171,13 +172,30 @@ def agent_tasks(
 )
 def drain(name: AgentName, given: DrainRequest, who: Caller, agents: OwnAgents) -> AgentView:
     """Give an agent no more jobs; its process ends when it has finished those that it has."""
+    _may_change(who, agents.get(name))
+    agents.drain(name, given.now)
     view: AgentView = agents.get(name)
-    if who.token_id is not None:  # people may do with their own agents what they like
+    return view
+
+
+@router.post(
+    "/agents/{name}/resume",
+    summary="Take a drain back",
+    responses=errors(404, 409, 413, 422),
+)
+def resume(name: AgentName, who: Caller, agents: OwnAgents) -> AgentView:
+    """Give an agent jobs again that is drained and has not ended."""
+    _may_change(who, agents.get(name))
+    agents.resume(name)
+    view: AgentView = agents.get(name)
+    return view
+
+
+def _may_change(who: Principal, view: AgentView) -> None:
+    """Let people do with their own agents what they like, and programs what their tokens say."""
+    if who.token_id is not None:
         for pattern in view.offers:
             require(who, f"agent:{pattern}")
-    agents.drain(name, given.now)
-    view = agents.get(name)
-    return view
 
 
 # -- the line ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from fraktal_kernel.core.monitoring import metrics
 from fraktal_kernel.core.monitoring.alerts import Alert
-from fraktal_kernel.server.callers import ServedWorkbench, Visitor, allowed, errors
+from fraktal_kernel.server.callers import Caller, ServedWorkbench, Visitor, allowed, errors
 
 router = APIRouter(tags=["health"])
 
@@ -51,9 +51,10 @@ class Alerts(BaseModel):
     responses=errors(),
     dependencies=[Depends(allowed("read"))],
 )
-def alerts(workbench: ServedWorkbench) -> Alerts:
-    """Say which alerts hold: parts that are down, a full disk, a queue that stands, failures."""
-    return Alerts(alerts=workbench.engine.alerts())
+def alerts(who: Caller, workbench: ServedWorkbench) -> Alerts:
+    """Say which alerts hold: of the workbench as a whole, and of one's own agents and plans."""
+    mine = (None, who.user_id)
+    return Alerts(alerts=[each for each in workbench.engine.alerts() if each.owner_id in mine])
 
 
 @router.get(

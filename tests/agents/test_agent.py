@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.jobs.model import JobOptions
 from fraktal_kernel.core.remote import RemoteWorkbench
+from fraktal_kernel.errors import Conflict
 from tests.agents.fleet import AgentProcess, agent
 from tests.system.serving import Serving, serving, until, workers_of
 
@@ -188,6 +190,55 @@ def test_a_drained_agent_finishes_and_ends(
         assert later.refresh().state == "queued"
         later.cancel()
         assert "takes no more jobs" in tired.said()
+
+
+def test_a_drain_is_taken_back(server: Serving, bench: RemoteWorkbench, tmp_path: Path) -> None:
+    """The agent goes on as if nothing had been said; once it has ended it is too late."""
+    gate = tmp_path / "gate"
+    with agent(server, "wavering") as wavering:
+        online(bench, wavering)
+        with pytest.raises(Conflict, match="is not drained"):
+            bench.agents.resume("wavering")
+        job = bench.submit("test.gate", options=on("wavering"), file=gate)
+        until(lambda: job.refresh().state == "running")
+        bench.agents.drain("wavering")
+        later = bench.submit("test.echo", options=on("wavering"))
+        bench.agents.resume("wavering")
+        assert bench.agents.get("wavering").state == "online"
+        gate.write_text("100")
+        assert job.wait(120) == 100
+        assert later.wait(120) == {"text": "hello"}
+        until(lambda: "takes jobs again" in wavering.said())
+        bench.agents.drain("wavering")
+        assert wavering.process.wait(120) == 0
+        until(lambda: bench.agents.get("wavering").state == "offline")
+        with pytest.raises(Conflict, match="is offline; start it again"):
+            bench.agents.resume("wavering")
+
+
+def alarms(bench: RemoteWorkbench) -> set[str]:
+    """Name the agents that an alert of the server speaks of."""
+    told = bench.jobs.ask("GET", "/api/alerts")["alerts"]
+    return {each["text"].split("'")[1] for each in told if each["name"] == "agent_offline"}
+
+
+def test_a_lost_agent_is_missed_and_a_drained_one_is_not(
+    server: Serving, bench: RemoteWorkbench
+) -> None:
+    """One that was killed is told of until somebody says that it is not to come back."""
+    with agent(server, "missed") as missed:
+        online(bench, missed)
+        missed.kill()
+        until(lambda: bench.agents.get("missed").state == "offline")
+        database = Database(server.settings().database)  # as if that were a minute ago
+        with database.write() as tx:
+            tx.execute("UPDATE agent SET last_beat = last_beat - 60 WHERE state = 'lost'")
+        database.close()
+        until(lambda: alarms(bench) == {"missed"})
+        bench.agents.drain("missed")
+        until(lambda: not alarms(bench))
+    with pytest.raises(Conflict, match="there is nothing to drain"):
+        bench.agents.drain("missed")
 
 
 def test_agents_outlive_their_server(

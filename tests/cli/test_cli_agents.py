@@ -73,6 +73,7 @@ def test_an_agent_is_started_listed_and_drained(served: Fraktal, served_data: Pa
         assert (done.returncode, done.stderr) == (0, "")
         assert away.wait(120) == 0
     assert "agent 'far' is offline" in one_sentence(served("agent", "drain", "far"))
+    assert "start it again" in one_sentence(served("agent", "resume", "far"))
     assert "did you mean 'near'" in one_sentence(served("agent", "drain", "neat"))
 
 

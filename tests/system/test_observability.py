@@ -14,8 +14,13 @@ import httpx
 import pytest
 import yaml
 
+import fraktal_kernel.agents.watch  # noqa: F401  its rules are among those at home
+from fraktal_kernel.core.jobs.model import JobOptions
+from fraktal_kernel.core.monitoring.alerts import rules as rules_at_home
 from fraktal_kernel.core.remote import RemoteWorkbench
 from fraktal_kernel.errors import JobFailed
+from tests.agents.fleet import agent
+from tests.agents.scripted import says, scripted
 from tests.conftest import Server, free_port
 from tests.system.serving import serving, until
 
@@ -39,11 +44,22 @@ def queries() -> list[tuple[str, str]]:
 
 
 class Scraped:
-    """A workbench and the Prometheus that looks at it."""
+    """A workbench with an agent, and the Prometheus that looks at it."""
 
     def __init__(self, workbench: RemoteWorkbench, http: httpx.Client) -> None:
         self.workbench = workbench
         self._http = http
+
+    def use_everything(self) -> None:
+        """Use the bus, ask a person in a plan, and a model twice the same."""
+        assert self.workbench.submit("watched.bus").wait(120)
+        plan = {"name": "asking", "steps": [{"id": "good", "ask": "Is it good?"}]}
+        self.workbench.submit("plan.run", plan=plan)
+        until(lambda: self.workbench.approvals.list())
+        for _ in range(2):  # the second answer is one that was kept
+            answer = self.workbench.submit("chat.turn", text="Say a word.").wait(120)
+            assert answer["text"] == "word"
+        assert answer["cached"]
 
     def ask(self, expression: str) -> list[dict[str, Any]]:
         """Evaluate a query now."""
@@ -71,6 +87,8 @@ class Scraped:
         """Let jobs succeed and fail, so that there is something to count."""
         for _ in range(3):
             self.workbench.submit("test.echo").wait(60)
+        on_agent = JobOptions(agent="box")
+        self.workbench.submit("test.echo", options=on_agent).wait(60)
         for _ in range(3):
             with pytest.raises(JobFailed):
                 self.workbench.submit("test.talk", text="refuse").wait(60)
@@ -81,8 +99,15 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
     """Start a workbench and a Prometheus with our configuration, that looks more often."""
     folder = tmp_path_factory.mktemp("prometheus")
     shutil.copy(DEPLOY / "prometheus" / "alerts.yml", folder)
-    with serving(folder / "data") as server, server.workbench() as workbench:
-        assert isinstance(workbench, RemoteWorkbench)
+    modules = json.dumps(["tests.capabilities", "tests.system.bus_capabilities"])
+    with (
+        scripted(says("word")) as model,
+        serving(
+            folder / "data", models=json.dumps([model.spec]), capability_modules=modules, workers=2
+        ) as server,
+        server.workbench() as workbench,
+        agent(server, "box"),
+    ):
         settings = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
         settings["global"] = {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": "1s"}
         target = settings["scrape_configs"][0]["static_configs"][0]
@@ -102,15 +127,17 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
             with httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
                 looking = Scraped(workbench, http)
                 looker.wait_for(lambda: looking.ask("up == 1"))
+                until(lambda: workbench.agents.get("box").state == "online")
+                looking.use_everything()
                 yield looking
         finally:
             looker.stop()
 
 
 def test_no_query_of_a_dashboard_is_dead(scraped: Scraped) -> None:
-    """Every panel has something to show once a few jobs have run."""
+    """Every panel has something to show once jobs, agents, plans, models and the bus were used."""
     asked = queries()
-    assert len(asked) > 15
+    assert len(asked) > 40
     silent = {expression for _, expression in asked}
 
     def answered() -> bool:
@@ -127,16 +154,20 @@ def test_no_query_of_a_dashboard_is_dead(scraped: Scraped) -> None:
 
 
 def test_prometheus_and_our_own_pages_tell_the_same_alerts(scraped: Scraped) -> None:
-    """Too many failures are an alert in Prometheus and above our pages, under one name."""
+    """Failures and dead letters are alerts in Prometheus and above our pages, under one name."""
+    wanted = {"jobs_fail", "bus_dead_letters"}
 
     def both() -> bool:
-        scraped.work()
-        with pytest.raises(JobFailed):
-            scraped.workbench.submit("test.talk", text="refuse").wait(60)
-        return "jobs_fail" in scraped.firing() and "jobs_fail" in scraped.told()
+        for _ in range(3):
+            with pytest.raises(JobFailed):
+                scraped.workbench.submit("test.talk", text="refuse").wait(60)
+        return wanted <= scraped.firing() == scraped.told()
 
-    until(both)
-    assert scraped.told() == scraped.firing() == {"jobs_fail"}
+    try:
+        until(both)
+    except pytest.fail.Exception:
+        pytest.fail(f"Prometheus tells {scraped.firing()}, the workbench {scraped.told()}")
+    assert scraped.told() == wanted
 
 
 def test_every_rule_fires_above_its_limit_and_not_below(tmp_path: Path) -> None:
@@ -150,6 +181,8 @@ def test_every_rule_fires_above_its_limit_and_not_below(tmp_path: Path) -> None:
         for group in yaml.safe_load(rules.read_text())["groups"]
         for rule in group["rules"]
     }
+    # whether it is up at all, a workbench cannot tell of itself
+    assert tried == {*rules_at_home, "workbench_down"}
     done = subprocess.run(
         ["promtool", "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True
     )

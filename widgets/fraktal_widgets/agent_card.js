@@ -82,7 +82,7 @@ function agentCard(context) {
   const memory_ = gauge("Memory");
   const gpu = gauge("GPU");
   const act = h("button", { type: "button", class: "fk-button fk-button-small", onclick: () => {
-    sent = agent.leaves ? "keep" : "drain";
+    sent = agent.state === "draining" ? "resume" : agent.leaves ? "keep" : "drain";
     context.send({ do: sent, agent: agent.name });
     draw();
   } });
@@ -140,11 +140,12 @@ function agentCard(context) {
       setText(part.text, words || percent(share));
     }
     gpu.element.hidden = agent.gpu === null;
-    setText(act, agent.leaves ? "Undo" : "Drain");
-    act.hidden = agent.state !== "online";
+    const drained = agent.state === "draining";
+    setText(act, drained ? "Resume" : agent.leaves ? "Undo" : "Drain");
+    act.hidden = agent.state === "offline";
     act.disabled = Boolean(sent);
     setAttribute(act, "aria-label", `${act.textContent} ${agent.name}`);
-    setAttribute(act, "title", agent.leaves ? "Let it go on working" : "Finish what runs, take no new work, then end");
+    setAttribute(act, "title", drained ? "Let it take jobs again" : agent.leaves ? "Let it go on working" : "Finish what runs, take no new work, then end");
     setAttribute(tasks, "aria-label", `History of ${agent.name}`);
     setText(fault, agent.problem);
     fault.hidden = !agent.problem;

@@ -275,6 +275,8 @@ class AgentFeed(Feed):
             case "keep":
                 self.leaving.pop(name, None)
                 self._due.pop(f"drain {name}", None)
+            case "resume" if name in self.agents:
+                self._resume(name)
             case "tasks" | "history":
                 self.filter = replace(self.filter, whose=name)
                 self._tasks_shown, self.open = TASKS, None
@@ -298,6 +300,13 @@ class AgentFeed(Feed):
         self.leaving.pop(name, None)
         try:
             self.workbench.agents.drain(name)
+        except FraktalError as error:
+            self.problems[name] = str(error)
+        self._load_agents()
+
+    def _resume(self, name: str) -> None:
+        try:
+            self.workbench.agents.resume(name)
         except FraktalError as error:
             self.problems[name] = str(error)
         self._load_agents()
