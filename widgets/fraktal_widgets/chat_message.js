@@ -135,7 +135,7 @@ function chatMessage(context) {
         setAttribute(copy, "title", (await copyText(message.text)) ? "Copied" : "The browser does not let us copy");
       });
       made.push(copy, h("span", { class: "fk-message-origin", title: exactTime(message.created) }, origin(message)));
-      if (context.api() && message.job) made.push(h("a", { class: "fk-link fk-message-origin", href: `/timeline?job=${message.job}`, "aria-label": "Timeline of this answer" }, "Timeline"));
+      if (context.api() && message.job) made.push(h("a", { class: "fk-link fk-message-timeline", href: `/timeline?job=${message.job}`, "aria-label": "Timeline of this answer" }, "Timeline"));
     }
     foot.replaceChildren(...made);
   }
