@@ -15,7 +15,8 @@ def unknown_name(kind: str, name: str, known: list[str]) -> UnknownName:
     """Make the error for a name that nothing has, with the nearest names that exist."""
     name = name if len(name) <= 80 else name[:77] + "..."
     near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(known))}."
+    there = f"there are: {', '.join(sorted(known))}." if known else "there are none."
+    hint = f"did you mean {near[0]!r}?" if near else there
     return UnknownName(f"no {kind} named {name!r}; {hint}")
 
 

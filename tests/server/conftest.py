@@ -28,6 +28,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         port=0,
         workers=1,
         allowed_origins=[FRIEND],
+        token_rate_per_s=1,
+        token_burst=100,
         capability_modules=["tests.server.served_capabilities"],
     )
     with Workbench.open(settings, serve=True) as workbench, listen(settings) as listener:

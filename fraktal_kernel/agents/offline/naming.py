@@ -14,6 +14,11 @@ from fraktal_kernel.agents.offline.vocabulary import thesaurus
 #: What a slot for free text is about.
 TEXT = frozenset({"#text", "#message"})
 _PREPOSITIONS = WITH | frozenset("for dla on na to do at from od".split())
+_SPOKEN = re.compile(
+    r"\b([A-Za-z_]\w*) (?:set to|equal to|equals|r[óo]wn\w{1,4}|ustawion\w{1,3} na) "
+    r"([^\s,;]*[^\s,;.!?])",
+    re.IGNORECASE,
+)
 
 
 class Naming(Assigning):
@@ -187,12 +192,27 @@ class Naming(Assigning):
         if left and len({self.raw(word) for word in left}) == 1:
             self.put(slot, self.raw(left[0]), [word.place for word in left], 0.8)
 
+    def _spoken_pairs(self) -> dict[str, Any]:
+        """Take what is said as "scale set to 2" for ``scale=2``."""
+        parts: dict[str, Any] = {}
+        for found in _SPOKEN.finditer(self.text):
+            places = [w.place for w in self.words if found.start() <= w.start < found.end()]
+            if self.filling.taken.keys() & set(places):
+                continue
+            name, text = found.groups()
+            value = figure(text)
+            parts[name] = text if value is None else value
+            self.put_words(places)
+            for mention in [one for one in self.mentions if set(one.words) & set(places)]:
+                self.mentions.remove(mention)
+        return parts
+
     def _free_parts(self) -> None:
         """Give names and numbers that no slot knows to a slot that takes any."""
         slot = next((s for s in self.unfilled() if s.free), None)
         if slot is None:
             return
-        parts: dict[str, Any] = {}
+        parts = self._spoken_pairs()
         for mention in list(self.mentions):
             if mention.kind == "pair":
                 name, text = mention.value

@@ -24,8 +24,8 @@ run ~ | run, execute, launch, perform, start up | uruchom*, odpal*, wykonuj*, wy
 go ~ | do, go, =going, get, take | wez*, daj*
 draw | draw, render, paint, plot, sketch, depict, visualise, visualize | narys*, rysuj*, rysow*,
     namal*, maluj*, malow*, wyrender*, render*, nakresl*
-picture | picture, image, wallpaper, still, photo, pic, img, photograph, drawing | obraz*,
-    obrazek*, zdjeci*, rysun*, grafik*, ilustracj*
+picture | picture, image, wallpaper, a still, look like, photo, pic, img, photograph, drawing |
+    obraz*, obrazek*, zdjeci*, rysun*, grafik*, ilustracj*, wyglada*
 poster | poster, print, placard | plakat*, wydruk*, poster*
 film | film, movie, video, clip, animation, animate, cinema | film*, wideo, video, animacj*,
     animuj*, klip*
@@ -113,8 +113,8 @@ weather | weather, rain, snow | pogod*, deszcz*, snieg*
 job | job, task, run number | zadan*, prac*, job*
 result | result, output, outcome, came out, product | wynik*, rezultat*, efekt*
 artifact | artifact, artefact | artefakt*
-state | state, status, progress, how far, condition | stan, stanie, stanu, status*, postep*, jak
-    idzie
+state | state, status, progress, how far, how much longer, how long until, condition |
+    stan, stanie, stanu, status*, postep*, jak idzie, potrwa*, ile jeszcze, jak dlugo jeszcze
 failed | failed, fail, failure, error, crash, broke, broken, unsuccessful, went wrong, go wrong |
     nie powiodl*, nie powiod*, nieudan*, nie udal*, padl*, blad, bled*, bledow, zawiod*, wywalil*,
     nie wyszl*, poszlo nie tak, nie tak, zakonczyl* bled*, wysypal*
@@ -165,7 +165,7 @@ since | since, starting, from then on | od, poczawszy, zaczynajac
 day | day, date | dzien, dni, dnia, dat*
 start | start, begin, beginning, starting, first | start*, poczat*, zaczyn*, zacz*, rozpocz*
 end | end, until, finish | koniec, konc*, az do
-width | width, wide, broad | szerok*
+width | width, wide, broad, across | szerok*
 height | height, high, tall | wysok*
 length | length, long, duration, =lasting, last for | dlugos*, dlug*, trwa*, czas trwan*
 size | size, resolution, dimension, large, big | rozmiar*, rozdzielcz*, wymiar*, wielk*
@@ -206,7 +206,7 @@ language | language | jezyk*
 number | number, nr | numer*, nr
 kind | kind, type, sort of | rodzaj*, typ*
 user | user, person | uzytkown*, osob*
-gpu | gpu, graphics card, cuda | gpu, kart* graficzn*, cuda
+gpu | gpu, graphics card, cuda | gpu, kart* graficzn*, karci* graficzn*, cuda
 table | table, csv | tabel*, csv
 folder_out | into, to folder | do folderu
 whole | whole, full, entire, complete, mandelbrot, all of | caly, cala, cale, calego, pelny,
@@ -222,7 +222,7 @@ starfish | starfish, sea star | rozgwiazd*
 lightning | lightning, thunderbolt, flash | blyskaw*, piorun*
 dragon | dragon | smok*, smocz*
 galaxy | galaxy, galaxies | galaktyk*
-pearl | pearl | perl*
+pearl | pearl | perl*, perel*
 rabbit | rabbit, bunny | krolik*
 burning | burning | plonac*
 ship | ship | statek*, statk*, okret*

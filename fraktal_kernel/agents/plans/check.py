@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fraktal_kernel.agents.plans.model import Plan, Step
+from fraktal_kernel.agents.plans.model import MAX_STEPS, Plan, Step, too_many
 from fraktal_kernel.agents.plans.paths import UNKNOWN, NotYet, Path, fill, look_up
 from fraktal_kernel.core.capability import Capability, capabilities
 from fraktal_kernel.core.faults import sentence_of
@@ -54,15 +54,19 @@ def check(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
             "each with -p NAME=VALUE, or write it into inputs."
         )
     scope = {"inputs": given, **dict.fromkeys(plan.by_id, UNKNOWN)}
+    count = 0
     for step in plan.steps:
         try:
-            _check_step(step, scope)
+            count += _check_step(step, scope)
         except FraktalError as error:
             raise InvalidInput(f"step {step.id!r}: {error}") from None
+    if count > MAX_STEPS:
+        raise InvalidInput(f"{too_many(count)}.")
     return given
 
 
-def _check_step(step: Step, scope: Mapping[str, Any]) -> None:
+def _check_step(step: Step, scope: Mapping[str, Any]) -> int:
+    """Check a step; returns how many calls are known to come of it."""
     for path in step.decided_by:
         _known(path, scope)
     if step.agent and not re.fullmatch(AGENT_NAME, step.agent):
@@ -71,14 +75,17 @@ def _check_step(step: Step, scope: Mapping[str, Any]) -> None:
         for path in step.data:
             if path.root not in ("item", "index"):
                 _known(path, scope)
-        return
+        return sum(1 for _ in _items(step, scope))
     wanted = capabilities[step.capability]
     if wanted.effect and step.attempts > 1:
         raise InvalidInput(
             f"attempts: {wanted.name} {wanted.effect}, which is tried once only; leave it out."
         )
+    calls = 0
     for item in _items(step, scope):
         _check_params(wanted, step.params, {**scope, **item})
+        calls += 1
+    return calls
 
 
 def _known(path: Path, scope: Mapping[str, Any]) -> None:
@@ -100,6 +107,8 @@ def _items(step: Step, scope: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         return
     if not isinstance(items, list):
         raise InvalidInput(f"each: given {items!r:.60}, expected a list.")
+    if len(items) > MAX_STEPS:
+        raise InvalidInput(f"each: given {len(items):,} items, expected at most {MAX_STEPS:,}.")
     for index, item in enumerate(items):
         yield {"item": item, "index": index}
 

@@ -26,6 +26,11 @@ OWN_WORDS = frozenset({"inputs", "item", "index", "true", "false", "null"})
 OF_A_STEP = frozenset({"result", "state", "job"})
 
 
+def too_many(count: int) -> str:
+    """Say that a plan has too many steps, each item of a list being one."""
+    return f"given {count:,} steps with all items of each, expected at most {MAX_STEPS:,}"
+
+
 def _few(value: Any) -> Any:
     """Refuse far too many steps before each of them is looked at."""
     if isinstance(value, list) and len(value) > MAX_STEPS:
@@ -181,4 +186,4 @@ def _faults(plan: Plan) -> Iterator[str]:
         yield f"steps wait for one another in a circle: {' -> '.join(shown)}; cut it"
     count = sum(len(step.each) if isinstance(step.each, list) else 1 for step in plan.steps)
     if count > MAX_STEPS:
-        yield f"given {count:,} steps with all items of each, expected at most {MAX_STEPS:,}"
+        yield too_many(count)

@@ -37,9 +37,9 @@ _WITHDRAW = (
 )
 _IS_DOUBT = f"substr(name, 1, {len(DOUBT)}) = '{DOUBT}'"
 _ANSWERED = {
-    "approved": "was approved already",
-    "used": "was approved already, and its job has begun",
-    "denied": "was denied already",
+    "approved": "was approved already{by}",
+    "used": "was approved already{by}, and its job has begun",
+    "denied": "was denied already{by}",
     "expired": "has expired",
     "withdrawn": "was withdrawn: its job was cancelled",
 }
@@ -223,8 +223,9 @@ class Effects(Ledger):
         if state == "open" and expires_at <= time.time():
             state = "expired"
         if state != "open":
-            who = f", by {_name_of(tx, by)}" if by is not None else ""
-            raise Conflict(f"approval {approval_id} {_ANSWERED[state]}{who}; it takes no answer.")
+            who = f" by {_name_of(tx, by)}" if by is not None else ""
+            ended = _ANSWERED[state].format(by=who)
+            raise Conflict(f"approval {approval_id} {ended}; it takes no answer.")
         return int(job_id), str(capability), str(digest)
 
     def expire(self) -> list[int]:

@@ -28,6 +28,19 @@ def refusal(plan: dict[str, Any], **inputs: Any) -> str:
     return sentence
 
 
+def test_the_items_of_an_input_are_counted() -> None:
+    """A list that an input gives is held to the bound before anything runs."""
+    one = [echo("a", each="${inputs.n}", params={"text": "${item}"})]
+    two = [*one, {"id": "q", "ask": "Is ${item} good?", "each": "${inputs.n}"}]
+    assert "each: given 10,000 items" in refusal({"steps": one}, n=["x"] * 10_000)
+    assert "given 2,002 steps with all items" in refusal({"steps": two}, n=["x"] * 1001)
+
+
+def test_a_plan_without_inputs_says_that_it_has_none() -> None:
+    """Who gives an input to it reads a whole sentence."""
+    assert refusal({"steps": [echo("a")]}, n=1) == "no input of the plan named 'n'; there are none."
+
+
 @pytest.mark.parametrize(
     ("steps", "said"),
     [

@@ -162,7 +162,7 @@ def test_each_answer_that_comes_too_late_is_one_sentence(simple: Desk) -> None:
         simple.approvals.approve(first, digest="0" * 64)
     simple.approvals.approve(first)
     for answer in (simple.approvals.approve, simple.approvals.deny):
-        with pytest.raises(Conflict, match=f"approval {first} was approved already, by "):
+        with pytest.raises(Conflict, match=f"approval {first} was approved already by "):
             answer(first)
     job = simple.claim()
     simple.journal.start(job)
