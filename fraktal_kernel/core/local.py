@@ -183,7 +183,11 @@ class Engine:
     def alerts(self) -> list[Alert]:
         """Say what somebody should look at now."""
         health = self.health()
-        problems = {part: said for part, said in health.items() if said not in (True, False, "ok")}
+        problems = {  # those of our own; what upper floors report has rules of theirs
+            part: said
+            for part, said in health.items()
+            if said not in (True, False, "ok") and part not in self.reports
+        }
         if time.monotonic() - self._started_at < STARTING_S:
             problems.pop("workers", None)
         disk = shutil.disk_usage(self.settings.data)

@@ -54,6 +54,7 @@ def test_a_broker_that_is_away_or_dies_costs_no_event(tmp_path: Path, broker: Br
             stands = bench.bus.state()
             assert not stands.connected and f"redis://127.0.0.1:{broker.port} " in stands.problem
             assert number(bench, "fraktal_bus_connected") == 0
+            assert bench.jobs.ask("GET", "/api/alerts")["alerts"] == []  # not yet for long
             subscription = bench.bus.subscribe("*", "watcher", heard.append)
             bench.bus.publish("orders.new", {"item": "before"}, message_id="order-1")
             bench.submit("test.echo", text="before").wait(120)
