@@ -94,8 +94,8 @@ def watch_alerts(seen: Watched, settings: Settings) -> Iterator[Alert]:
     """Say which conditions hold."""
     for (owner_id, name), _ in list(seen.lost.items())[:MOST_NAMED]:
         yield AGENT_OFFLINE.holds(
-            f"the agent {name!r} went without a word and does not come back; start it again, or "
-            "drain it here if it is not to come back.",
+            f"the agent {name!r} went without a word and does not come back; start it again or, "
+            f"where it is to stay away, say: fraktal agent drain {name}.",
             owner_id,
         )
     for (owner_id, name), ended in list(seen.tasks.items())[:MOST_NAMED]:
