@@ -23,6 +23,7 @@ from fraktal_kernel.core.monitoring.alerts import (
 )
 from fraktal_kernel.core.monitoring.metrics import register_metrics
 from fraktal_kernel.core.topics import topic_condition
+from fraktal_kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -185,10 +186,18 @@ class Watch:
             plans, standing = _plans(tx, now)
             bus_age_s, dead = _bus(tx, now)
         breakers = breakers_of(self._engine)
-        resting = [model for model in self._engine.settings.models if breakers.open(model)]
+        resting = [model for model in self._models() if breakers.open(model)]
         return Watched(
             lost, tasks, waiting, plans, standing, upkeep.outbox_age_s(), bus_age_s, dead, resting
         )
+
+    def _models(self) -> list[str]:
+        from fraktal_kernel.agents.models.shelf import Shelf
+
+        try:
+            return [choice.model for choice in Shelf(self._engine.settings).read().now]
+        except InvalidInput:  # whoever asks a model is told
+            return []
 
     # ------------------------------------------------------------------ numbers
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "jobs": ("jobs", "app", "List, watch, cancel, retry and answer jobs."),
     "plan": ("plan", "app", "Run a plan from a file, look at it, go on with it."),
     "approvals": ("approvals", "app", "List what waits for a yes; approve and deny it."),
+    "models": ("models", "app", "List, change and try the chat's language models."),
     "capabilities": ("capabilities", "list_capabilities", "List what can be run."),
     "agent": ("agents", "app", "Start, list and drain agents."),
     "batch": ("batch", "batch", "Run a notebook with parameters, once or as a sweep."),

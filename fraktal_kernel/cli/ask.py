@@ -29,10 +29,11 @@ def ask(
     ] = False,
 ) -> None:
     """Say in plain words what to do; it is understood, done and shown."""
+    from fraktal_kernel.agents.models.shelf import Shelf
     from fraktal_kernel.core.settings import load_settings
 
     settings = load_settings()
-    if settings.models != ["offline"]:
+    if [choice.model for choice in Shelf(settings).read().now] != ["offline"]:
         _ask_models(" ".join(words), settings, as_json)
         return
     understood = _understood(" ".join(words))

@@ -26,6 +26,7 @@ from fraktal_kernel.server import (
     events,
     health,
     jobs,
+    models,
     plans,
 )
 from fraktal_kernel.server.answers import error_body, status_of
@@ -77,6 +78,7 @@ def create_app(
         artifacts,
         capabilities,
         chat,
+        models,
         agents,
         bus,
         events,

@@ -42,6 +42,40 @@ class ChatAnswer(BaseModel):
     cost: float | None
 
 
+class TryModel(BaseModel):
+    """Which language model is tried."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(min_length=1, max_length=700, description="One of the list of models.")
+
+
+class Tried(BaseModel):
+    """What came of it; ``reason`` says why there is no answer."""
+
+    model: str
+    answered: bool
+    text: str
+    reason: str
+    seconds: float
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+
+
+@capability("chat.try_model", title="Try a language model", examples=[{"model": "offline"}])
+def try_model(params: TryModel, run: Run) -> Tried:
+    """Greet one language model of the list and tell what it answered, and how fast.
+
+    No other model is asked where it does not answer, and one that rests is asked as well: its
+    answer ends the rest.
+    """
+    from fraktal_kernel.agents.models.trying import greet  # takes seconds to import
+
+    done: dict[str, Any] = greet(params.model, run)
+    return Tried(**done)
+
+
 @capability(
     "chat.turn",
     title="Say something to the chat",

@@ -13,7 +13,7 @@ from fraktal_kernel.agents.chat.questioning import question_of
 from fraktal_kernel.agents.chat.tools import offered, tool_name, tools_for
 from fraktal_kernel.agents.models.asking import Attempt, ask
 from fraktal_kernel.agents.models.loop import wait_for
-from fraktal_kernel.agents.models.spec import read_specs
+from fraktal_kernel.agents.models.shelf import read_specs
 from fraktal_kernel.core.settings import Settings
 
 

@@ -65,6 +65,14 @@ def after(
     return after_asking(asked, digest, attempts, response, tokens_in, tokens_out)
 
 
+@service("chat.model")
+def model(asked: Asked, model: str) -> dict[str, Any]:
+    """Say where one language model of the list is, and how long it may take."""
+    from fraktal_kernel.agents.models.answers import before_trying
+
+    return before_trying(asked, model)
+
+
 @service("chat.look")
 def look(asked: Asked, capability: str, arguments: dict[str, Any], language: str) -> dict[str, Any]:
     """Answer what the workbench itself knows, or do to a job what its owner said."""

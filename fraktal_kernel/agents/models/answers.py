@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from fraktal_kernel.agents.models.breaker import Breakers
 from fraktal_kernel.agents.models.cache import digest_of, find_answer, keep_answer
 from fraktal_kernel.agents.models.metrics import observe_attempt, observe_hit, observe_tokens
-from fraktal_kernel.agents.models.spec import read_specs
+from fraktal_kernel.agents.models.record import Records
+from fraktal_kernel.agents.models.shelf import read_specs
+from fraktal_kernel.agents.models.spec import ModelSpec
 from fraktal_kernel.core.local import Engine
 from fraktal_kernel.core.services import Asked
 from fraktal_kernel.core.settings import Settings
+from fraktal_kernel.registry import unknown_name
 
 _breakers: WeakKeyDictionary[Engine, Breakers] = WeakKeyDictionary()
+_records: WeakKeyDictionary[Engine, Records] = WeakKeyDictionary()
 
 
 def breakers_of(engine: Engine) -> Breakers:
     """Return the breakers of a server's models."""
     return _breakers.setdefault(engine, Breakers())
+
+
+def records_of(engine: Engine) -> Records:
+    """Return how a server's models fared."""
+    return _records.setdefault(engine, Records())
 
 
 def before_asking(asked: Asked, digest: str, fresh: bool) -> dict[str, Any]:
@@ -42,9 +51,7 @@ def before_asking(asked: Asked, digest: str, fresh: bool) -> dict[str, Any]:
     model; ``kept``: the answer that the first of the models gave before, or None
     """
     settings = asked.engine.settings
-    specs = read_specs(settings)
-    if not _works_here(asked):
-        specs = [type(spec)(spec.spec, spec.name, spec.url) for spec in specs]
+    specs = specs_for(asked)
     breakers = breakers_of(asked.engine)
     resting = {spec.spec: breakers.rest(spec.spec) for spec in specs}
     ready = [spec for spec in specs if not resting[spec.spec]]
@@ -62,6 +69,33 @@ def before_asking(asked: Asked, digest: str, fresh: bool) -> dict[str, Any]:
         "first_token_s": settings.model_first_token_s,
         "timeout_s": settings.model_timeout_s,
     }
+
+
+def before_trying(asked: Asked, model: str) -> dict[str, Any]:
+    """Say whom to ask where it is to be one model of the list, and no other.
+
+    Raises
+    ------
+    UnknownName
+        it is not on the list: nobody can make the server ask at an address of their own
+    """
+    settings, specs = asked.engine.settings, specs_for(asked)
+    for spec in specs:
+        if spec.spec == model:
+            return {
+                "model": asdict(spec),
+                "first_token_s": settings.model_first_token_s,
+                "timeout_s": settings.model_timeout_s,
+            }
+    raise unknown_name("model on the list", model, [spec.spec for spec in specs])
+
+
+def specs_for(asked: Asked) -> list[ModelSpec]:
+    """List the models in their order, with their keys where the asking is done here."""
+    specs = read_specs(asked.engine.settings)
+    if _works_here(asked):
+        return specs
+    return [replace(spec, key="") for spec in specs]
 
 
 def _works_here(asked: Asked) -> bool:
@@ -92,12 +126,14 @@ def after_asking(
     response : the answer to keep, None for nothing
     """
     settings, breakers = asked.engine.settings, breakers_of(asked.engine)
-    known = set(settings.models)
+    records = records_of(asked.engine)
+    known = {spec.spec for spec in read_specs(settings)}
     for each in attempts:
         if each["model"] not in known:
             continue
         failed = bool(each["reason"])
         breakers.tell(each["model"], failed)
+        records.attempt(each["model"], float(each["seconds"]), each["reason"])
         observe_attempt(each["model"], failed, float(each["seconds"]), breakers.open(each["model"]))
     if not attempts or attempts[-1]["reason"] or attempts[-1]["model"] not in known:
         return None
@@ -107,7 +143,9 @@ def after_asking(
         key = digest_of([model, digest])
         database, days = asked.engine.database, settings.model_cache_days
         keep_answer(database, asked.owner_id, key, model, response, days)
-    return price(settings, model, tokens_in, tokens_out)
+    cost = price(settings, model, tokens_in, tokens_out)
+    records.bill(model, tokens_in, tokens_out, cost)
+    return cost
 
 
 def price(settings: Settings, model: str, tokens_in: int, tokens_out: int) -> float | None:

@@ -46,6 +46,8 @@ from fraktal_kernel.errors import Unavailable
 CONNECT_LOCAL_S, CONNECT_S = 0.05, 5.0
 #: An answer longer than this, thoughts and arguments included, is cut.
 ANSWER_MAX_CHARS = 200_000
+#: What each model has of its own; given with a question, it would win over that.
+LIMITS = ("first_event_timeout", "request_timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,29 @@ class Asked:
     cut: bool = False
 
 
-_models: dict[ModelSpec, Model] = {}
+_models: dict[tuple[ModelSpec, float | None, float | None], Model] = {}
 
 
-def model_of(spec: ModelSpec) -> Model:
-    """Make the model that a name stands for, once in a process: its connections stay open."""
-    if spec not in _models:
-        _models[spec] = InstrumentedModel(_make(spec), _told())
-    return _models[spec]
+def model_of(spec: ModelSpec, limits: ModelSettings) -> Model:
+    """Make the model that a name stands for, once in a process: its connections stay open.
+
+    Parameters
+    ----------
+    limits : the time limits of all models; its own one wins
+    """
+    first_s, whole_s = limits.get("first_event_timeout"), limits.get("request_timeout")
+    if spec.timeout_s is not None:
+        whole_s = spec.timeout_s
+        first_s = whole_s if first_s is None else min(first_s, whole_s)
+    key = spec, first_s, whole_s
+    if key not in _models:
+        own = ModelSettings()
+        if first_s is not None:
+            own["first_event_timeout"] = first_s
+        if whole_s is not None:
+            own["request_timeout"] = whole_s
+        _models[key] = InstrumentedModel(_make(spec, own), _told())
+    return _models[key]
 
 
 def _told() -> InstrumentationSettings:
@@ -89,9 +106,9 @@ def _told() -> InstrumentationSettings:
     return InstrumentationSettings(include_content=False, include_model_request_parameters=False)
 
 
-def _make(spec: ModelSpec) -> Model:
+def _make(spec: ModelSpec, limits: ModelSettings) -> Model:
     if spec.offline:
-        return FunctionModel(stream_function=stream_offline, model_name=spec.spec)
+        return FunctionModel(stream_function=stream_offline, model_name=spec.spec, settings=limits)
     connect = CONNECT_LOCAL_S if spec.local else CONNECT_S
     client = AsyncOpenAI(
         base_url=spec.url,
@@ -107,7 +124,7 @@ def _make(spec: ModelSpec) -> Model:
     as_it_is = merge_profile(
         provider.model_profile(spec.name), ModelProfile(json_schema_transformer=None)
     )
-    return OpenAIChatModel(spec.name, provider=provider, profile=as_it_is)
+    return OpenAIChatModel(spec.name, provider=provider, profile=as_it_is, settings=limits)
 
 
 async def ask(
@@ -122,6 +139,7 @@ async def ask(
 
     Parameters
     ----------
+    settings : with the time limits of models that have none of their own
     on_model : told each time that a model begins to answer, and who failed before it; what was
         said before is void
     on_text : told each piece of the answer
@@ -132,6 +150,9 @@ async def ask(
         none of them answered; the sentence names each with its reason
     """
     left = list(specs)
+    rest = settings.copy()
+    for limit in LIMITS:
+        rest.pop(limit, None)  # type: ignore[misc]
     attempts: list[Attempt] = []
     while left:
         began = [time.monotonic()]
@@ -148,10 +169,10 @@ async def ask(
             began[0] = now
             return True
 
-        chain = FallbackModel(*[model_of(spec) for spec in left], fallback_on=[give_up])
+        chain = FallbackModel(*[model_of(spec, settings) for spec in left], fallback_on=[give_up])
         try:
             async with model_request_stream(
-                chain, messages, model_settings=settings, model_request_parameters=parameters
+                chain, messages, model_settings=rest, model_request_parameters=parameters
             ) as stream:
                 on_model(left[len(failed)].spec, [*attempts, *failed])
                 cut = False

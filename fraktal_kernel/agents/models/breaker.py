@@ -57,6 +57,13 @@ class Breakers:
             if state.failures >= FAILURES:
                 state.rests_until = self._clock() + REST_S
 
+    def state(self, model: str) -> tuple[int, float]:
+        """Tell failures in a row and seconds of rest, without taking the turn of who may try."""
+        with self._lock:
+            state = self._states.get(model) or _State()
+            rests = state.rests_until - self._clock() if state.failures >= FAILURES else 0.0
+            return state.failures, max(0.0, rests)
+
     def open(self, model: str) -> bool:
         """Tell whether a model rests, without taking the turn of whoever may try it."""
         with self._lock:

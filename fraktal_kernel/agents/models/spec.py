@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from fraktal_kernel.core.settings import MODEL, Settings
+from fraktal_kernel.core.settings import MODEL
 from fraktal_kernel.errors import InvalidInput
 
 OFFLINE = "offline"
@@ -30,12 +29,14 @@ class ModelSpec:
     name : what its server calls it
     url : where that server is, empty for the offline model
     key : what the server wants to see, empty where it wants nothing
+    timeout_s : in which it has to end its answer, None for what holds for all
     """
 
     spec: str
     name: str = ""
     url: str = ""
     key: str = ""
+    timeout_s: float | None = None
 
     @property
     def offline(self) -> bool:
@@ -82,9 +83,3 @@ def read_spec(spec: str, keys: Mapping[str, str], environment: Mapping[str, str]
         key = key or keys.get(found["server"], "") or environment.get(key_variable, "")
     url = found["url"] or environment.get(place_variable) or place
     return ModelSpec(spec, found["name"], url.rstrip("/"), key)
-
-
-def read_specs(settings: Settings) -> list[ModelSpec]:
-    """List the models of the settings in their order."""
-    keys = {name: key.get_secret_value() for name, key in settings.model_keys.items()}
-    return [read_spec(spec, keys, os.environ) for spec in settings.models]

@@ -16,7 +16,8 @@ from fraktal_kernel.agents.models import cache
 from fraktal_kernel.agents.models.answers import after_asking, before_asking, price
 from fraktal_kernel.agents.models.breaker import FAILURES, REST_S, Breakers
 from fraktal_kernel.agents.models.cache import digest_of, find_answer, keep_answer
-from fraktal_kernel.agents.models.spec import read_spec, read_specs
+from fraktal_kernel.agents.models.shelf import read_specs
+from fraktal_kernel.agents.models.spec import read_spec
 from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.monitoring.metrics import render
