@@ -77,7 +77,7 @@ def test_an_agent_registers_and_does_a_job(served: Served, call: Call, client: A
     assert (view["state"], view["epoch"], view["slots"]) == ("online", view["connections"], 2)
     agent.work({"op": "progress", "progress": 0.5, "message": "half"})
     agent.work({"op": "log", "level": "info", "text": "working"})
-    agent.work({"op": "step", "name": "one", "value": "[1]"})
+    agent.work({"op": "step", "name": "one", "value": "[1]", "seconds": 0.5, "cost": 0.0})
     agent.work({"op": "succeeded", "result": "3"})
     assert job.wait(60) == 3
     assert job.refresh().ran_on == "honest"
