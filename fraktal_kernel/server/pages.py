@@ -57,6 +57,11 @@ PAGES = {
         "Approvals",
         "What may not happen without your yes, and what jobs ask you.",
     ),
+    "/models": (
+        "models",
+        "Language models",
+        "The chat asks them in this order until one has answered; a change holds at once.",
+    ),
     "/timeline": (
         "timeline",
         "Timeline",

@@ -17,6 +17,7 @@ _HOMES = {
     "AgentMonitor": "agent_monitor",
     "ApprovalsPanel": "approvals_panel",
     "PlanView": "plan_view",
+    "ModelsPanel": "models_panel",
     "Timeline": "timeline",
 }
 __all__ = sorted(_HOMES)

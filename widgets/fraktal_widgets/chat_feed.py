@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from fraktal_kernel.agents.chat.transcript import add
+from fraktal_kernel.agents.models.keeper import models_of
 from fraktal_kernel.errors import NotFound
 from fraktal_widgets.approval_feed import ApprovalFeed
 from fraktal_widgets.job_facts import facts, milliseconds
@@ -59,6 +60,7 @@ class ChatFeed(JobFeed):
         self.waiting = ApprovalFeed(workbench, lambda: self.do(lambda: None))
         self.conversations: list[ConversationView] = []
         self.messages: list[MessageView] = []
+        self.models: list[str] = []
         self.here: int | None = None
         self.search = ""
         self.older_ones = False
@@ -94,7 +96,7 @@ class ChatFeed(JobFeed):
             "jobs": {str(job.id): self.card(job) for job in self.jobs.values()},
             "approvals": {str(item["job"]): item for item in approvals if item["job"] in self.jobs},
             "suggestions": list(SUGGESTIONS),
-            "models": list(self.workbench.settings.models),
+            "models": self.models,
             "loading": self.loading,
             "trouble": self.trouble,
             "now": round(time.time() * 1000),
@@ -195,10 +197,14 @@ class ChatFeed(JobFeed):
         self._read_conversations()
         self._read_messages()
         super()._load()
+        self._read_models()
 
     def _read_conversations(self) -> None:
         found = self.workbench.chat.conversations(self.search, PAGE)
         self.conversations, self.older_ones = found, len(found) == PAGE
+
+    def _read_models(self) -> None:
+        self.models = [each.model for each in models_of(self.workbench).list().models]
 
     def _read_messages(self) -> None:
         if self.here is None:
@@ -233,6 +239,7 @@ class ChatFeed(JobFeed):
             self._later("messages", GATHER_S, self._read_messages)
         elif event.topic == "chat.conversation":
             self._later("conversations", GATHER_S, self._read_conversations)
+            self._later("models", GATHER_S, self._read_models)
         elif event.topic == "jobs.state":
             answering = self._answering()
             if answering is not None and event.subject == str(answering.job_id):

@@ -163,7 +163,14 @@ function render({ model, el }) {
     wasBusy = busy;
     setText(trouble, board.trouble);
     trouble.hidden = !board.trouble;
-    setText(foot.lastChild, board.models.length ? `Answers come from ${board.models.join(", then ")}.` : "");
+    drawModels(board.models);
+  }
+
+  function drawModels(names) {
+    const words = names.length ? `Answers come from ${names.join(", then ")}. ` : "";
+    if (foot.lastChild.dataset.words === words) return;
+    foot.lastChild.dataset.words = words;
+    foot.lastChild.replaceChildren(words, words && model.get("api") ? h("a", { class: "fk-link", href: "/models" }, "Change the models") : "");
   }
 
   function drawStream() {

@@ -36,6 +36,7 @@ PAGES = {
     "/plan": "Plans",
     "/approvals": "Approvals",
     "/timeline": "Timeline",
+    "/models": "Language models",
     "/docs": "Web API",
 }
 #: domains that have a page of their own; the others lead to their capabilities
