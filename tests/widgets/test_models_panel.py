@@ -1,0 +1,68 @@
+"""The panel of language models says what one may not change, and why a wish was refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fraktal_kernel.core.local import LocalWorkbench
+from fraktal_kernel.core.settings import load_settings
+from fraktal_widgets import ModelsPanel
+
+Until = Callable[..., None]
+
+
+def wish(panel: ModelsPanel, until: Until, **what: Any) -> dict[str, Any]:
+    """Do what a click does, and wait for what came of it."""
+    panel.wish = {**what, "visit": "v", "seq": time.monotonic_ns()}
+    seq = panel.wish["seq"]
+    until(lambda: panel.board["outcome"].get("seq") == seq)
+    return dict(panel.board["outcome"])
+
+
+@pytest.mark.parametrize("why", ["set elsewhere", "no administrator"])
+def test_who_may_not_change_the_list_sees_it_all_the_same(
+    tmp_path: Path, until: Until, why: str
+) -> None:
+    """The list stands there without the means to change it, and a wish is refused in a sentence."""
+    given = {"models": ["ollama:qwen3", "offline"]} if why == "set elsewhere" else {}
+    with LocalWorkbench(load_settings(data=tmp_path, **given), may_run=False) as workbench:
+        view = workbench
+        if why == "no administrator":
+            friend = workbench.security.add_user("friend", "a long enough password")
+            view = workbench.as_user(friend.user_id)
+        panel = ModelsPanel(view)
+        try:
+            panel.wish = {"do": "ready", "visit": "v", "seq": 0}
+            until(lambda: panel.board["models"])
+            assert not panel.board["may_change"] and not panel.board["can_undo"]
+            assert ("an argument" in panel.board["fixed"]) == (why == "set elsewhere")
+            before = panel.board["models"]
+            refused = wish(panel, until, do="add", model="openai:x", timeout_s="", key_variable="")
+            assert ("set by an argument" if given else "administrator") in refused["problem"]
+            assert [one["model"] for one in panel.board["models"]] == [
+                one["model"] for one in before
+            ]
+        finally:
+            panel.close()
+            assert panel.feed.wait_closed(60)
+
+
+def test_a_number_that_is_none_is_refused_and_a_comma_is_one(tmp_path: Path, until: Until) -> None:
+    """What was typed into the time limit is read as people write numbers."""
+    with LocalWorkbench(load_settings(data=tmp_path), may_run=False) as workbench:
+        panel = ModelsPanel(workbench)
+        try:
+            refused = wish(panel, until, do="add", model="openai:x", timeout_s="soon")
+            assert "given 'soon', expected a number" in refused["problem"]
+            assert not wish(panel, until, do="add", model="openai:x", timeout_s="2,5")["problem"]
+            assert panel.board["models"][0]["timeout_s"] == 2.5
+            assert not wish(panel, until, do="undo")["problem"]
+            assert [one["model"] for one in panel.board["models"]] == ["offline"]
+        finally:
+            panel.close()
+            assert panel.feed.wait_closed(60)
