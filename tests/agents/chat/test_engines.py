@@ -51,10 +51,10 @@ def test_a_turn_with_postgresql(make_postgres_url: Callable[[], str], tmp_path: 
         assert (answer.state, answer.text) == ("done", "I call.\n\nIt said abc.")
         assert answer.details.model == desk.server.spec and answer.parent_id
         desk.server.script = says("Otherwise.")
-        turn = desk.chat.edit(answer.parent_id, "Ask otherwise")
+        turn = desk.chat.edit(answer.parent_id, "Ask OTHERWISE: ŻÓŁW")
         desk.workbench.job(turn.job_id).wait(PATIENCE_S)
         question, other = desk.chat.messages(turn.conversation_id)
         assert (other.text, len(question.branches)) == ("Otherwise.", 2)
-        for words in ("SAID abc", "otherwise"):
+        for words in ("SAID abc", "otherwise żółw"):
             assert [each.id for each in desk.chat.conversations(words)] == [turn.conversation_id]
         assert not desk.chat.conversations("nothing-of-that")
