@@ -7,6 +7,7 @@ without is given to the next.
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import CancelledError, Future
 from typing import Annotated, Any
 
@@ -211,9 +212,16 @@ class Line:
         self._asked: tuple[str, int] | None = None
         self._answer: Future[LineAnswer] = Future()
         self._left = False
+        self._welcomed = threading.Event()
+
+    async def welcome(self) -> None:
+        """Tell the subscriber that it is one; messages come after that."""
+        await self._socket.send_text('{"subscribed":true}')
+        self._welcomed.set()
 
     def handle(self, message: Message) -> None:
         """Send a message and wait for what became of it; called by the consumer's thread."""
+        self._welcomed.wait()
         answer: Future[LineAnswer] = Future()
         self._answer, self._asked = answer, (message.id, message.attempt)
         if self._left:
@@ -255,6 +263,7 @@ class Line:
     def leave(self) -> None:
         """Wait for no answer any more."""
         self._left = True
+        self._welcomed.set()
         self._answer.cancel()
 
 
@@ -278,7 +287,7 @@ async def keep_line(socket: WebSocket, topic: str = "*", group: str = "") -> Non
         return
     desk.scribe.audit(who, "bus.subscribe", asked, "ok")
     try:
-        await socket.send_text('{"subscribed":true}')
+        await line.welcome()
         await _serve(socket, line, who)
     finally:
         line.leave()

@@ -131,6 +131,18 @@ def _waiting(served: Served, group: str) -> int:
     return next(one.waiting for one in served.workbench.bus.state().groups if one.group == group)
 
 
+def test_the_welcome_comes_before_what_waits(
+    served: Served, bench: RemoteWorkbench, group: str
+) -> None:
+    """Whoever comes back hears first that they are subscribed, however much waits for them."""
+    bench.bus.subscribe("orders.*", group, lambda message: None).close()
+    bench.bus.publish(f"orders.{group}", "waits")
+    for _ in range(5):
+        with line(served, SECRET, "orders.*", group) as opened:
+            assert json.loads(opened.recv(30)) == {"subscribed": True}
+            assert json.loads(opened.recv(30))["body"] == "waits"
+
+
 def test_everybody_sees_their_own(served: Served, client: httpx.Client, group: str) -> None:
     """Messages, groups and dead letters of one user are nobody else's, whatever they are named."""
     other = served.workbench.security.add_user(f"eve {group}", "a long password").user_id

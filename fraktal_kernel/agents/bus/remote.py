@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 RECONNECT_S = 1.0
+#: How often in a row a server may refuse a line that stood: one that has just started knows little.
+REFUSALS = 5
 LISTEN_S = 0.5
 FRAME_BYTES = 4 * 1024**2
 REFUSED = 1008
@@ -118,6 +120,7 @@ class RemoteSubscription:
         self._group = group
         self._handler = handler
         self._stopping = threading.Event()
+        self._refusals = 0
         self._subscribed: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name=f"bus-{group}", daemon=True)
         self._thread.start()
@@ -140,6 +143,9 @@ class RemoteSubscription:
                 if self._workbench.jobs.follow_server():
                     continue
                 if not isinstance(error, Unavailable):
+                    self._refusals += 1
+                    log.info("a line was refused", group=self._group, error=repr(error))
+                if self._refusals >= REFUSALS:
                     log.error("a subscription has ended", group=self._group, error=str(error))
                     return
                 # The server restarts, or the network is gone; messages wait for us there.
@@ -156,6 +162,7 @@ class RemoteSubscription:
         try:
             with connect(url, additional_headers=headers, proxy=None, max_size=FRAME_BYTES) as line:
                 line.recv()  # that we are subscribed, or why not
+                self._refusals = 0
                 if not self._subscribed.done():
                     self._subscribed.set_result(None)
                 self._listen(line)
