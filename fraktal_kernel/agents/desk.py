@@ -276,6 +276,7 @@ class Desk:
         self._stopping = False
         self.executor = AgentExecutor(self, engine)
         engine.dispatcher.executors.append(self.executor)
+        engine.dispatcher.left = self.executor.left
         engine.parts["agents"] = self
         self.watch = Watch(engine)
         self.scribe.start()

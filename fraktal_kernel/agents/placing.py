@@ -2,6 +2,8 @@
 
 An agent does jobs of its owner only: those that name it, and those that anybody may do and it
 offers, unless they say to avoid it. The most urgent goes first, to the agent with most room.
+A job that avoids the server's own workers is left to the agents for a while; what nobody else
+can do is done by anybody.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,9 +25,17 @@ if TYPE_CHECKING:
 
 #: So far into the queue one looks for jobs that an agent may do.
 WINDOW = 1000
+#: So long a job that avoids our own workers waits for an agent that is busy.
+PATIENCE_S = 30.0
 _QUEUED = (
-    "SELECT id, owner_id, capability, agent, avoid, priority FROM job WHERE state = 'queued'"
-    " AND {which} AND not_before <= :now ORDER BY priority DESC, id LIMIT :window"
+    "SELECT id, owner_id, capability, agent, avoid, priority, created_at FROM job"
+    " WHERE state = 'queued' AND {which} AND not_before <= :now"
+    " ORDER BY priority DESC, id LIMIT :window"
+)
+_LEFT = (
+    "SELECT id, owner_id, capability, avoid FROM ("
+    + _QUEUED.format(which="agent = ''")
+    + ") AS head WHERE avoid LIKE '%\"\"%' AND created_at > :since"
 )
 
 
@@ -93,12 +103,14 @@ class AgentExecutor:
             for capability in line.capabilities:
                 able[line.who.user_id, capability].append(line)
         self._chosen = {}
-        for job_id, owner_id, capability, agent, avoid, _ in self._queued(list(room)):
+        for job_id, owner_id, capability, agent, avoid, *_ in self._queued(list(room)):
             if agent:
                 mine = [named[owner_id, agent]] if (owner_id, agent) in named else []
             else:
                 shunned = json.loads(avoid)
-                mine = [one for one in able[owner_id, capability] if one.name not in shunned]
+                mine = able[owner_id, capability]
+                if "" not in shunned or self._others(owner_id, capability, shunned):
+                    mine = [one for one in mine if one.name not in shunned]
             best = max(mine, key=lambda line: room[line], default=None)
             if best is not None and room[best]:
                 room[best] -= 1
@@ -106,6 +118,26 @@ class AgentExecutor:
                 if not any(room.values()):
                     break
         return {job_id: line.name for job_id, line in self._chosen.items()}
+
+    def left(self) -> list[int]:
+        """Name the jobs that our own workers leave alone: an agent may do better, and soon."""
+        if not self._desk.lines:
+            return []
+        now = time.time()
+        values = {"now": now, "window": WINDOW, "since": now - PATIENCE_S}
+        with self._database.read() as tx:
+            rows = tx.rows(_LEFT, values)
+        return [row[0] for row in rows if self._others(row[1], row[2], json.loads(row[3]))]
+
+    def _others(self, owner_id: int, capability: str, shunned: Collection[str]) -> bool:
+        """Tell whether an agent offers that which is not to be avoided."""
+        return any(
+            line.who.user_id == owner_id
+            and capability in line.capabilities
+            and line.name not in shunned
+            and not line.draining
+            for line in self._desk.online()
+        )
 
     def _queued(self, lines: list[AgentLine]) -> list[Row]:
         names = {f"a{number}": line.name for number, line in enumerate(lines)}

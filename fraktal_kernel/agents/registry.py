@@ -126,10 +126,16 @@ class Agents(Protocol):
         state: str | None = None,
         capability: str | None = None,
         since: float | None = None,
+        until: float | None = None,
         limit: int = 100,
         before: int | None = None,
     ) -> TaskViews:
-        """List what agents did, newest first; ``before`` a task's number gives the next page."""
+        """List what agents did, newest first; ``before`` a task's number gives the next page.
+
+        Parameters
+        ----------
+        since, until : only what began in this time, in seconds since 1970
+        """
 
     def drain(self, name: str, now: bool = False) -> None:
         """Give an agent no more jobs; it ends when it has finished those that it has.
@@ -305,6 +311,7 @@ class LocalAgents:
         state: str | None = None,
         capability: str | None = None,
         since: float | None = None,
+        until: float | None = None,
         limit: int = 100,
         before: int | None = None,
     ) -> TaskViews:
@@ -316,6 +323,7 @@ class LocalAgents:
             "t.state = :state": state,
             "t.capability = :capability": capability,
             "t.started_at >= :since": since,
+            "t.started_at <= :until": until,
             "t.id < :before": before,
         }
         sql = _TASK + "".join(f" AND {each}" for each, value in wanted.items() if value is not None)
@@ -325,6 +333,7 @@ class LocalAgents:
             "state": state,
             "capability": capability,
             "since": since,
+            "until": until,
             "before": before,
             "limit": limit,
         }

@@ -149,7 +149,7 @@ class Begin(Strict):
     capability: Plain
     params: Json
     agent: str = Field("", pattern=f"^({AGENT_NAME})?$")
-    avoid: list[Annotated[str, Field(pattern=f"^{AGENT_NAME}$")]] = Field(
+    avoid: list[Annotated[str, Field(pattern=f"^({AGENT_NAME})?$")]] = Field(
         default_factory=list, max_length=1000
     )
     asked_by: str = _text(200)

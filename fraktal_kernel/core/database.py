@@ -44,6 +44,10 @@ def _for_psycopg(sql: str) -> str:
     return re.sub(r"(?<!:):([a-z_]\w*)", r"%(\1)s", sql.replace("%", "%%"))
 
 
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
+
+
 class Transaction:
     """What runs between BEGIN and COMMIT; made by :meth:`Database.read` and ``write``."""
 
@@ -165,6 +169,8 @@ class Database:
                 "wal_autocheckpoint = 4000",
             ):
                 connection.execute(f"PRAGMA {pragma}")
+            # SQLite's own knows the letters of English only.
+            connection.create_function("LOWER", 1, _lower, deterministic=True)
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:

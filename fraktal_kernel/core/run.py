@@ -119,7 +119,7 @@ class Run(ABC):
         ----------
         name : of this child among those of the job
         agent : the agent that has to do it, empty for whoever is free
-        avoid : agents that may not do it
+        avoid : agents that are not to do it while others can, empty for the server's own workers
         asked_by : what a person reads who is asked for a yes; by default this job
         """
 

@@ -56,6 +56,10 @@ Since = Annotated[
     float | None,
     Query(ge=0, allow_inf_nan=False, description="Only what is newer, in seconds since 1970."),
 ]
+Until = Annotated[
+    float | None,
+    Query(ge=0, allow_inf_nan=False, description="Only what is older, in seconds since 1970."),
+]
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
 Before = Annotated[
     int | None, Query(ge=1, le=INT64.stop - 1, description="Only what is older than this number.")
@@ -111,11 +115,12 @@ def all_tasks(
     state: TaskState = None,
     capability: Capability = None,
     since: Since = None,
+    until: Until = None,
     limit: Limit = 100,
     before: Before = None,
 ) -> TaskList:
     """List the tasks of all agents, newest first."""
-    wanted = {"state": state, "capability": capability, "since": since}
+    wanted = {"state": state, "capability": capability, "since": since, "until": until}
     return TaskList(tasks=agents.tasks(**wanted, limit=limit, before=before))
 
 
@@ -156,11 +161,12 @@ def agent_tasks(
     state: TaskState = None,
     capability: Capability = None,
     since: Since = None,
+    until: Until = None,
     limit: Limit = 100,
     before: Before = None,
 ) -> TaskList:
     """List an agent's tasks, newest first; the last number as ``before`` gives the next page."""
-    wanted = {"state": state, "capability": capability, "since": since}
+    wanted = {"state": state, "capability": capability, "since": since, "until": until}
     return TaskList(tasks=agents.tasks(name, **wanted, limit=limit, before=before))
 
 

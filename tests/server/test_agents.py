@@ -294,6 +294,49 @@ def test_an_agent_begins_only_what_its_token_may_call(served: Served, call: Call
     assert job.wait(60) == 1
 
 
+def failing(served: Served, attempts: int) -> Any:
+    """Submit a plan of one step that fails at the server's own worker."""
+    step = {"id": "a", "capability": "served.fail", "attempts": attempts}
+    return served.workbench.submit("plan.run", plan={"steps": [step]})
+
+
+def tries(served: Served, plan: Any) -> list[Any]:
+    """List the tries of its step, in order."""
+    children = served.workbench.jobs.children(plan.id)
+    return [children[name] for name in sorted(children)]
+
+
+def test_a_retry_leaves_the_server_s_own_worker(served: Served, call: Call) -> None:
+    """It waits for an agent that offers it; when all have failed it goes anywhere."""
+    agent = call("hand", capabilities=["served.fail"]).register()
+    plan = failing(served, 3)
+    until(lambda: len(tries(served, plan)) == 2)
+    assert served.workbench.submit("served.count").wait(60)  # our own worker is idle
+    assert tries(served, plan)[1].state == "queued"
+    agent.open()
+    assert agent.job()["job"] == tries(served, plan)[1].id
+    agent.work({"op": "failed", "error": "not here either", "again": False})
+    until(lambda: tries(served, plan)[1].state == "failed")
+    agent.close()  # the third may have come to it
+    until(lambda: plan.refresh().ended)
+    assert [each.ran_on for each in tries(served, plan)] == ["", "hand", ""]
+
+
+def test_a_retry_does_not_wait_for_ever(
+    served: Served, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that has no room, or does not offer it, holds nothing up."""
+    call("other", capabilities=["served.count"]).register().open()
+    plan = failing(served, 2)
+    until(lambda: plan.refresh().ended)
+    call("full").register()
+    monkeypatch.setattr("fraktal_kernel.agents.placing.PATIENCE_S", 0.5)
+    late = failing(served, 2)
+    until(lambda: late.refresh().ended)
+    for each in (plan, late):
+        assert [(try_.ran_on, try_.state) for try_ in tries(served, each)] == [("", "failed")] * 2
+
+
 def test_a_job_that_the_agent_does_not_offer_fails(served: Served, call: Call) -> None:
     """Whoever names an agent that cannot do it reads so, and the agent sees nothing of it."""
     call("narrow").register().open()

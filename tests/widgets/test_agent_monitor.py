@@ -142,6 +142,23 @@ def test_a_drain_can_be_undone(
     until(lambda: crew.lines["cleo"].draining or crew.lines["cleo"].ended)
 
 
+def test_a_drained_agent_is_resumed(
+    crew: Crew, monitor: AgentMonitor, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it has not ended it takes jobs again; one that is not drained says so."""
+    monkeypatch.setattr(crew.desk, "_may_end", lambda line: False)  # it has much to do
+    crew.join("dave")
+    crew.beat("dave")
+    until(lambda: row(monitor, "dave").get("state") == "online")
+    crew.workbench.engine.parts["agents"].drain(crew.workbench.user.user_id, "dave")
+    until(lambda: row(monitor, "dave")["state"] == "draining")
+    wish(monitor, do="resume", agent="dave")
+    until(lambda: row(monitor, "dave")["state"] == "online")
+    assert not crew.lines["dave"].draining and not row(monitor, "dave")["problem"]
+    wish(monitor, do="resume", agent="dave")
+    until(lambda: "is not drained" in row(monitor, "dave")["problem"])
+
+
 def test_many_agents_come_in_pages_and_are_filtered(
     crew: Crew, monitor: AgentMonitor, until: Until
 ) -> None:
@@ -204,6 +221,32 @@ def test_lines_are_means_of_what_was_measured(
     wish(monitor, do="zoom", **{"from": None, "to": None})
     until(lambda: not monitor.charts["zoomed"])
     until(lambda: line().size > 0)
+    wish(monitor, do="zoom", **{"from": end - 800, "to": end - 700})
+    until(lambda: monitor.charts["zoomed"])
+    wish(monitor, do="filter", window_s=3600)
+    until(lambda: not monitor.charts["zoomed"])
+    assert monitor.charts["to"] - monitor.charts["from"] == pytest.approx(3600)
+
+
+def test_the_history_is_that_of_the_time_shown(
+    crew: Crew, monitor: AgentMonitor, until: Until
+) -> None:
+    """A zoom leaves what began in it; all of the time brings back everything."""
+    crew.join("fred", "test.sleep")
+    job = crew.workbench.jobs.submit("test.sleep", {"seconds": 60})
+    try:
+        task = crew.begin("fred", _claimed(crew, job.id))
+        crew.end(task)
+        wish(monitor, do="tasks", agent="fred")
+        until(lambda: [one["state"] for one in monitor.tasks.get("tasks", [])] == ["succeeded"])
+        at = monitor.tasks["tasks"][0]["started"] / 1000
+        for start, count in ((at - 500, 0), (at - 50, 1), (at + 50, 0)):
+            wish(monitor, do="zoom", **{"from": start, "to": start + 100})
+            until(lambda count=count: len(monitor.tasks["tasks"]) == count)
+        wish(monitor, do="zoom")
+        until(lambda: len(monitor.tasks["tasks"]) == 1)
+    finally:
+        crew.workbench.jobs.cancel(job.id)
 
 
 def test_after_a_gap_everything_is_read_again(

@@ -37,18 +37,12 @@ class AgentCharts:
         self._samples: dict[str, deque[tuple[float, dict[str, Any]]]] = {}
         self._took: dict[str, deque[tuple[float, float]]] = {}
         self._since: dict[str, float] = {}
-        self._zoom: tuple[float, float] | None = None
         self._key: Any = None
         self._drawn_at = 0.0
         self._fresh = False
         feed.reread = self._again
         feed.heard = self._heard
         feed.took = self._ended
-
-    def zoom(self, start: float | None, end: float | None) -> None:
-        """Show a part of the time, or with None all of it and what comes."""
-        self._zoom = None if start is None or end is None else (float(start), float(end))
-        self._fresh = False
 
     def _again(self) -> None:
         self._since.clear()
@@ -66,13 +60,13 @@ class AgentCharts:
         """Give the lines as JSON; None where nothing worth sending has changed."""
         now = now or time.time()
         names = self._feed.charted()
-        key = (names, self._feed.filter.window_s, self._zoom)
+        key = (names, self._feed.filter.window_s, self._feed.span)
         pause = min(60.0, max(1.0, self._feed.filter.window_s / BINS / 2))
-        moving = self._zoom is None and now - self._drawn_at >= pause
+        moving = self._feed.span is None and now - self._drawn_at >= pause
         if key == self._key and self._fresh and not moving:
             return None
         self._key, self._drawn_at, self._fresh = key, now, True
-        start, end = self._zoom or (now - self._feed.filter.window_s, now)
+        start, end = self._feed.span or (now - self._feed.filter.window_s, now)
         for name in names:
             self._read(name, start)
         for gone in set(self._samples) - set(names):
@@ -81,7 +75,7 @@ class AgentCharts:
         return {
             "from": start,
             "to": end,
-            "zoomed": self._zoom is not None,
+            "zoomed": self._feed.span is not None,
             "agents": [{"id": self._feed.agents[name].view.id, "name": name} for name in names],
             "series": self._series(names, start, end),
         }

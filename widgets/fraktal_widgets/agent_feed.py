@@ -92,6 +92,8 @@ class AgentFeed(Feed):
         self.agents: dict[str, Known] = {}
         self.filter = Filter()
         self.picked: list[str] = []
+        #: the part of the time that is looked at, in seconds since 1970; None for all of it
+        self.span: tuple[float, float] | None = None
         self.problems: dict[str, str] = {}
         self.leaving: dict[str, float] = {}  # when a drain that can still be undone begins
         self.progress: dict[int, float] = {}
@@ -265,8 +267,14 @@ class AgentFeed(Feed):
                 page = int(wish.get("page", 0 if given else self.filter.page))
                 window_s = int(wish.get("window_s", self.filter.window_s))
                 self.filter = replace(self.filter, **given, page=page, window_s=window_s)
-                if "capability" in given:
+                if "window_s" in wish:
+                    self.span = None
+                if "capability" in given or "window_s" in wish:
                     self._load_tasks()
+            case "zoom":
+                start, end = wish.get("from"), wish.get("to")
+                self.span = None if start is None or end is None else (float(start), float(end))
+                self._load_tasks()
             case "pick":
                 self._pick(name)
             case "drain" if name in self.agents:
@@ -360,9 +368,12 @@ class AgentFeed(Feed):
         self.progress = {job: share for job, share in self.progress.items() if job in running}
 
     def _load_tasks(self) -> None:
+        since, until = self.span or (None, None)
         found = self.workbench.agents.tasks(
             self.filter.whose if self.filter.whose in self.agents else None,
             capability=self.filter.capability or None,
+            since=None if since is None else max(0.0, since),
+            until=None if until is None else max(0.0, until),
             limit=self._tasks_shown + 1,
         )
         self.more_tasks = len(found) > self._tasks_shown and self._tasks_shown < MOST_TASKS

@@ -50,8 +50,9 @@ function render({ model, el }) {
 
   const tasks = new TaskList(context);
   const whose = h("select", { class: "fk-input fk-agents-capability", "aria-label": "Show the history of", onchange: () => send({ do: "tasks", agent: whose.value }) });
+  const narrowed = h("p", { class: "fk-muted", hidden: true }, "Only what began in the time that the charts show.");
   const history = h("section", { class: "fk-agents-part", "aria-label": "History", tabindex: "-1" },
-    h("div", { class: "fk-agents-head" }, h("h3", {}, "History"), whose), tasks.element);
+    h("div", { class: "fk-agents-head" }, h("h3", {}, "History"), whose), narrowed, tasks.element);
 
   const empty = h("div", { class: "fk-empty", hidden: true });
   const spoken = h("div", { class: "fk-spoken", role: "status", "aria-live": "polite" });
@@ -137,6 +138,10 @@ function render({ model, el }) {
     told = new Map(agents.map(({ id, state }) => [id, state]));
   }
 
+  const drawCharts = () => {
+    charts.update(model.get("charts"));
+    narrowed.hidden = !model.get("charts").zoomed;
+  };
   const drawTasks = () => {
     const given = model.get("tasks");
     if (given.tasks) tasks.update(given);
@@ -152,11 +157,11 @@ function render({ model, el }) {
   }, 1000);
   const unfollow = follow(model, {
     board: () => { draw(); speak(); },
-    charts: () => charts.update(model.get("charts")),
+    charts: drawCharts,
     tasks: drawTasks,
   });
   draw();
-  charts.update(model.get("charts"));
+  drawCharts();
   drawTasks();
   send({ do: "ready" }); // Python begins to follow the agents
   return () => {

@@ -72,7 +72,5 @@ class AgentMonitor(anywidget.AnyWidget):
     def _on_wish(self, change: dict[str, Any]) -> None:
         wish = dict(change["new"])
         self.feed.start()
-        if wish.get("do") == "zoom":
-            self.feed.do(lambda: self._charts.zoom(wish.get("from"), wish.get("to")))
-        elif wish.get("do") != "ready":
+        if wish.get("do") != "ready":
             self.feed.wish(wish)

@@ -79,17 +79,17 @@ class TimeCharts {
   }
 
   zoom(from, to) {
+    if (from !== undefined && this.data && to - from < 10) return;
     this.zoomed = from !== undefined;
     this.resetButton.disabled = !this.zoomed;
-    if (this.zoomed && this.data && to - from < 10) return;
     this.onZoom(from, to);
   }
 
   scale(factor) {
     const { from, to } = this.data ?? {};
     if (from === undefined) return;
-    const middle = (from + to) / 2;
-    this.zoom(middle - ((to - from) * factor) / 2, middle + ((to - from) * factor) / 2);
+    const end = this.zoomed ? (from + to) / 2 + ((to - from) * factor) / 2 : to; // at first the newest stays in sight
+    this.zoom(end - (to - from) * factor, end);
   }
 
   move(share) {

@@ -64,13 +64,8 @@ class Book:
             " WHERE owner_id = :owner_id AND deleted_at IS"
         ) + (" NOT NULL" if deleted else " NULL")
         for number, word in enumerate(search.split()[:8]):
-            # SQLite knows small letters of English only; others are found as they are typed.
-            values[f"typed{number}"] = f"%{_literally(word)}%"
-            values[f"small{number}"] = f"%{_literally(word.lower())}%"
-            like = (
-                f"({{0}} LIKE :typed{number} ESCAPE '!' OR LOWER({{0}}) LIKE :small{number}"
-                " ESCAPE '!')"
-            )
+            values[f"word{number}"] = f"%{_literally(word.lower())}%"
+            like = f"LOWER({{0}}) LIKE :word{number} ESCAPE '!'"
             sql += (
                 f" AND ({like.format('title')} OR EXISTS (SELECT 1 FROM chat_message WHERE"
                 f" conversation_id = conversation.id AND {like.format('text')}))"

@@ -20,6 +20,9 @@ from fraktal_kernel.core.jobs.model import AGENT_NAME
 from fraktal_kernel.errors import FraktalError, InvalidInput
 from fraktal_kernel.registry import unknown_name
 
+#: the capability that runs a plan as a step of another
+NESTED = "plan.run"
+
 
 def check(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Hold a plan to what its capabilities take; their parameters cannot name files.
@@ -37,6 +40,13 @@ def check(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
     InvalidInput
         with one sentence that names the step
     """
+    given = _all_inputs(plan, inputs)
+    _check_steps(plan, given)
+    return given
+
+
+def _all_inputs(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the inputs of a run over those of the plan; none may be missing or unknown to it."""
     used = {
         str(path.parts[0])
         for step in plan.steps
@@ -53,6 +63,11 @@ def check(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
             f"the plan needs the input{'s' * (len(missing) > 1)} {', '.join(missing)}; give "
             "each with -p NAME=VALUE, or write it into inputs."
         )
+    return given
+
+
+def _check_steps(plan: Plan, given: Any) -> int:
+    """Check all steps with these inputs; returns how many calls are known to come of them."""
     scope = {"inputs": given, **dict.fromkeys(plan.by_id, UNKNOWN)}
     count = 0
     for step in plan.steps:
@@ -62,7 +77,7 @@ def check(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
             raise InvalidInput(f"step {step.id!r}: {error}") from None
     if count > MAX_STEPS:
         raise InvalidInput(f"{too_many(count)}.")
-    return given
+    return count
 
 
 def _check_step(step: Step, scope: Mapping[str, Any]) -> int:
@@ -81,11 +96,36 @@ def _check_step(step: Step, scope: Mapping[str, Any]) -> int:
         raise InvalidInput(
             f"attempts: {wanted.name} {wanted.effect}, which is tried once only; leave it out."
         )
-    calls = 0
+    calls = inner = 0
     for item in _items(step, scope):
-        _check_params(wanted, step.params, {**scope, **item})
+        here = {**scope, **item}
+        _check_params(wanted, step.params, here)
+        # Plans within plans multiply: what is left out here is checked before it begins.
+        if wanted.name == NESTED and inner <= MAX_STEPS:
+            inner += _check_nested(step.params, here)
         calls += 1
     return calls
+
+
+def _check_nested(params: Mapping[str, Any], scope: Mapping[str, Any]) -> int:
+    """Check the plan that a step runs, where it waits for no result; its inputs may."""
+    try:
+        plan = Plan.model_validate(fill(params["plan"], scope))
+    except NotYet:
+        return 0
+    inputs = params.get("inputs", {})
+    if isinstance(inputs, Mapping):
+        given = {name: _filled(value, scope) for name, value in inputs.items()}
+        return _check_steps(plan, _all_inputs(plan, given))
+    given = _filled(inputs, scope)
+    return _check_steps(plan, given if given is UNKNOWN else _all_inputs(plan, given))
+
+
+def _filled(value: Any, scope: Mapping[str, Any]) -> Any:
+    try:
+        return fill(value, scope)
+    except NotYet:
+        return UNKNOWN
 
 
 def _known(path: Path, scope: Mapping[str, Any]) -> None:

@@ -226,6 +226,6 @@ def _wanted(step: Step, name: str, scope: Mapping[str, Any], tries: list[Child])
     if step.ask:
         asked = {"question": fill(step.ask, scope), "choices": fill(step.choices, scope)}
         return Wanted(step.id, name, ASK, asked, "", ())
-    avoid = tuple(dict.fromkeys(child.ran_on for child in tries if child.ran_on))
+    avoid = tuple(dict.fromkeys(child.ran_on for child in tries))
     avoid = () if step.agent else avoid
     return Wanted(step.id, name, step.capability, fill(step.params, scope), step.agent, avoid)

@@ -7,7 +7,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from fraktal_kernel.core.database import Database
@@ -84,6 +84,8 @@ class Dispatcher:
             raise
         #: all places where jobs run; whoever adds one ends it too
         self.executors: list[Executor] = [self.executor]
+        #: which queued jobs our own workers leave to the places that were added
+        self.left: Callable[[], Collection[int]] = tuple
         self._threads = [
             threading.Thread(target=self._loop, name="fraktal-dispatcher", daemon=True),
             threading.Thread(target=self._flush_loop, name="fraktal-notes", daemon=True),
@@ -165,7 +167,8 @@ class Dispatcher:
             chosen = executor.choose()
             if chosen is not None and not chosen:
                 return
-            claimed = self._journal.claim(self.name, self._settings.lease_s, free, chosen)
+            left = self.left() if chosen is None else ()
+            claimed = self._journal.claim(self.name, self._settings.lease_s, free, chosen, left)
             for job in claimed:
                 self._begin(executor, job)
             if len(claimed) < free:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from fraktal_kernel.core.database import Database, Transaction
 from fraktal_kernel.core.events import Events
@@ -115,6 +115,7 @@ class Journal(Memory):
         lease_s: float,
         count: int = 1,
         chosen: Mapping[int, str] | None = None,
+        left: Collection[int] = (),
     ) -> list[Claimed]:
         """Take the lease of the next jobs, the most urgent first.
 
@@ -122,14 +123,19 @@ class Journal(Memory):
         ----------
         chosen : only these, each with the name of the agent that does it; None for the next ones
             that are no agent's
+        left : those of the next ones that others are to do
         """
         with self._database.write() as tx:
             now = time.time()  # our turn may have come late, and a job have been submitted since
             values = {"worker": worker, "lease_until": now + lease_s, "now": now, "count": count}
             lock = "" if tx.sqlite else " FOR UPDATE SKIP LOCKED"
             if chosen is None:
-                sql = _CLAIM.format(lock=lock, which="agent = ''")
-                rows = tx.rows(sql, {**values, "ran_on": ""})
+                spared = {f"left_{number}": job_id for number, job_id in enumerate(left)}
+                which = "agent = ''"
+                if spared:
+                    which += f" AND id NOT IN ({', '.join(f':{key}' for key in spared)})"
+                sql = _CLAIM.format(lock=lock, which=which)
+                rows = tx.rows(sql, {**values, **spared, "ran_on": ""})
             else:
                 sql, rows = _CLAIM.format(lock=lock, which="id = :id"), []
                 for job_id, agent in chosen.items():

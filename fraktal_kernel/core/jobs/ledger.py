@@ -46,7 +46,7 @@ class Submission:
     Parameters
     ----------
     agent : the agent that has to do it, empty for whoever is free
-    avoid : agents that may not do it
+    avoid : agents that are not to do it, empty for the server's own workers, while others can
     asked_by : who wants it where that is no person
     traceparent : W3C trace context of whoever wants it, empty for a trace of its own
     effect : whether what it does to the world cannot be taken back

@@ -165,3 +165,32 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "odd.yaml").write_bytes(b"name: \xff")
     with pytest.raises(InvalidInput, match="no UTF-8"):
         read_plan(tmp_path / "odd.yaml")
+
+
+def test_a_plan_within_a_plan_is_checked_at_the_door() -> None:
+    """What is wrong in it is said at once, with the way down to the step; results may wait."""
+
+    def within(step: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {
+            "id": "deep",
+            "capability": "plan.run",
+            "params": {"plan": {"steps": [step]}} | more,
+        }
+
+    wrong = "no parameter of test.echo named 'txt'; did you mean 'text'?"
+    bad = echo("a", params={"txt": "x"})
+    assert refusal({"steps": [within(bad)]}) == f"step 'deep': step 'a': {wrong}"
+    twice = {"steps": [within(within(bad))]}
+    assert refusal(twice) == f"step 'deep': step 'deep': step 'a': {wrong}"
+
+    uses = echo("a", params={"text": "$${inputs.who}", "txt": "x"})
+    later = {"who": "${first.result.text}"}
+    assert refusal({"steps": [echo("first"), within(uses, inputs=later)]}).endswith(wrong)
+    del uses["params"]["txt"]
+    assert "step 'deep': the plan needs the input who" in refusal({"steps": [within(uses)]})
+    assert "named 'whom'" in refusal({"steps": [within(uses, inputs={"whom": 1})]})
+    over = within(uses, inputs={"who": "${item}"}) | {"each": ["x", 7]}
+    assert "step 'deep': step 'a': text: given 7" in refusal({"steps": [over]})
+    for inputs in (later, "${first.result}"):
+        plan = {"steps": [echo("first"), within(uses, inputs=inputs)]}
+        capabilities["plan.run"].validate({"plan": plan}, None)
