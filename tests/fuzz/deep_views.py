@@ -12,7 +12,7 @@ step in arithmetic of any precision::
 1e-1200 wide: a small copy of the set is found in a view beside a small copy, again and again (each
 time the point lies inside an embedded Julia set of all before), or by its place on the needle, on
 the real axis; or the point is a tip whose orbit is caught on a fixed point, or found by halving.
-``--beside`` draws views 1e-50 to 1e-1000 wide of every family: at, beside and around small copies,
+``--beside`` draws views of every family at, beside and around small copies 1e-50 to 1e-1000 large,
 whose centres random words name (`tests.fuzz.words`) or a way down from copy to copy finds, and at
 and beside Misiurewicz points of random words.
 
@@ -246,7 +246,7 @@ def sides(plane: Plane, name: str, random: Any) -> tuple[Point, Point] | None:
 
 
 def beside_views(seed: int, count: int, families: Any) -> Any:
-    """Draw views 1e-50 to 1e-1000 wide beside small copies, in their Julia sets, and near tips."""
+    """Draw views beside copies 1e-50 to 1e-1000 large, in their Julia sets, and near tips."""
     random = np.random.default_rng(seed)
     for k in range(count):
         name, parameters = families[k % len(families)]
@@ -403,7 +403,11 @@ def tried(view: View, pixels: int, random: np.random.Generator) -> dict[str, Any
         "finer": len(radii),
         **({"within_px": max(radii)} if radii else {}),
         "wrong": wrong,
-        **({"view": [view.re, view.im, view.julia, view.rotation_deg, view.skew]} if wrong else {}),
+        **(
+            {"view": [view.re, view.im, view.julia, view.rotation_deg, view.skew]}
+            if wrong or radii
+            else {}
+        ),
     }
 
 
