@@ -12,10 +12,13 @@ step in arithmetic of any precision::
 1e-1200 wide: a small copy of the set is found in a view beside a small copy, again and again (each
 time the point lies inside an embedded Julia set of all before), or by its place on the needle, on
 the real axis; or the point is a tip whose orbit is caught on a fixed point, or found by halving.
+``--beside`` draws views of every family at, beside and around small copies 1e-50 to 1e-1000 large,
+whose centres random words name (`tests.fuzz.words`) or a way down from copy to copy finds, and at
+and beside Misiurewicz points of random words.
 
 Each view is one line of JSON. A pixel that differs is counted apart from what is wrong where a
-point within a ten-millionth of a pixel has its count, as `benchmarks.deep_truth` has it: it lies
-among finer detail than any rounding resolves.
+point within a ten-millionth of a pixel was found that has its count (`tests.fuzz.witness`): it lies
+among finer detail than any rounding resolves. ``within_px`` says how far one had to look.
 """
 
 from __future__ import annotations
@@ -26,19 +29,21 @@ import math
 import time
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from functools import partial
 from typing import Any
 
 import gmpy2
 import numpy as np
 from gmpy2 import mpfr
 
-from benchmarks.deep_truth import CIRCLES, ROUND
 from fraktal_kernel.errors import FraktalError
 from fraktal_kernel.fractals import compute
 from fraktal_kernel.fractals.formulas import Formula, formula_of
 from fraktal_kernel.fractals.formulas.exact import exact_start, exact_step
 from fraktal_kernel.fractals.geometry import matrix_of
 from tests.fractals.deep.direct import nucleus_near_minus_two, tip
+from tests.fuzz.witness import witness
+from tests.fuzz.words import caught_of_word, copy_of_word
 
 Point = tuple[Any, Any]
 # Families with parameters, and points inside from which one walks outwards.
@@ -51,8 +56,8 @@ FAMILIES: list[tuple[str, dict[str, Any]]] = [
     *((text, {}) for text in ("abs(re(z**3)) + i*im(z**3) + c", "z**3 + c*z**2 + c")),
 ]
 MAX_ITER, DEEP_ITER = 4000, 40_000
-MORE = 200  # points beside a pixel that is still in doubt
 DIVE_S = 45.0  # for one way down from copy to copy
+LONGEST_WORD = 150
 # Those whose deepest views are drawn as well, and those that have small copies on the needle at -2.
 DEEP = ("mandelbrot", "multibrot", "burning_ship", "phoenix", "lambda")
 NEEDLES = ("mandelbrot", "burning_ship")
@@ -240,11 +245,68 @@ def sides(plane: Plane, name: str, random: Any) -> tuple[Point, Point] | None:
         return (inside, outside) if plane.escape(inside, 300) == 300 else None
 
 
-def dived(name: str, parameters: dict[str, Any], random: Any) -> tuple[str, str, str] | None:
-    """Go from small copy to small copy beside it, until one is 1e-300 large or smaller."""
+def beside_views(seed: int, count: int, families: Any) -> Any:
+    """Draw views beside copies 1e-50 to 1e-1000 large, in their Julia sets, and near tips."""
+    random = np.random.default_rng(seed)
+    for k in range(count):
+        name, parameters = families[k % len(families)]
+        digits = int(10 ** random.uniform(1.7, 3))
+        found = beside_point(name, parameters, digits, random)
+        if found is None:
+            continue
+        re, im, width, kind = found
+        with localcontext() as context:
+            context.prec = 3000
+            wide = Decimal(width)
+            if kind == "copy":  # the copy itself, the Julia sets around it, or in between
+                wide = wide ** Decimal(random.choice([1.0, 0.97, 0.85, 0.75, 0.6, 0.52]))
+            off = wide * Decimal(10) ** int(random.integers(-2, 3 if kind == "copy" else 1))
+            turn = random.uniform(0, 2 * math.pi)
+            if random.random() < 0.7:
+                re = str(Decimal(re) + off * Decimal(math.cos(turn)))
+                im = str(Decimal(im) + off * Decimal(math.sin(turn)))
+        size_px = [(40, 30), (97, 3), (3, 64)][int(random.integers(3))]
+        rotation = float(random.uniform(-180, 180)) if random.random() < 0.4 else 0.0
+        skew = ((1.0, 0.6), (-0.2, 2.0)) if random.random() < 0.2 else None
+        yield View(name, parameters, re, im, f"{wide:.4e}", size_px, rotation, skew, None, kind,
+                   DEEP_ITER)  # fmt: skip
+
+
+def beside_point(
+    name: str, parameters: dict[str, Any], digits: int, random: Any
+) -> tuple[str, str, str, str] | None:
+    """Give the centre of a small copy and its size, or a Misiurewicz point and a width."""
+    if name not in ("mandelbrot", "multibrot") or random.random() < 0.3:
+        found = dived(name, parameters, random, digits, 50)
+        return (*found, "copy") if found else None
+    degree = parameters.get("power", 2)
+    if random.random() < 0.5:
+        caught = caught_of_word(random, degree, 2 * digits)
+        return (*caught, f"{random.uniform(1, 9):.3f}e-{digits}", "tip") if caught else None
+    beside = copy_of_word(random, degree, min(LONGEST_WORD, int(digits * 1.5 / math.log2(degree))))
+    if beside is None:
+        return None
+    from fraktal_kernel.fractals.reference import nucleus
+
+    re, im, period = beside
+    try:
+        centre = nucleus(formula_of(name, parameters), re, im, period, radius=f"1e-{len(re) // 2}")
+    except FraktalError:
+        return None
+    with localcontext() as context:
+        context.prec = 30
+        size = Decimal(2) ** int(centre.atom.size_log2)
+    return centre.re, centre.im, f"{size:.3e}", "copy"
+
+
+def dived(
+    name: str, parameters: dict[str, Any], random: Any, digits: int = 300, least: int = 300
+) -> tuple[str, str, str] | None:
+    """Go from small copy to small copy beside it, until one is so small, or time is over."""
     plane = Plane(formula_of(name, parameters), 200, None)
-    began, found = time.monotonic(), None
-    while time.monotonic() - began < DIVE_S:
+    began = time.monotonic()
+    found: tuple[str, str, str] | None = None
+    while time.monotonic() - began < (DIVE_S if least >= 300 else DIVE_S / 4):
         ends = sides(plane, name, random)
         if ends is None:
             return None
@@ -253,7 +315,7 @@ def dived(name: str, parameters: dict[str, Any], random: Any) -> tuple[str, str,
             continue
         re, im, size = found
         depth = -Decimal(size).adjusted()
-        if depth >= 300:
+        if depth >= digits:
             return found
         with localcontext() as context:
             context.prec = 3000
@@ -268,13 +330,40 @@ def dived(name: str, parameters: dict[str, Any], random: Any) -> tuple[str, str,
         beside = copy_near(near, name, parameters, 1200)
         if beside and -Decimal(beside[2]).adjusted() > depth:
             found = beside
-    return None
+    return found if found and -Decimal(found[2]).adjusted() >= least else None
 
 
-def possible(count: int, beside: list[int]) -> bool:
-    """Say whether a point among others may have a count: see `Truth.rounds`."""
-    least, most = min(beside), max(beside)
-    return least <= count and (count <= most or most - least > 2)
+class Truth:
+    """A view whose points are followed one by one."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.formula = formula_of(view.formula, view.parameters)
+        self.bits = max(0, -Decimal(view.width).adjusted()) * 10 // 3
+        self.matrix = matrix_of(view.rotation_deg, view.skew)
+        self.planes: dict[int, Plane] = {}
+
+    def count(self, row: int, column: int, dx: Any = 0, dy: Any = 0, spare: int = 160) -> int:
+        """Give the count of the point that lies so many pixels beside a pixel.
+
+        Parameters
+        ----------
+        dx, dy : along the columns and along the rows
+        spare : with how many bits more than tell pixels apart
+        """
+        view, (a, b, c, d) = self.view, self.matrix
+        wide, high = view.size
+        if spare not in self.planes:
+            self.planes[spare] = Plane(self.formula, self.bits + spare, view.julia)
+        plane = self.planes[spare]
+        with plane.working():
+            pixel = mpfr(view.width) / wide
+            u, v = column - (wide - 1) / 2 + mpfr(dx), (high - 1) / 2 - row - mpfr(dy)
+            point = (
+                mpfr(view.re) + pixel * (mpfr(a) * u + mpfr(b) * v),
+                mpfr(view.im) + pixel * (mpfr(c) * u + mpfr(d) * v),
+            )
+        return plane.escape(point, view.max_iter)
 
 
 def tried(view: View, pixels: int, random: np.random.Generator) -> dict[str, Any]:
@@ -289,34 +378,17 @@ def tried(view: View, pixels: int, random: np.random.Generator) -> dict[str, Any
         skew=view.skew,
     )
     took = time.process_time() - began
-    formula = formula_of(view.formula, view.parameters)
-    plane = Plane(formula, max(0, -Decimal(view.width).adjusted()) * 10 // 3 + 160, view.julia)
-    a, b, c, d = matrix_of(view.rotation_deg, view.skew)
-    wrong, fine = [], 0
-
-    def truth_at(row: float, column: float) -> int:
-        u, v = column - (wide - 1) / 2, (high - 1) / 2 - row
-        with plane.working():
-            pixel = mpfr(view.width) / wide
-            point = (
-                mpfr(view.re) + pixel * (mpfr(a) * u + mpfr(b) * v),
-                mpfr(view.im) + pixel * (mpfr(c) * u + mpfr(d) * v),
-            )
-        return plane.escape(point, view.max_iter)
-
+    truth = Truth(view)
+    wrong, radii = [], []
     for _ in range(min(pixels, wide * high)):
         row, column = int(random.integers(high)), int(random.integers(wide))
-        truth = truth_at(row, column)
-        ours = int(done.iterations[row, column])
-        if truth != ours:
-            beside = [truth_at(row + dy, column + dx) for dx, dy in ROUND]
-            if not possible(ours, beside):  # chance may have missed the least count of all
-                more = random.uniform(-CIRCLES[-1], CIRCLES[-1], (MORE, 2)).tolist()
-                beside += [truth_at(row + dy, column + dx) for dx, dy in more]
-            if possible(ours, beside):
-                fine += 1
-            else:
-                wrong.append([row, column, ours, truth])
+        right, ours = truth.count(row, column), int(done.iterations[row, column])
+        if right != ours:
+            radius = witness(partial(truth.count, row, column), ours, random)
+            if radius is None:
+                wrong.append([row, column, ours, right])
+            elif radius:
+                radii.append(radius)
     return {
         "formula": view.formula,
         "parameters": view.parameters,
@@ -328,9 +400,14 @@ def tried(view: View, pixels: int, random: np.random.Generator) -> dict[str, Any
         "counts": [int(done.iterations.min()), int(done.iterations.max())],
         "cpu_s": round(took, 3),
         "pixels": min(pixels, wide * high),
-        "finer": fine,
+        "finer": len(radii),
+        **({"within_px": max(radii)} if radii else {}),
         "wrong": wrong,
-        **({"view": [view.re, view.im, view.julia, view.rotation_deg, view.skew]} if wrong else {}),
+        **(
+            {"view": [view.re, view.im, view.julia, view.rotation_deg, view.skew]}
+            if wrong or radii
+            else {}
+        ),
     }
 
 
@@ -341,19 +418,26 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=40)
     parser.add_argument("--pixels", type=int, default=12)
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--deep", action="store_true")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--deep", action="store_true")
+    kinds.add_argument("--beside", action="store_true")
     given = parser.parse_args()
     families = [item for item in FAMILIES if not given.only or item[0] in given.only]
     random, many, pixels, fine, bad = np.random.default_rng(given.seed), 0, 0, 0, []
-    drawn = deep_views if given.deep else views
+    radius = 0.0
+    drawn = deep_views if given.deep else beside_views if given.beside else views
     for view in drawn(given.seed, given.views, families):
         line = tried(view, given.pixels, random)
         print(json.dumps(line), flush=True)
         many, pixels, fine = many + 1, pixels + line["pixels"], fine + line["finer"]
+        radius = max(radius, line.get("within_px", 0.0))
         if line["wrong"]:
             bad.append(line)
     wrong = sum(len(line["wrong"]) for line in bad)
-    print(f"{many} views, {pixels} pixels, {fine} among finer detail, {wrong} wrong")
+    print(
+        f"{many} views, {pixels} pixels, {fine} among finer detail "
+        f"(within {radius:g} px), {wrong} wrong"
+    )
 
 
 if __name__ == "__main__":
