@@ -151,4 +151,4 @@ def test_facts_are_what_the_database_says(bench: LocalWorkbench) -> None:
         assert list(watch_alerts(replace(watching.see(), plans={}), bench.settings)) == []
     finally:
         watching.close()
-    assert not engine.watchers and "fraktal_agent_lost" not in render()[0].decode()
+    assert not engine.watchers and 'agent="box"' not in render()[0].decode()
