@@ -29,7 +29,7 @@ def test_no_call_finds_a_mistake(served: Served, mode: GenerationMode) -> None:
             continue
 
         @settings(
-            max_examples=20,
+            max_examples=12,
             deadline=None,
             derandomize=True,
             phases=[Phase.explicit, Phase.generate],

@@ -93,7 +93,12 @@ def test_an_effect_waits_for_a_person(desk: Desk, tmp_path: Path) -> None:
     until(lambda: desk.workbench.jobs.get(turn.job_id).state == "waiting")
     assert not file.exists()
     assert asked.params["text"] == "signed" and "the chat" in asked.asked_by
-    assert replay(said_by(desk, turn.job_id))[-1]["state"] == "waits for approval"
+    until(
+        lambda: (
+            [call.get("state") for call in replay(said_by(desk, turn.job_id))][-1:]
+            == ["waits for approval"]
+        )
+    )
     desk.workbench.approvals.deny(asked.id, note="not today")
     until(lambda: [one for one in desk.workbench.approvals.list() if one.id != asked.id])
     assert not file.exists()
