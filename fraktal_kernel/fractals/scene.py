@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 VERSION = 2
 MAX_ITER = 1_000_000_000
+# Of either part.
+LARGEST_SEED = 1000
 HOME_VIEW = View("-0.65", "0", "3.3")
 # Whole numbers up to here are the same in JSON, TOML and float64.
 _LARGEST_WHOLE = 2**53
@@ -38,9 +40,10 @@ class Seed:
     def __post_init__(self) -> None:
         for name in ("re", "im"):
             number = decimal_of(f"{name} of the seed", getattr(self, name))
-            if abs(number) > 1000:
+            if abs(number) > LARGEST_SEED:
                 raise InvalidInput(
-                    f"{name} of the seed is {number:.6g}; expected it between -1000 and 1000."
+                    f"{name} of the seed is {number:.6g}; expected it between -{LARGEST_SEED} and "
+                    f"{LARGEST_SEED}."
                 )
             object.__setattr__(self, name, text_of(number))
 

@@ -20,6 +20,8 @@ from fraktal_kernel.fractals.formulas.tape import Tape, merge
 Value = int | float | complex | str | Fraction
 Ends = Literal["escapes", "converges", "both"]
 MAX_PARAMETERS = 16
+# The name of formulas that have none.
+TYPED = "typed"
 # What only deep tapes have: where z is counted from, and the derivative there. Nobody can type
 # such names.
 ORIGIN, SLOPE = Symbol("origin()"), Symbol("slope()")
@@ -83,6 +85,11 @@ class Formula:
                 "expected one with smaller numbers and without such places."
             ) from None
         return self
+
+    @property
+    def called(self) -> str:
+        """What it is asked for by: its name, or its text where it was typed."""
+        return self.expression if self.name == TYPED else self.name
 
     @cached_property
     def _meaning(self) -> dict[str, Node]:
