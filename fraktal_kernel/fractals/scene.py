@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from dataclasses import fields as parts_of
 from difflib import get_close_matches
 from functools import lru_cache
@@ -173,6 +173,11 @@ class Scene:
         if self.fields:
             data["fields"] = list(self.fields)
         return data
+
+    def coloured(self, palette: str) -> Scene:
+        """Give the scene another palette, in the lowest layer of its look where it has one."""
+        look = self.look.painted(palette) if self.look else None
+        return replace(self, palette=palette, look=look)
 
     def digest(self) -> str:
         """Name the scene by the SHA-256 of its plain data: the same on every machine."""
