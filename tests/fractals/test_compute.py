@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,22 @@ def test_bad_input_is_one_sentence_before_any_work(given: dict[str, Any], said: 
     with pytest.raises(InvalidInput, match=said) as caught:
         compute(**{"size": (8, 6), **given})
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("formula", "re", "width"), [("z**2 - 1/2", "0", "3"), ("z**2 - 3/4", "1.5", "1e-25")]
+)
+def test_a_formula_without_c_shows_its_julia_set(formula: str, re: str, width: str) -> None:
+    """Shallow or deep, its orbits begin at the points of the picture; none has an edge in c."""
+    seed = str(-float(Fraction(formula[-3:])))
+    view: dict[str, Any] = {"re": re, "width": width, "size": (24, 18), "max_iter": 500}
+    typed = compute(formula, **view)
+    julia = compute("mandelbrot", **view, julia=(seed, "0"))
+    assert np.array_equal(typed.iterations, julia.iterations)
+    assert len(np.unique(typed.iterations)) > 5
+    if width == "3":
+        inside = compute(formula, **view, fields=("interior_distance", "period"))
+        assert np.isnan(inside.interior_distance).all() and inside.period.max() == 1
 
 
 @pytest.mark.parametrize("formula", ["z**3 + c*z", "burning_ship"])

@@ -225,8 +225,11 @@ class Formula:
 
     @cached_property
     def curvature(self) -> Tape | None:
-        """The derivatives of a step's slope by z, by z and by c; None where there are none."""
-        if not self.holomorphic:
+        """The derivatives of a step's slope by z, by z and by c.
+
+        None where there are none, and where no cycle moves with c.
+        """
+        if not self.holomorphic or "c" not in algebra.symbols(self.node):
             return None
         slope = algebra.differentiate(self.node, "z")
         return self._lower(*(algebra.differentiate(slope, name) for name in ("z", "c")))
