@@ -69,6 +69,21 @@ def test_fields_outside_are_what_their_definitions_say(name: str, seed: complex 
     assert compared > 200
 
 
+def test_averages_stay_right_far_outside() -> None:
+    """Where z is beyond 1e20, as shark fins need it, its sum with c has no digit of c left."""
+    plain = FORMULAS["ship"]
+    task = replace(plain.task(SIZE, max_iter=60, skip=PERIOD), radius=1e20)
+    out = filled(task, None, ["iterations", "triangle"])
+    points, compared = points_of(task), 0
+    for at in np.ndindex(points.shape):
+        n, zs = orbit(plain, complex(points[at]), task)
+        if n is not None and n <= 25:
+            expected = averages_of(task, complex(points[at]), zs, n)
+            assert out["triangle"][at] == pytest.approx(expected["triangle"], abs=1e-6)
+            compared += 1
+    assert compared > 200
+
+
 def test_fields_that_nobody_asked_for_change_nothing() -> None:
     """Each field alone is the same as with all others."""
     task = task_of(formulas["mandelbrot"], Geometry(View("-0.6", "0.1", "3"), 40, 30), 300)
