@@ -13,6 +13,7 @@ import pytest
 from fraktal_kernel.fractals.fields import KINDS, empty_fields
 from fraktal_kernel.fractals.formulas.families import formula_of, formulas
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
+from fraktal_kernel.fractals.lanes import finish
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.fill import LANES, Slopes, fill
 from fraktal_kernel.fractals.lanes.recipe import slopes_of, task_of
@@ -274,3 +275,13 @@ def test_newton_knows_its_roots() -> None:
     assert known.mean() > 0.99
     assert np.allclose(out["z"][known] ** 3, 1, atol=1e-9)
     assert set(np.round(3 * out["angle"][known]).astype(int)) == {-1, 0, 1}
+
+
+def test_normals_of_huge_numbers_are_unit_vectors() -> None:
+    """Near the end of float64 the size of a number is beyond it, but not its direction."""
+    z = np.array([1e308 + 1.7e308j, 1e308 - 1.7e308j, 3 + 4j])
+    slope = np.array([2 + 0j, -1.7e308 + 1e308j, 1.7e308 + 1.7e308j])
+    found = finish.normal(z, slope)
+    small = finish.normal(z * 1e-300, slope * 1e-300)
+    assert np.abs(found) == pytest.approx(1)
+    assert found == pytest.approx(small)
