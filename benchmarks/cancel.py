@@ -1,6 +1,7 @@
 """How long a cancel takes: from the moment at which it is asked for to the end of the work.
 
-A picture, the deepest view of `locations.json` and a poster are computed and stopped at moments
+A picture, fields of a typed formula with a slow function, the deepest view of `locations.json` and
+a poster are computed and stopped at moments
 drawn at random, each in a process whose code is compiled and whose orbits are not kept. The figures
 are the worst of them. ``python -m benchmarks.cancel render`` measures one alone.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 from fraktal_kernel.fractals import Stopped, render, scenes
 from fraktal_kernel.fractals.cache import cache_folder
 from fraktal_kernel.fractals.colouring import looks
+from fraktal_kernel.fractals.compute import compute
 from fraktal_kernel.fractals.poster import Antialias, poster
 from fraktal_kernel.fractals.progress import Cancelled
 from fraktal_kernel.fractals.scene import Scene
@@ -39,6 +41,12 @@ def picture(cancelled: Cancelled, size: tuple[int, int] = (4000, 3000)) -> None:
     """Render and encode one with light, whose fields are walked for twice."""
     scene = replace(scenes["seahorse_valley"], look=looks["relief"])
     render(scene, *size, cancelled=cancelled).png(cancelled)
+
+
+def typed(cancelled: Cancelled, size: tuple[int, int] = (1200, 900)) -> None:
+    """Compute fields of a formula whose steps take long, derivatives and cycles among them."""
+    fields = ("smooth", "distance", "interior_distance")
+    compute("sin(z) + c", width="6", max_iter=2000, size=size, fields=fields, cancelled=cancelled)
 
 
 def deepest(cancelled: Cancelled, size: tuple[int, int] = (960, 540)) -> None:
@@ -59,6 +67,9 @@ def large(cancelled: Cancelled, size: tuple[int, int] = (6000, 6000)) -> None:
         antialias=Antialias(2),
         cancelled=cancelled,
     )
+
+
+WORKS = {"render": picture, "typed": typed, "deep": deepest, "poster": large}
 
 
 def latency_ms(work: Work, after_s: float) -> float | None:
@@ -86,7 +97,7 @@ def main() -> None:
         if kept is not None:  # compiled once on this machine, but orbits of our own
             shutil.copytree(kept, Path(folder) / "kernels")
         os.environ["FRAKTAL_CACHE"] = folder
-        for name, work in (("render", picture), ("deep", deepest), ("poster", large)):
+        for name, work in WORKS.items():
             if only not in ("", name):
                 continue
             work(lambda: False, (64, 48))

@@ -100,7 +100,7 @@ def of_looks() -> Iterator[Exhibit]:
 def of_palettes() -> Iterator[Exhibit]:
     """Show each palette on one scene."""
     for name in palettes:
-        scene = replace(scenes[PALETTE_AT], palette=name, offset=0.0)
+        scene = scenes[PALETTE_AT].coloured(name)
         yield Exhibit(name, scene, typed(PALETTE_AT, "--palette", name))
 
 

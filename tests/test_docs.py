@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import pytest
 from PIL import Image
 
 from fraktal_kernel import capabilities, fractals
+from fraktal_kernel.cli.parameters import parse
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.fractals import colouring
 
@@ -145,6 +148,22 @@ def test_the_gallery_shows_what_has_a_name(built: Path) -> None:
             assert picture.size == (32, 24), name
             assert len(np.unique(np.asarray(picture))) > 16, name
     assert len({source for source, _ in shown}) >= len(shown) - 2  # a look is a scene's default
+
+
+def test_what_stands_below_a_picture_of_the_gallery_makes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each command asks for the very scene that is shown."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    gallery = importlib.import_module("gallery")
+    render = capabilities["fractal.render"]
+    shown = [exhibit for hall in gallery.HALLS.values() for exhibit in hall()]
+    commands = [(e.scene, shlex.split(e.made_by)) for e in shown if e.made_by[:7] == "fraktal"]
+    assert len(commands) > 30
+    for scene, words in commands:
+        assert words[-2:] == ["--out", "picture.png"]  # which is the command's own
+        given = parse(words[3:-2], render.schema(), "word")
+        assert render.validate(given, roots=None).wanted == scene, words
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
-"""Work that Ctrl-C ends within a second, whether it listens or not."""
+"""Work that Ctrl-C, or a polite kill, ends within a second, whether it listens or not."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from fraktal_kernel.cli.exits import INTERRUPTED
@@ -14,7 +16,7 @@ T = TypeVar("T")
 
 
 def interruptible(work: Callable[[], T], stop: threading.Event, grace_s: float = 0.8) -> T:
-    """Do work in a thread and wait for it, so that the main thread can hear Ctrl-C.
+    """Do work in a thread and wait for it, so that the main thread can hear Ctrl-C and SIGTERM.
 
     Parameters
     ----------
@@ -39,8 +41,9 @@ def interruptible(work: Callable[[], T], stop: threading.Event, grace_s: float =
     thread = threading.Thread(target=act, daemon=True)
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(0.1)
+        with _terminable():
+            while thread.is_alive():
+                thread.join(0.1)
     except KeyboardInterrupt:
         stop.set()
         thread.join(grace_s)
@@ -52,3 +55,17 @@ def interruptible(work: Callable[[], T], stop: threading.Event, grace_s: float =
     if raised:
         raise raised[0]
     return ended[0]
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM, as `timeout` and service managers send it, do what Ctrl-C does."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from fraktal_kernel.fractals.formulas import formula_of
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
 from fraktal_kernel.fractals.planner import Request, plan_for
 from fraktal_kernel.fractals.progress import Cancelled, Progress
-from fraktal_kernel.fractals.scene import MAX_ITER
+from fraktal_kernel.fractals.scene import LARGEST_SEED, MAX_ITER
 from fraktal_kernel.fractals.view import View, decimal_of, text_of
 
 
@@ -125,7 +126,7 @@ def compute(
     out = empty_fields(names, request.geometry.height, request.geometry.width)
     words = method.fill(out, progress=progress, cancelled=cancelled)
     facts = {
-        "formula": request.formula.name,
+        "formula": request.formula.called,
         "parameters": {name: str(value) for name, value in (parameters or {}).items()},
         "view": {"re": view.re, "im": view.im, "width": view.width},
         "matrix": list(request.geometry.matrix),
@@ -163,4 +164,10 @@ def _seed(julia: object) -> tuple[str, str] | None:
         raise InvalidInput(
             f"julia is {julia!r:.60}; expected a complex number or two decimal numbers."
         )
-    return _text("re of julia", julia[0]), _text("im of julia", julia[1])
+    parts = _text("re of julia", julia[0]), _text("im of julia", julia[1])
+    if max(abs(Decimal(part)) for part in parts) > LARGEST_SEED:
+        raise InvalidInput(
+            f"julia is ({parts[0]:.20}, {parts[1]:.20}); expected both between -{LARGEST_SEED} and "
+            f"{LARGEST_SEED}."
+        )
+    return parts

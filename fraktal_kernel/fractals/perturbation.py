@@ -74,15 +74,15 @@ def refusal(request: Request) -> str | None:
     """Say why a request cannot be computed this way; None if it can."""
     formula = request.formula
     if not formula.polynomial:
-        return f"{formula.name} is no polynomial, which alone go deeper"
+        return f"{formula.called:.60} is no polynomial, which alone go deeper"
     if not refined(request):
         view = request.geometry.view
         for part in (on_axis(view.re, request.geometry), on_axis(view.im, request.geometry)):
             size = abs(_ROUND.create_decimal(part))
             if 0 < size < _FAINT:
                 return (
-                    f"its centre lies {size:.3g} beside an axis, which {formula.name} folds: that "
-                    f"is more than 2**36 pixels, but less than {_FAINT:.0e}"
+                    f"its centre lies {size:.3g} beside an axis, which {formula.called:.60} folds: "
+                    f"that is more than 2**36 pixels, but less than {_FAINT:.0e}"
                 )
     if in_segments(request):
         return None

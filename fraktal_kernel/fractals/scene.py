@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from dataclasses import fields as parts_of
 from difflib import get_close_matches
 from functools import lru_cache
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 VERSION = 2
 MAX_ITER = 1_000_000_000
+# Of either part.
+LARGEST_SEED = 1000
 HOME_VIEW = View("-0.65", "0", "3.3")
 # Whole numbers up to here are the same in JSON, TOML and float64.
 _LARGEST_WHOLE = 2**53
@@ -38,9 +40,10 @@ class Seed:
     def __post_init__(self) -> None:
         for name in ("re", "im"):
             number = decimal_of(f"{name} of the seed", getattr(self, name))
-            if abs(number) > 1000:
+            if abs(number) > LARGEST_SEED:
                 raise InvalidInput(
-                    f"{name} of the seed is {number:.6g}; expected it between -1000 and 1000."
+                    f"{name} of the seed is {number:.6g}; expected it between -{LARGEST_SEED} and "
+                    f"{LARGEST_SEED}."
                 )
             object.__setattr__(self, name, text_of(number))
 
@@ -170,6 +173,11 @@ class Scene:
         if self.fields:
             data["fields"] = list(self.fields)
         return data
+
+    def coloured(self, palette: str) -> Scene:
+        """Give the scene another palette, in the lowest layer of its look where it has one."""
+        look = self.look.painted(palette) if self.look else None
+        return replace(self, palette=palette, look=look)
 
     def digest(self) -> str:
         """Name the scene by the SHA-256 of its plain data: the same on every machine."""

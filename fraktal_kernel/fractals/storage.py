@@ -37,7 +37,7 @@ def write_fields(
 
     Parameters
     ----------
-    target : path that ends in .npz or .exr, or path or fsspec URL that ends in .zarr
+    target : path or ``file://`` URL that ends in .npz, .exr or .zarr; for .zarr any fsspec URL
     fields : arrays by name
     facts : what JSON can hold, such as formula and view
 
@@ -59,7 +59,7 @@ def write_fields(
         else:
             _write_exr(part, fields, text)
         part.replace(path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter from OpenEXR
         raise InvalidInput(f"{str(path)!r:.200} cannot be written: {error!s:.200}") from None
     finally:
         part.unlink(missing_ok=True)
@@ -89,10 +89,26 @@ def read_fields(
     return fields, facts
 
 
+def local(place: str) -> str:
+    """Give the path that a ``file://`` URL stands for; what is something else stays as it is.
+
+    Examples
+    --------
+    >>> local("file:///srv/fields.zarr"), local("s3://bucket/fields.zarr")
+    ('/srv/fields.zarr', 's3://bucket/fields.zarr')
+    """
+    return place.removeprefix("file://")
+
+
 def _format_of(place: str | os.PathLike[str]) -> tuple[str, str]:
-    text = os.fspath(place)
+    text = local(os.fspath(place))
     for kind in FORMATS:
         if text.rstrip("/").lower().endswith(kind):
+            if kind != ".zarr" and "://" in text:
+                raise InvalidInput(
+                    f"{text!r:.200} is a URL, which {kind} files have none of; expected a path, or "
+                    "a URL that ends in .zarr."
+                )
             return text, kind
     raise InvalidInput(f"{text!r:.200} has no known ending; expected {', '.join(FORMATS)}.")
 
@@ -201,7 +217,9 @@ def _write_zarr(place: str, fields: Mapping[str, NDArray[Any]], text: str) -> No
                 name, shape=array.shape, dtype=array.dtype, chunks=chunks, fill_value=0
             )
             stored[...] = array
-    except (OSError, ValueError) as error:
+    except MissingExtra:
+        raise
+    except Exception as error:  # every kind of place has errors of its own
         raise InvalidInput(f"{place!r:.200} cannot be written: {error!s:.200}") from None
 
 

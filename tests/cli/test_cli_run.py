@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 from PIL import Image
@@ -103,9 +104,10 @@ def test_a_file_that_does_not_fit_on_the_disk_is_refused(folder):
     assert os.listdir(folder) == []
 
 
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("listens", ["true", "false"])
-def test_ctrl_c_stops_the_work_and_leaves_nothing_behind(folder, tmp_path, listens):
-    """The process ends with 130 at Ctrl-C, be the work deaf or not, and the file does not exist."""
+def test_ctrl_c_stops_the_work_and_leaves_nothing_behind(folder, tmp_path, listens, sent):
+    """The process ends with 130 at Ctrl-C or a kill, be the work deaf or not, without a file."""
     own = {"FRAKTAL_DATA": str(tmp_path / "data")}
     own["FRAKTAL_CAPABILITY_MODULES"] = '["tests.capabilities"]'
     with subprocess.Popen(
@@ -118,9 +120,29 @@ def test_ctrl_c_stops_the_work_and_leaves_nothing_behind(folder, tmp_path, liste
     ) as process:
         assert process.stderr is not None
         assert "asleep" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         out, errors = process.communicate(timeout=120)
     assert process.returncode == 130 and "Traceback" not in errors and out == ""
+    assert os.listdir(folder) == []
+
+
+def test_a_poster_that_is_ended_leaves_no_folder(folder, tmp_path):
+    """Tiles lie beside the file while it grows, and go with the process."""
+    words = "run fractal.poster --scene full_set --width 9000 --height 9000 --out a.tif".split()
+    with subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=folder,
+        env={**os.environ, "FRAKTAL_DATA": str(tmp_path / "data")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        until = time.monotonic() + 120
+        while not list(folder.glob("*/scratch/poster.tif.part/*")):
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=120)
+    assert process.returncode == 130
     assert os.listdir(folder) == []
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fraktal_kernel.core.capability import Cancelled, Run, capabilities
 from fraktal_kernel.errors import InvalidInput
@@ -30,6 +32,28 @@ def test_a_picture_is_saved_with_its_scene() -> None:
     assert (result.width_px, result.height_px) == (40, 30)
     assert result.picture.media_type == "image/png"
     assert result.iterations > 0
+
+
+def test_a_palette_paints_the_lowest_layer_of_a_scene_with_a_look() -> None:
+    """Asking for other colours changes them, whether the scene has a look or a palette alone."""
+    asked = {"scene": "bronze_valley", "palette": "glacier", "width": 32, "height": 24}
+    run = Run.detached()
+    RENDER(RENDER.validate(asked), run)
+    scene = scenes["bronze_valley"]
+    assert scene.look is not None
+    wanted = render(replace(scene, look=scene.look.painted("glacier")), 32, 24)
+    with Image.open(run.artifacts["picture.png"].open()) as picture:
+        assert np.array_equal(np.asarray(picture), wanted.pixels)
+    assert not np.array_equal(wanted.pixels, render(scene, 32, 24).pixels)
+
+
+def test_steps_are_told_only_where_they_are_counted() -> None:
+    """The log of a formula whose steps nobody counts has no number of them."""
+    said: list[str] = []
+    for scene in ("full_set", '{"formula": "burning_ship"}'):
+        run = Run.detached(on_log=lambda text, level: said.append(text))
+        RENDER(RENDER.validate({"scene": scene, "width": 32, "height": 24}), run)
+    assert "steps" in said[0] and "steps" not in said[1]
 
 
 @pytest.mark.parametrize("example", RENDER.examples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -183,12 +184,15 @@ def test_whatever_can_go_deep_does(given: dict[str, Any], word: str) -> None:
         ({"fields": ["smoth"]}, "smooth"),
         ({"julia": "x"}, "julia"),
         ({"julia": complex("nan")}, "julia"),
+        ({"julia": ("1e999", "0")}, "1000"),
         ({"rotation_deg": float("inf")}, "rotation_deg"),
         ({"skew": ((0, 0), (0, 0))}, "skew"),
         ({"device": "abacus"}, "device"),
         ({"threads": 0}, "threads"),
         ({"shortcuts": ["magic"]}, "magic"),
         ({"parameters": {"power": 3}}, "power"),
+        ({"parameters": 3}, "parameters"),
+        ({"formula": "sin(z) + c", "re": "1", "width": "1e-30"}, r"sin\(z\) \+ c"),
     ],
 )
 def test_bad_input_is_one_sentence_before_any_work(given: dict[str, Any], said: str) -> None:
@@ -196,6 +200,30 @@ def test_bad_input_is_one_sentence_before_any_work(given: dict[str, Any], said: 
     with pytest.raises(InvalidInput, match=said) as caught:
         compute(**{"size": (8, 6), **given})
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("formula", "re", "width"), [("z**2 - 1/2", "0", "3"), ("z**2 - 3/4", "1.5", "1e-25")]
+)
+def test_a_formula_without_c_shows_its_julia_set(formula: str, re: str, width: str) -> None:
+    """Shallow or deep, its orbits begin at the points of the picture; none has an edge in c."""
+    seed = str(-float(Fraction(formula[-3:])))
+    view: dict[str, Any] = {"re": re, "width": width, "size": (24, 18), "max_iter": 500}
+    typed = compute(formula, **view)
+    julia = compute("mandelbrot", **view, julia=(seed, "0"))
+    assert np.array_equal(typed.iterations, julia.iterations)
+    assert len(np.unique(typed.iterations)) > 5
+    if width == "3":
+        inside = compute(formula, **view, fields=("interior_distance", "period"))
+        assert np.isnan(inside.interior_distance).all() and inside.period.max() == 1
+
+
+@pytest.mark.parametrize("formula", ["z**3 + c*z", "burning_ship"])
+def test_facts_name_what_can_be_asked_for_again(formula: str) -> None:
+    """A typed formula is named by its text, so that saved fields say what they show."""
+    first = compute(formula, size=(8, 6), max_iter=50, fields=("smooth",))
+    again = compute(first.facts["formula"], size=(8, 6), max_iter=50, fields=("smooth",))
+    assert np.array_equal(first.smooth, again.smooth, equal_nan=True)
 
 
 @pytest.mark.parametrize("place", [{"width": "1e-3"}, FLAKE])

@@ -64,6 +64,29 @@ def test_exr_holds_whole_numbers_exactly_and_others_in_single_precision(tmp_path
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.exr", "a.zarr"])
+def test_a_url_of_a_file_is_its_path(name: str, tmp_path: Path) -> None:
+    """What fsspec calls file:// needs no folder that is there already."""
+    fields = {"iterations": np.arange(12, dtype=np.int64).reshape(3, 4)}
+    write_fields(f"file://{tmp_path / name}", fields, FACTS)
+    for place in (f"file://{tmp_path / name}", tmp_path / name):
+        again, facts = read_fields(place)
+        assert facts == FACTS and np.array_equal(again["iterations"], fields["iterations"])
+
+
+@pytest.mark.parametrize(
+    "place", ["nowhere/a.npz", "nowhere/a.exr", "memory://a.npz", "memory://a.exr", "odd://a.zarr"]
+)
+def test_a_place_where_nothing_can_be_written_is_one_sentence(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever library writes, its error becomes ours, and no file is left."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput):
+        write_fields(place, {"smooth": np.zeros((3, 4))})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.exr", "a.zarr"])
 def test_what_is_broken_is_one_sentence(name: str, tmp_path: Path) -> None:
     """Files that are missing, empty, cut off or something else are refused."""
     target = tmp_path / name

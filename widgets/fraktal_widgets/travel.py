@@ -84,12 +84,6 @@ def painted(scene: Scene, name: str) -> Scene:
     return replace(scene, look=looks[name] if name else None)
 
 
-def coloured(scene: Scene, palette: str) -> Scene:
-    """Give the scene another palette, in the lowest layer of its look where it has one."""
-    look = scene.look.painted(palette) if scene.look else None
-    return replace(scene, palette=palette, look=look)
-
-
 def ring_of(scene: Scene) -> str:
     """Name the palette that is seen: of the lowest layer; empty where that has one of its own."""
     palette = scene.look.layers[0].palette if scene.look else scene.palette
@@ -144,7 +138,7 @@ def changed(scene: Scene, change: Mapping[str, Any], size: Size | None) -> Scene
     if "upright" in change:
         scene = replace(scene, view=replace(scene.view, rotation_deg=0.0, skew=None))
     if "palette" in change:
-        scene = coloured(scene, change["palette"])
+        scene = scene.coloured(change["palette"])
     if "look" in change:
         scene = painted(scene, change["look"])
     if "density" in change:

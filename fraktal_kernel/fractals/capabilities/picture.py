@@ -63,7 +63,8 @@ class RenderParams(BaseModel):
     palette: str | None = Field(
         default=None,
         title="Palette",
-        description="The colours; empty for the scene's own.",
+        description="The colours, of the lowest layer where there are several; empty for the "
+        "scene's own.",
         json_schema_extra={"enum": [*palettes, None]},
     )
     antialias: int = Field(
@@ -117,7 +118,7 @@ class RenderParams(BaseModel):
         scene = self.scene
         if self.max_iter is not None:
             scene = replace(scene, max_iter=self.max_iter)
-        return scene if self.palette is None else replace(scene, palette=self.palette)
+        return scene if self.palette is None else scene.coloured(self.palette)
 
 
 class RenderResult(BaseModel):
@@ -160,7 +161,8 @@ def render_picture(params: RenderParams, run: Run) -> RenderResult:
         progress=run.progress,
         cancelled=asking(run),
     )
-    run.log(f"{picture.iterations:,} steps in {picture.seconds:.2g} s, {picture.method}")
+    counted = f"{picture.iterations:,} steps in " if picture.iterations else ""
+    run.log(f"{counted}{picture.seconds:.2g} s, {picture.method}")
     return RenderResult(
         picture=run.save("picture.png", picture.png(asking(run)), "image/png"),
         width_px=params.width,

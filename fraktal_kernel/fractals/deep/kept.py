@@ -19,11 +19,10 @@ def keep(kept: Any, i: int, n: int, x: float, y: float, size: float, cr: float, 
         term += 2 * x * y / size * ((x * x - y * y) / size)
     kept[i, STRIPE] += term
     kept[i, STRIPE_TERM] = term
-    rest = math.sqrt((x - cr) * (x - cr) + (y - ci) * (y - ci))
-    c = math.sqrt(cr * cr + ci * ci)
-    low = abs(rest - c)
-    wide = rest + c - low
-    term = (math.sqrt(size) - low) / wide if wide > 0.0 else 0.0
+    u, v = x - cr, y - ci
+    rest, c = math.sqrt(u * u + v * v), math.sqrt(cr * cr + ci * ci)
+    wide = (math.sqrt(size) + abs(rest - c)) * min(rest, c)
+    term = (u * cr + v * ci + rest * c) / wide if wide > 0.0 else 0.0
     kept[i, TRIANGLE] += term
     kept[i, TRIANGLE_TERM] = term
     if size < kept[i, POINT2]:

@@ -78,8 +78,8 @@ class Stepwise:
     ) -> None:
         if formula.perturbed is None or formula.deep_jacobian is None:
             raise InvalidInput(
-                f"{formula.name} is no polynomial, which a view beyond float64 needs; choose a "
-                "wider view or fewer pixels."
+                f"{formula.called:.60} is no polynomial, which a view beyond float64 needs; choose "
+                "a wider view or fewer pixels."
             )
         self.pixels, self.max_iter, self.formula = pixels, max_iter, formula
         self.julia = critical is not None

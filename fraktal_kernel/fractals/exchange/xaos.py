@@ -10,17 +10,22 @@ from fraktal_kernel.fractals.exchange.frame import ASPECT, left_out, real, steps
 from fraktal_kernel.fractals.scene import Scene, Seed
 from fraktal_kernel.fractals.view import View, decimal_of, text_of
 
-_FORMULAS: dict[str, tuple[str, int]] = {
-    "mandel": ("mandelbrot", 2),
-    "mandel3": ("multibrot", 3),
-    "mandel4": ("multibrot", 4),
-    "mandel5": ("multibrot", 5),
-    "mandel6": ("multibrot", 6),
-    "mandel9": ("multibrot", 9),
-    "mbar": ("tricorn", 2),
-    "magnet": ("magnet1", 2),
-    "magnet2": ("magnet2", 2),
+_FORMULAS: dict[str, tuple[str, dict[str, int | float | str]]] = {
+    "mandel": ("mandelbrot", {}),
+    **{f"mandel{power}": ("multibrot", {"power": power}) for power in (3, 4, 5, 6, 9)},
+    "mbar": ("tricorn", {}),
+    "magnet": ("magnet1", {}),
+    "magnet2": ("magnet2", {}),
+    "newton": ("newton", {}),
+    "newton4": ("newton", {"polynomial": "z**4 - 1"}),
+    "octal": ("z**3 + previous", {}),
+    "phoenix": ("phoenix", {}),
+    "mlambda": ("lambda", {}),
 }
+# Their seed is the start of the orbits, not a constant.
+_STARTED = ("newton", "newton4", "octal", "mlambda")
+# Those that are Julia sets where nothing else is said, and of which seed.
+_USUAL_SEEDS = {"phoenix": ["0.56667", "-0.5"], "mlambda": ["0.5", "0"]}
 _SIZES = {"view": 4, "formula": 1, "usrform": 1, "usrformInit": 1, "maxiter": 1, "angle": 1}
 _SIZES |= {"juliaseed": 2, "julia": 1, "plane": 1, "perturbation": 2}
 _TOKEN = re.compile(r'(?P<open>\()|(?P<close>\))|"(?P<text>[^"]*)"|;[^\n]*|(?P<word>[^\s()";]+)')
@@ -46,7 +51,8 @@ def read_xpf(text: str, name: str) -> tuple[Scene, tuple[str, ...]]:
         raise InvalidInput(f"{name} shows another plane than that of c, which cannot be read.")
     if any(real("perturbation", part) for part in found.get("perturbation", [])):
         raise InvalidInput(f"{name} has a perturbation of the start, which cannot be read.")
-    formula, power = _formula(found, name)
+    word = found.get("formula", ["mandel"])[0].lstrip("'")
+    formula, parameters = _formula(word, found, name)
     re_, im, across, down = (decimal_of("a value of the view", part) for part in found["view"])
     width = max(abs(across), abs(down) * ASPECT).normalize()
     if len(width.as_tuple().digits) > _MOST_DECIMALS:
@@ -57,36 +63,58 @@ def read_xpf(text: str, name: str) -> tuple[Scene, tuple[str, ...]]:
         text_of(Decimal(width)),
         -real("angle", found.get("angle", ["0"])[0]),
     )
-    seed = None
-    if found.get("julia") == ["#t"]:
-        seed = Seed(*found.get("juliaseed", ["0", "0"]))
-    elif "juliaseed" in found:
+    seed = _seed(word, found, name)
+    if seed is None and "juliaseed" in found and word not in _USUAL_SEEDS:
         notes.append("the seed is not used, as the position is no Julia set")
+    if word == "phoenix" and seed is not None:
+        # Its constants are the two parts of the seed.
+        seed, parameters = Seed(seed.re, "0"), {"p": seed.im}
     left_out([key for key in found if key not in _SIZES and key != "initstate"], notes)
     scene = Scene(
         formula,
         view,
         seed,
         steps_of(found.get("maxiter", ["170"])[0], notes),
-        parameters={"power": power} if formula == "multibrot" else {},
+        parameters=parameters,
     )
     return scene, tuple(notes)
 
 
-def _formula(found: dict[str, list[str]], name: str) -> tuple[str, int]:
-    word = found.get("formula", ["mandel"])[0].lstrip("'")
+def _formula(
+    word: str, found: dict[str, list[str]], name: str
+) -> tuple[str, dict[str, int | float | str]]:
+    """Give our formula for theirs, with its parameters."""
     if word == "user":
         start = found.get("usrformInit", [""])[0].strip()
         if start not in ("", "0"):
             raise InvalidInput(f"{name} has a start of its own, {start!r:.60}; it cannot be read.")
         # What XaoS calls p is the z before.
-        return re.sub(r"\bp\b", "previous", found.get("usrform", [""])[0].lower()), 2
+        return re.sub(r"\bp\b", "previous", found.get("usrform", [""])[0].lower()), {}
     if word not in _FORMULAS:
         raise InvalidInput(
             f"the formula {word!r:.40} in {name} cannot be read; expected one of "
             f"{', '.join(_FORMULAS)}, or one of the user's."
         )
     return _FORMULAS[word]
+
+
+def _seed(word: str, found: dict[str, list[str]], name: str) -> Seed | None:
+    """Give the constant of a Julia set; None in the plane of c."""
+    usual = _USUAL_SEEDS.get(word)
+    given = Seed(*found.get("juliaseed", usual or ["0", "0"]))
+    julia = found.get("julia", ["#t" if usual else "#f"]) == ["#t"]
+    unread = ""
+    if word == "mlambda" and julia and given == Seed("0.5", "0"):
+        return None  # begun at its critical point, that is lambda over c
+    if word == "phoenix" and not julia:
+        unread = "phoenix over both of its constants"
+    elif word in _STARTED and julia:
+        unread = f"{word} with a start of its own"
+    elif word == "mlambda":
+        unread = "mlambda begun at each c"
+    if unread:
+        raise InvalidInput(f"{name} shows {unread}, which cannot be read.")
+    return given if julia else None
 
 
 def _commands(text: str, name: str) -> dict[str, list[str]]:

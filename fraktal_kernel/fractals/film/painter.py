@@ -233,8 +233,9 @@ def _ring(stops: tuple[tuple[float, str], ...], cyclic: bool) -> NDArray[np.floa
 
 
 def survey_of(fields: Sequence[Mapping[str, NDArray[Any]]], looks: list[Look]) -> Survey:
-    """Survey the two ends of every shot at once, so that equalised colours do not jump."""
+    """Survey pictures of one size, the ends of shots, at once: equalised colours do not jump."""
+    width_px = fields[0]["smooth"].shape[1]
     ranks: dict[tuple[str, str], Any] = {}
     for look in looks:
-        ranks |= Survey.of(fields, look).ranks
+        ranks |= Survey.of(fields, look, width_px=width_px).ranks
     return Survey(ranks)

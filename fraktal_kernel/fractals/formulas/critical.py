@@ -10,8 +10,13 @@ from fraktal_kernel.fractals.formulas.algebra import Node, Number, Symbol
 
 
 def critical_point(node: Node) -> Node:
-    """Find where an orbit tells most: a critical point, else 0, else c where 0 leads nowhere."""
+    """Find where an orbit tells most: a critical point, else 0, else c where 0 leads nowhere.
+
+    Without a c in it, all orbits from one point are the same: they begin at c then, too.
+    """
     c = Symbol("c")
+    if "c" not in algebra.symbols(node):
+        return c
     if algebra.is_holomorphic(node, ("z",)) and algebra.is_polynomial(node):
         slope = polynomial.coefficients(algebra.differentiate(node, "z"), "z") or {}
         if slope and 0 not in slope:

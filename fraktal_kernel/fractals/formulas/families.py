@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fraktal_kernel.errors import InvalidInput
-from fraktal_kernel.fractals.formulas.formula import Formula, Value
+from fraktal_kernel.fractals.formulas.formula import TYPED, Formula, Value
 from fraktal_kernel.fractals.formulas.parse import is_name
 from fraktal_kernel.registry import Registry
 
@@ -102,11 +102,15 @@ def formula_of(
         raise InvalidInput(
             f"the formula is {name_or_text!r:.60}; expected a name or a text such as 'z**2 + c'."
         )
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise InvalidInput(
+            f"parameters is {parameters!r:.60}; expected values by name, such as {{'power': 4}}."
+        )
     text = name_or_text.strip()
     if is_name(text) and text not in ("z", "c"):
         formula = formulas[text]
         formula = formula.with_parameters(parameters) if parameters else formula
         return replace(formula, begins=start).checked() if start else formula
-    formula = Formula("typed", text, text, parameters=dict(parameters or {}), begins=start)
+    formula = Formula(TYPED, text, text, parameters=dict(parameters or {}), begins=start)
     formula = replace(formula, ends=formula.usual_end)
     return formula.checked()

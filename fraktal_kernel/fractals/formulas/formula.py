@@ -20,6 +20,8 @@ from fraktal_kernel.fractals.formulas.tape import Tape, merge
 Value = int | float | complex | str | Fraction
 Ends = Literal["escapes", "converges", "both"]
 MAX_PARAMETERS = 16
+# The name of formulas that have none.
+TYPED = "typed"
 # What only deep tapes have: where z is counted from, and the derivative there. Nobody can type
 # such names.
 ORIGIN, SLOPE = Symbol("origin()"), Symbol("slope()")
@@ -83,6 +85,11 @@ class Formula:
                 "expected one with smaller numbers and without such places."
             ) from None
         return self
+
+    @property
+    def called(self) -> str:
+        """What it is asked for by: its name, or its text where it was typed."""
+        return self.expression if self.name == TYPED else self.name
 
     @cached_property
     def _meaning(self) -> dict[str, Node]:
@@ -218,8 +225,11 @@ class Formula:
 
     @cached_property
     def curvature(self) -> Tape | None:
-        """The derivatives of a step's slope by z, by z and by c; None where there are none."""
-        if not self.holomorphic:
+        """The derivatives of a step's slope by z, by z and by c.
+
+        None where there are none, and where no cycle moves with c.
+        """
+        if not self.holomorphic or "c" not in algebra.symbols(self.node):
             return None
         slope = algebra.differentiate(self.node, "z")
         return self._lower(*(algebra.differentiate(slope, name) for name in ("z", "c")))

@@ -19,8 +19,8 @@ WIDE = 8
 # AVX-512 has 32 registers; narrower machines have 16, and read the rest from their nearest cache.
 _REGISTERS = 32
 _MOST_VECTORS = 6
-# Functions of the library are called lane by lane.
-_COST = {"div": 8, "sqrt": 8} | dict.fromkeys(("exp", "log", "sin", "cos", "atan2"), 30)
+# As measured beside multiplications; functions of the library are called lane by lane.
+_COST = {"div": 8, "sqrt": 8} | dict.fromkeys(("exp", "log", "sin", "cos", "atan2"), 150)
 
 
 @dataclass(frozen=True, slots=True)

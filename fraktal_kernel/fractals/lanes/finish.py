@@ -52,14 +52,19 @@ def distance(z: Complexes, slope: Complexes) -> Floats:
 
 def normal(z: Complexes, slope: Complexes, matrix: Matrix = STRAIGHT) -> Complexes:
     """Give the unit vector in which ``|z|`` grows, in the picture: x to the right, y upwards."""
-    size, steep = np.hypot(z.real, z.imag), np.hypot(slope.real, slope.imag)
-    towards = np.asarray((z / size) * (slope / steep).conj())
+    towards = np.asarray(_unit(z) * _unit(slope).conj())
     if matrix == STRAIGHT:
         return towards
     a, b, c, d = matrix
     x = a * towards.real + c * towards.imag
     y = b * towards.real + d * towards.imag
     return np.asarray((x + 1j * y) / np.hypot(x, y))
+
+
+def _unit(numbers: Complexes) -> Complexes:
+    """Give numbers of size 1 in the same direction, of those near the end of float64, too."""
+    small = numbers / np.maximum(np.abs(numbers.real), np.abs(numbers.imag))
+    return np.asarray(small / np.hypot(small.real, small.imag))
 
 
 def part_of_step(smooth: Floats, n: NDArray[np.int64], radius: float, degree: float) -> Floats:

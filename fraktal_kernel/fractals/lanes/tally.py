@@ -104,12 +104,13 @@ def emit_tally(
         term = m.fma(sin2, cos2, m.number(0.5))  # (1 + sin 4 arg z) / 2
         new |= _summed("stripe", m, kept, m.where(m.above(size, m.number(0.0)), term, 0.5))
     if "triangle" in tally.kinds:
-        rest = m.sqrt(m.square(m.sub(x, after["cr"]), m.sub(y, after["ci"])))
-        c = m.sqrt(m.square(after["cr"], after["ci"]))
-        low = m.abs(m.sub(rest, c))
-        wide = m.sub(m.add(rest, c), low)
-        term = m.div(m.sub(m.sqrt(size), low), wide)
-        new |= _summed("triangle", m, kept, m.where(m.above(wide, m.number(0.0)), term, 0.0))
+        # With w = z - c: (|z| - low) / (high - low), where nothing large cancels.
+        u, v, cr, ci = m.sub(x, after["cr"]), m.sub(y, after["ci"]), after["cr"], after["ci"]
+        rest, c = m.sqrt(m.square(u, v)), m.sqrt(m.square(cr, ci))
+        above = m.fma(u, cr, m.fma(v, ci, m.mul(rest, c)))
+        wide = m.mul(m.add(m.sqrt(size), m.abs(m.sub(rest, c))), m.lower(rest, c))
+        term = m.where(m.above(wide, m.number(0.0)), m.div(above, wide), 0.0)
+        new |= _summed("triangle", m, kept, term)
     if "point" in tally.kinds:
         new["point2"] = m.lower(size, kept["point2"])
     if "cross" in tally.kinds:

@@ -36,6 +36,7 @@ from fraktal_kernel.fractals.poster.tiff import TiffStore
 from fraktal_kernel.fractals.poster.zarrs import ZarrStore
 from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 from fraktal_kernel.fractals.scene import Scene
+from fraktal_kernel.fractals.storage import local
 
 # What painting a point takes beside its fields: planes of light, masks, pixels and tiles.
 _PAINT_BYTES = 64
@@ -302,8 +303,13 @@ def _check(width: int, height: int, tile: int, bits: int, memory_bytes: int) -> 
 
 
 def _target(place: str | os.PathLike[str]) -> tuple[str, bool]:
-    text = os.fspath(place).rstrip("/")
+    text = local(os.fspath(place)).rstrip("/")
     if text.lower().endswith((".tif", ".tiff")):
+        if "://" in text:
+            raise InvalidInput(
+                f"{text!r:.200} is a URL, where no TIFF can grow; expected a path, or a URL that "
+                "ends in .zarr."
+            )
         return text, False
     if text.lower().endswith(".zarr"):
         return text, True

@@ -92,7 +92,7 @@ def _recurrence(formula: Formula) -> Recurrence:
     first = (0.0, 0.0) if depends else tuple(constants[k] for k in begin.outputs)
     fold, power = _recognised(tape)
     return Recurrence(
-        formula.name if formula.name != "typed" else formula.expression,
+        formula.called,
         tape,
         fold=fold,
         power=power,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals import Scene, Seed, View, formula_of, render, resolve_scene
+from fraktal_kernel.fractals.compute import compute
 from fraktal_kernel.fractals.exchange import (
     location_of,
     read_location,
@@ -88,6 +91,44 @@ def test_xaos() -> None:
     assert notes == ("not taken over: palette",)
     typed = read_location('(formula \'user)\n(usrform "z^3+c*p")\n(view 0 0 4 3)\n')[0]
     assert typed.formula == "z^3+c*previous"
+
+
+@pytest.mark.parametrize(
+    ("commands", "step"),
+    [
+        ("(formula 'phoenix)", lambda z, before, point: (z * z + 0.56667 - 0.5 * before, z)),
+        (
+            "(formula 'phoenix)(juliaseed .3 -.4)",
+            lambda z, before, point: (z * z + 0.3 - 0.4 * before, z),
+        ),
+        ("(formula 'octal)", lambda z, before, point: (z**3 + before, z)),
+        ("(formula 'newton)", lambda z, before, point: ((2 * z + z**-2) / 3, z)),
+        ("(formula 'newton4)", lambda z, before, point: ((3 * z + z**-3) / 4, z)),
+        ("(formula 'mlambda)", lambda z, before, point: (point * z * (1 - z), z)),
+    ],
+)
+def test_formulas_of_xaos_are_what_it_computes(
+    commands: str, step: Callable[[complex, complex, complex], tuple[complex, complex]]
+) -> None:
+    """Orbits of some points, begun as XaoS begins them, end where ours do."""
+    scene, _ = read_location(f"{commands}(maxiter 60)(view .3 .2 2.4 1.8)")
+    view, seed = scene.view, scene.seed
+    done = compute(
+        *(scene.formula, view.re, view.im, view.width, 60, (12, 9), ("smooth", "z")),
+        julia=(seed.re, seed.im) if seed else None,
+        parameters=scene.parameters,
+    )
+    ended = np.isfinite(done.z)
+    assert ended.mean() > 0.1
+    for row, column in np.argwhere(ended).tolist():
+        point = complex(0.3 + 0.2 * (column - 5.5), 0.2 - 0.2 * (row - 4))
+        z, before = (0.5 if "lambda" in commands else point), 0j
+        for _ in range(60):
+            z, before = step(z, before, point)
+            if abs(z - done.z[row, column]) <= 1e-4 * abs(z):
+                break
+        else:
+            pytest.fail(f"{point} ends elsewhere")
 
 
 @pytest.mark.parametrize("name", list(FILES))
@@ -219,7 +260,11 @@ def test_what_the_others_have_not_is_not_written() -> None:
         ("(initstate)", "view"),
         ("(view 0 0 4)", "3 values"),
         ("(view 0 0 4 3", "cut off"),
-        ("(formula 'phoenix)(view 0 0 4 3)", "phoenix"),
+        ("(formula 'catseye)(view 0 0 4 3)", "catseye"),
+        ("(formula 'phoenix)(julia #f)(view 0 0 4 3)", "both"),
+        ("(formula 'newton)(julia #t)(view 0 0 4 3)", "start"),
+        ("(formula 'mlambda)(juliaseed 0.3 0)(view 0 0 4 3)", "start"),
+        ("(formula 'mlambda)(julia #f)(view 0 0 4 3)", "each c"),
         ('(formula \'user)(usrform "import os")(view 0 0 4 3)', "formula"),
         ("(view 0 (load) 4 3)", "within"),
         ("x" * 1_000_001, "longer"),

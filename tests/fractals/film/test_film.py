@@ -17,6 +17,7 @@ import pytest
 from fraktal_kernel.errors import Conflict, InvalidInput, Unavailable
 from fraktal_kernel.fractals import Scene, Seed, Stopped, View, render, scenes
 from fraktal_kernel.fractals.colouring import looks
+from fraktal_kernel.fractals.colouring.survey import surveyed
 from fraktal_kernel.fractals.film import Film, Key, film, zoom
 from fraktal_kernel.fractals.film.encode import read_film
 from fraktal_kernel.fractals.film.path import shots
@@ -280,6 +281,21 @@ def test_another_film_is_not_mixed_in(tmp_path: Path) -> None:
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(Conflict, match="other files"):
         film(tmp_path / "c.mp4", what, work=tmp_path / "mine")
+
+
+EQUALISED = {
+    **{name: look for name, look in looks.items() if surveyed(look)},
+    **{name: scene.look for name, scene in scenes.items() if scene.look and surveyed(scene.look)},
+}
+
+
+@pytest.mark.parametrize("name", list(EQUALISED))
+def test_looks_that_know_the_whole_picture_are_filmed(name: str, tmp_path: Path) -> None:
+    """Whatever field they equalise, lengths among them: light and dark lie where a picture's do."""
+    what = short(replace(TAIL, look=EQUALISED[name]), octaves=1, seconds=0.5, width=48, height=32)
+    film(tmp_path / "a.mp4", what)
+    last = decoded(tmp_path / "a.mp4")[-1], direct(what, what.frames - 1, antialias=2)
+    assert np.corrcoef(*(grey(pixels).ravel() for pixels in last))[0, 1] > 0.5
 
 
 @pytest.mark.parametrize(

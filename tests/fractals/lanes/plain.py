@@ -6,6 +6,7 @@ import cmath
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -280,9 +281,13 @@ def averages_of(task: Task, c: complex, zs: list[complex], n: int) -> dict[str, 
     stripes, triangles = [], []
     for z in zs[1 : n + 1]:
         stripes.append(0.5 + 0.5 * math.sin(4 * cmath.phase(z)) if z else 0.5)
-        rest = abs(z - c)
-        low, high = abs(rest - abs(c)), rest + abs(c)
-        triangles.append((abs(z) - low) / (high - low) if high > low else 0.0)
+        # Far outside these differ in digits that float64 has not.
+        with localcontext(prec=60):
+            x, y, u, v = map(Decimal, (z.real, z.imag, c.real, c.imag))
+            rest, size = ((x - u) ** 2 + (y - v) ** 2).sqrt(), (u * u + v * v).sqrt()
+            low, high = abs(rest - size), rest + size
+            term = ((x * x + y * y).sqrt() - low) / (high - low) if high > low else 0
+        triangles.append(float(term))
     size = abs(zs[n])
     part = 1 - math.log(math.log(size) / math.log(task.radius)) / math.log(task.degree)
     part = min(1.0, max(0.0, part))

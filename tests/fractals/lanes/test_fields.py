@@ -13,6 +13,7 @@ import pytest
 from fraktal_kernel.fractals.fields import KINDS, empty_fields
 from fraktal_kernel.fractals.formulas.families import formula_of, formulas
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
+from fraktal_kernel.fractals.lanes import finish
 from fraktal_kernel.fractals.lanes.crew import Crew
 from fraktal_kernel.fractals.lanes.fill import LANES, Slopes, fill
 from fraktal_kernel.fractals.lanes.recipe import slopes_of, task_of
@@ -66,6 +67,21 @@ def test_fields_outside_are_what_their_definitions_say(name: str, seed: complex 
                 expected["normal"] = z / d / abs(z / d)
         for field, value in expected.items():
             assert out[field][at] == pytest.approx(value, rel=1e-7, abs=1e-7), (field, at)
+    assert compared > 200
+
+
+def test_averages_stay_right_far_outside() -> None:
+    """Where z is beyond 1e20, as shark fins need it, its sum with c has no digit of c left."""
+    plain = FORMULAS["ship"]
+    task = replace(plain.task(SIZE, max_iter=60, skip=PERIOD), radius=1e20)
+    out = filled(task, None, ["iterations", "triangle"])
+    points, compared = points_of(task), 0
+    for at in np.ndindex(points.shape):
+        n, zs = orbit(plain, complex(points[at]), task)
+        if n is not None and n <= 25:
+            expected = averages_of(task, complex(points[at]), zs, n)
+            assert out["triangle"][at] == pytest.approx(expected["triangle"], abs=1e-6)
+            compared += 1
     assert compared > 200
 
 
@@ -259,3 +275,13 @@ def test_newton_knows_its_roots() -> None:
     assert known.mean() > 0.99
     assert np.allclose(out["z"][known] ** 3, 1, atol=1e-9)
     assert set(np.round(3 * out["angle"][known]).astype(int)) == {-1, 0, 1}
+
+
+def test_normals_of_huge_numbers_are_unit_vectors() -> None:
+    """Near the end of float64 the size of a number is beyond it, but not its direction."""
+    z = np.array([1e308 + 1.7e308j, 1e308 - 1.7e308j, 3 + 4j])
+    slope = np.array([2 + 0j, -1.7e308 + 1e308j, 1.7e308 + 1.7e308j])
+    found = finish.normal(z, slope)
+    small = finish.normal(z * 1e-300, slope * 1e-300)
+    assert np.abs(found) == pytest.approx(1)
+    assert found == pytest.approx(small)

@@ -219,6 +219,16 @@ def test_fields_alone_go_to_any_url() -> None:
         poster(place, SCENE, 300, 200, fields=("smooth",), bits=0, tile=128)
 
 
+def test_a_url_of_a_file_is_its_path(tmp_path: Path) -> None:
+    """What fsspec calls file:// grows beside its place as a path does; other URLs hold no TIFF."""
+    scene = replace(SCENE, max_iter=50)
+    for name in ("a.zarr", "a.tif"):
+        poster(f"file://{tmp_path / name}", scene, 64, 48, tile=128)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "a.zarr"]
+    with pytest.raises(InvalidInput, match="URL"):
+        poster("memory://a.tif", scene, 64, 48)
+
+
 SLOW = """
 import sys, time
 from dataclasses import replace
