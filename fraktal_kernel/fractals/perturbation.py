@@ -150,6 +150,7 @@ class Perturbation:
                 max_iter=request.max_iter,
                 escape_radius=formula.escape_radius,
                 radius=radius,
+                until_caught=True,
                 julia=julia,
                 progress=progress,
                 cancelled=cancelled,
