@@ -271,3 +271,17 @@ def test_a_reference_that_was_caught_gives_the_same_counts(re: str, im: str) -> 
         counts.append(filled(approximation, "iterations")["iterations"])
     assert counts[0].min() < 100 and counts[0].max() == 6000
     np.testing.assert_array_equal(*counts)
+
+
+def test_a_julia_set_at_its_critical_point_needs_more_digits() -> None:
+    """There a difference becomes its own power, and c is taken with as many digits as that."""
+    formula = "z**3 + c"
+    size, width = (W, H), f"{W}e-60"
+    seed = tip(3, 220)
+    done = compute(formula, "0", "0", width, 5000, size, ("iterations",), julia=seed)
+    plane = Plane(STEPS[formula], "0", "0", "1e-60", size)
+    plane.bits = 900
+    places = [(row, 7 * row % W) for row in range(0, H, 3)]
+    counts = [plane.julia(row, column, seed, 5000)[0] for row, column in places]
+    assert len(set(counts)) > 3
+    assert counts == [int(done.iterations[place]) for place in places]
