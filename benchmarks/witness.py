@@ -60,6 +60,7 @@ def _within(count: Count, given: int, radius: float, random: np.random.Generator
     low: tuple[int, float, float] | None = None
     high: tuple[int, float, float] | None = None
     at, reach = (0.0, 0.0), radius
+    seen: set[int] = set()
     for _ in range(CLIMBS):
         for _ in range(AROUND):
             turn, far = random.uniform(0, 2 * math.pi), reach * math.sqrt(random.random())
@@ -67,6 +68,7 @@ def _within(count: Count, given: int, radius: float, random: np.random.Generator
             if math.hypot(dx, dy) > radius:
                 continue
             found = count(dx, dy, SPARE_BITS)
+            seen.add(found)
             if found == given:
                 return count(dx, dy, SPARE_BITS + MORE_BITS) == given
             if found < given and (low is None or found > low[0]):
@@ -75,6 +77,9 @@ def _within(count: Count, given: int, radius: float, random: np.random.Generator
                 high = found, dx, dy
         if low and high:
             return _between(count, given, low[1:], high[1:])
+        # Where all have one count, further out is where to look.
+        if len(seen) == 1 and radius < RADII[-1]:
+            return False
         nearest = low or high
         assert nearest
         at, reach = nearest[1:], reach / 2

@@ -31,7 +31,10 @@ ON_THE_NEEDLE = (
     *("mandelbrot", "burning_ship", "perpendicular_burning_ship", "celtic", "buffalo"),
     *("tricorn", "shark_fin"),
 )
-WORDS = ("mandelbrot", "multibrot")
+WORDS = ("mandelbrot", "multibrot", "(z**2+c)**2+c")
+# Others whose critical orbit is caught at once: they are Chebyshev's polynomials there.
+TIPS = {"lambda": "4", "z**2 + c*z": "-2", "c*(z**3-3*z)": "1", "z**3 + c*z": "-3"}
+DIVE_TO = 600
 SIZES = ((40, 30), (97, 3), (3, 64))
 
 
@@ -77,8 +80,10 @@ def far_point(
             return None
     elif name in ON_THE_NEEDLE:
         point = ("-2", "0") if way < 0.6 else (nucleus_near_minus_two(digits // 2)[0], "0")
+    elif name in TIPS:
+        return TIPS[name], "0", width, "tip"
     else:
-        found = dived(name, parameters, random, min(digits, 900), 300)
+        found = dived(name, parameters, random, DIVE_TO // 2, DIVE_TO // 6)
         return (*found, "copy") if found else None
     if way < 0.3:
         return *point, width, "tip"
