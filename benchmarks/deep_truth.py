@@ -2,9 +2,10 @@
 
 Pixels taken at random are iterated one by one with as many digits as the view needs and 80 bits
 more, without perturbation or approximation, by the engine for reference orbits; a few of them by
-gmpy2 in Python as well, so that this engine is not its own witness. A count that differs is the
-boundary's rounding where a point within a millionth of a pixel has it (`Truth.rounds`); any other
-is wrong, and is printed with its place.
+gmpy2 in Python as well, so that this engine is not its own witness. A count that differs is excused
+only by a witness: a point within a ten-millionth of a pixel that has it (`benchmarks.witness`). Any
+other is wrong, and is printed with its place; so is one whose witness is not found in ``WITNESS_S``
+seconds (300).
 
 ``PIXELS`` says how many (500), ``SPAN_S`` (60) after how many seconds a view has to do with those
 it had. The others have a second judge then, `benchmarks.plain_walk`: perturbation without any
@@ -18,7 +19,6 @@ inside, or to escape later, is held to not escaping until then.
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import tempfile
@@ -33,6 +33,7 @@ import numpy as np
 
 from benchmarks.deep import LOCATIONS
 from benchmarks.plain_walk import KNOWN, Plain
+from benchmarks.witness import Undecided, witness
 from fraktal_kernel.fractals import compute
 from fraktal_kernel.fractals.formulas import formula_of
 from fraktal_kernel.fractals.formulas.exact import exact_start, exact_step
@@ -43,18 +44,13 @@ from fraktal_kernel.fractals.view import View
 SIZE = (800, 600)
 PIXELS = int(os.environ.get("PIXELS", "500"))
 SPAN_S = float(os.environ.get("SPAN_S", "60"))
+WITNESS_S = float(os.environ.get("WITNESS_S", "300"))
 STEPS = int(os.environ.get("STEPS", "12000000"))
 # So many are iterated by gmpy2 as well, where they leave within so many steps.
 WITNESSES, WITNESS_STEPS = 2, 400_000
 SPARE_BITS = 80
 SEED = 20_11
-# Circles about a pixel on which counts tell how near the boundary is, in pixels.
-CIRCLES = (1e-9, 1e-8, 1e-7)
-ROUND = [
-    (radius * math.cos(t * math.pi / 4), radius * math.sin(t * math.pi / 4))
-    for radius in CIRCLES
-    for t in range(8)
-]
+Place = float | Fraction
 
 
 class Truth:
@@ -76,7 +72,7 @@ class Truth:
         self.bits = SPARE_BITS + max(0, -self.geometry.pixel_parts[1])
         self.steps = min(location["max_iter"], STEPS)
 
-    def point(self, row: float, column: float) -> tuple[Fraction, Fraction]:
+    def point(self, row: Place, column: Place) -> tuple[Fraction, Fraction]:
         """Give the point of a place in the picture, exactly."""
         u = Fraction(column) - Fraction(self.geometry.width - 1, 2)
         v = Fraction(self.geometry.height - 1, 2) - Fraction(row)
@@ -86,12 +82,15 @@ class Truth:
             self.centre[1] + self.pixel * (c * u + d * v),
         )
 
-    def count(self, row: float, column: float) -> int | None:
-        """Give the first n with a z outside; None where there is none until the last step."""
+    def count(self, row: Place, column: Place, spare: int = 0) -> int | None:
+        """Give the first n with a z outside; None where there is none until the last step.
+
+        ``spare`` bits more are computed than tell pixels apart.
+        """
         orbit = reference_orbit(
             self.formula,
             *self.point(row, column),
-            bits=self.bits,
+            bits=self.bits + spare,
             max_iter=self.steps,
             escape_radius=self.formula.escape_radius,
         )
@@ -114,19 +113,21 @@ class Truth:
         found = self.count(row, column)
         return found == given or (found is None and given >= self.steps)
 
-    def rounds(self, row: float, column: float, given: int) -> bool:
-        """Say whether a point within a millionth of a pixel has that count.
+    def within(self, row: float, column: float, given: int) -> float | None:
+        """Give the radius in pixels within which a point has that count; None where none is found.
 
-        Between two points the potential is continuous and takes every value in between. By
-        Harnack's inequality it does not change threefold, nor the count by 2, within a tenth of the
-        distance to the set: where counts around differ by more, the set is nearer than a millionth
-        of a pixel, and beside it every greater count occurs.
+        0 is given for a count that more digits find at the pixel itself.
         """
-        counts = [
-            self.count(row + dy, column + dx) or self.location["max_iter"] for dx, dy in ROUND
-        ]
-        least, most = min(counts), max(counts)
-        return least <= given and (given <= most or most - least > 2)
+
+        def count(dx: Any, dy: Any, spare: int) -> int:
+            across, down = (Fraction(*gmpy2.mpq(part).as_integer_ratio()) for part in (dx, dy))
+            found = self.count(row + down, column + across, spare)
+            return self.location["max_iter"] if found is None else found
+
+        try:
+            return witness(count, given, np.random.default_rng(SEED), WITNESS_S)
+        except Undecided:
+            return None
 
 
 def wrong_pixels(
@@ -166,7 +167,8 @@ def wrong_pixels(
                     found[place] = agrees or truth.agrees(*place, given[place])
     looked = [place for place in pixels if found[place] is not None]
     off = [place for place in looked if not found[place]]
-    wrong = [place for place in off if not truth.rounds(*place, given[place])]
+    radii = {place: truth.within(*place, given[place]) for place in off}
+    wrong = [place for place, radius in radii.items() if radius is None]
     short = [at for at in looked if found[at] and given[at] < min(truth.steps, WITNESS_STEPS)]
     witnesses = short[:WITNESSES]
     wrong += [place for place in witnesses if not truth.witnessed(*place, given[place])]
@@ -175,7 +177,8 @@ def wrong_pixels(
         "looked_at": len(looked),
         "by_plain_perturbation": judged,
         "where_that_differs": doubted,
-        "rounded_at_the_boundary": len(off) - len([at for at in wrong if at in off]),
+        "witnessed_beside": sum(radius is not None for radius in radii.values()),
+        "within_px": max((radius for radius in radii.values() if radius), default=0.0),
         "not_followed_to_the_end": sum(given[at] >= truth.steps for at in looked),
         "by_gmpy2": len(witnesses),
         "method": done.method,

@@ -14,6 +14,8 @@ from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.view import View
 
 _MOST_STRETCH = 1e6
+# Orbits of points beside 0 are soon so far from it, however near they begin.
+_ORDINARY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,20 @@ class Geometry:
         return mantissa, exponent + more
 
     @property
+    def furthest(self) -> float:
+        """How far from 0 the points lie, at most."""
+        centre = max(abs(float(self.view.re)), abs(float(self.view.im)))
+        return centre + float(self.view.width)
+
+    @property
     def steps_a_pixel(self) -> float:
         """How many numbers of float64 lie between neighbouring pixels."""
-        furthest = max(abs(float(self.view.re)), abs(float(self.view.im)))
-        furthest += float(self.view.width)
-        return self.pixel / math.ulp(furthest)
+        return self.pixel / math.ulp(self.furthest)
+
+    @property
+    def steps_a_value(self) -> float:
+        """How many lie between them as soon as something of ordinary size is added to both."""
+        return self.pixel / math.ulp(max(self.furthest, _ORDINARY))
 
     def points(self) -> NDArray[np.complex128]:
         """Give the points of all pixels in float64: complex128 [h, w]."""

@@ -13,6 +13,7 @@ from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.basins import Basin, basin_of, has_basins
 from fraktal_kernel.fractals.deep.approximation import FIELDS, INSIDE, Approximation, Pixels
 from fraktal_kernel.fractals.deep.kinds import is_holomorphic, map_of
+from fraktal_kernel.fractals.deep.narrow import lacking_bits
 from fraktal_kernel.fractals.deep.stepwise import Stepwise
 from fraktal_kernel.fractals.escape import shortcut_names
 from fraktal_kernel.fractals.geometry import Geometry
@@ -150,6 +151,7 @@ class Perturbation:
                 max_iter=request.max_iter,
                 escape_radius=formula.escape_radius,
                 radius=radius,
+                until_caught=True,
                 julia=julia,
                 progress=progress,
                 cancelled=cancelled,
@@ -161,8 +163,15 @@ class Perturbation:
         orbit = orbit_of(re, im, precise, radius)
         critical = None
         if julia is not None:
+            recurrence, pixel_bits = recurrence_of(formula), request.geometry.pixel_parts[1]
+            origin = begin_of(recurrence, julia, orbit.bits)
+            at = complex(*map(float, origin)) if formula.drifts else complex(formula.centre)
+            seed = complex(*map(float, julia))
+            more = lacking_bits(formula, seed, at, orbit, pixel_bits)
+            if more:
+                orbit = orbit_of(re, im, orbit.bits + more, radius)
             # Points that come near the critical point go on beside its orbit.
-            begin = begin_of(recurrence_of(formula), julia, orbit.bits)
+            begin = begin_of(recurrence, julia, orbit.bits)
             critical = orbit_of(*begin, orbit.bits, None)
         return Reference(formula, julia, request.max_iter, re, im, radius, orbit, critical)
 

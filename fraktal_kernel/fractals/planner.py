@@ -100,19 +100,30 @@ def plan_for(request: Request) -> Method:
     return on_card(request, method)
 
 
+def resolved(request: Request) -> bool:
+    """Say whether float64 tells neighbouring pixels well apart, before and after the first step.
+
+    Beside 0, where most formulas have their critical point, points of a Julia set come nearer to
+    one another in their first step than they were.
+    """
+    steps = request.geometry.steps_a_value
+    if request.julia is not None and request.formula.polynomial:
+        steps *= min(1.0, request.geometry.furthest) ** (request.formula.degree - 1)
+    return steps >= EXACT
+
+
 def on_processor(request: Request) -> Method:
     """Choose a method of the processor, as `plan_for` does."""
     from fraktal_kernel.fractals.float64 import Float64
 
-    steps = request.geometry.steps_a_pixel
-    if steps >= EXACT:
+    if resolved(request):
         return Float64(request)
     from fraktal_kernel.fractals.perturbation import Perturbation, refusal
 
     reason = refusal(request)
     if reason is None:
         return Perturbation(request)
-    if steps >= _USABLE:
+    if request.geometry.steps_a_pixel >= _USABLE:
         return Float64(request)
     width = request.geometry.view.width
     raise InvalidInput(

@@ -130,7 +130,7 @@ def is_plain(scene: Scene, columns: int) -> bool:
     plain = scene.formula == "mandelbrot" and not scene.parameters and scene.look is None
     if not plain or not scene.view.straight:
         return False
-    return Geometry(scene.view, columns, 1).steps_a_pixel >= EXACT
+    return Geometry(scene.view, columns, 1).steps_a_value >= EXACT
 
 
 def _painted(

@@ -243,3 +243,10 @@ def test_progress_goes_up_to_the_whole(tmp_path: Path) -> None:
         seen: list[float] = []
         compute(**place, size=(64, 48), max_iter=3000, progress=_noted(seen))
         assert seen == sorted(seen) and 0 <= seen[0] and seen[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("formula", "seed"), [("z**2 + c", ("0", "1")), ("z**3 - 2 + c", None)])
+def test_points_beside_zero_are_soon_far_from_it(formula: str, seed: Any) -> None:
+    """Float64 holds points beside 0 to all digits, but not what they become: it is not taken."""
+    done = compute(formula, "0", "0", "1e-20", 500, (8, 6), ("iterations",), julia=seed)
+    assert done.method.startswith("perturbation")

@@ -17,7 +17,7 @@ whose centres random words name (`tests.fuzz.words`) or a way down from copy to 
 and beside Misiurewicz points of random words.
 
 Each view is one line of JSON. A pixel that differs is counted apart from what is wrong where a
-point within a ten-millionth of a pixel was found that has its count (`tests.fuzz.witness`): it lies
+point within a ten-millionth of a pixel was found that has its count (`benchmarks.witness`): it lies
 among finer detail than any rounding resolves. ``within_px`` says how far one had to look.
 """
 
@@ -36,13 +36,13 @@ import gmpy2
 import numpy as np
 from gmpy2 import mpfr
 
-from fraktal_kernel.errors import FraktalError
+from benchmarks.witness import Undecided, witness
+from fraktal_kernel.errors import FraktalError, InvalidInput
 from fraktal_kernel.fractals import compute
 from fraktal_kernel.fractals.formulas import Formula, formula_of
 from fraktal_kernel.fractals.formulas.exact import exact_start, exact_step
 from fraktal_kernel.fractals.geometry import matrix_of
 from tests.fractals.deep.direct import nucleus_near_minus_two, tip
-from tests.fuzz.witness import witness
 from tests.fuzz.words import caught_of_word, copy_of_word
 
 Point = tuple[Any, Any]
@@ -57,6 +57,7 @@ FAMILIES: list[tuple[str, dict[str, Any]]] = [
 ]
 MAX_ITER, DEEP_ITER = 4000, 40_000
 DIVE_S = 45.0  # for one way down from copy to copy
+WITNESS_S = 120.0  # for one pixel
 LONGEST_WORD = 150
 # Those whose deepest views are drawn as well, and those that have small copies on the needle at -2.
 DEEP = ("mandelbrot", "multibrot", "burning_ship", "phoenix", "lambda")
@@ -127,15 +128,22 @@ def edge(plane: Plane, inside: Point, outside: Point, digits: int) -> tuple[str,
 
 
 def copy_near(
-    view: tuple[str, str, str], name: str, parameters: dict[str, Any], deepest: int
+    view: tuple[str, str, str],
+    name: str,
+    parameters: dict[str, Any],
+    deepest: int,
+    steps: int = DEEP_ITER // 2,
 ) -> tuple[str, str, str] | None:
-    """Give centre and width of a small copy of the set near a point, if one is found."""
+    """Give centre and width of a small copy of the set near a point, if one is found.
+
+    Its period is looked for in so many steps.
+    """
     from fraktal_kernel.fractals.reference import nucleus, reference_orbit
 
     re, im, width = view
     try:
         formula = formula_of(name, parameters)
-        orbit = reference_orbit(formula, re, im, radius=width, max_iter=DEEP_ITER // 2)
+        orbit = reference_orbit(formula, re, im, radius=width, max_iter=steps)
         if not orbit.period:
             return None
         found = nucleus(formula, re, im, orbit.period, radius=width)
@@ -340,6 +348,8 @@ class Truth:
         self.view = view
         self.formula = formula_of(view.formula, view.parameters)
         self.bits = max(0, -Decimal(view.width).adjusted()) * 10 // 3
+        if view.julia:  # beside a critical point, a difference becomes its own power
+            self.bits *= math.ceil(self.formula.degree)
         self.matrix = matrix_of(view.rotation_deg, view.skew)
         self.planes: dict[int, Plane] = {}
 
@@ -370,42 +380,52 @@ def tried(view: View, pixels: int, random: np.random.Generator) -> dict[str, Any
     """Compute a view and compare some pixels."""
     wide, high = view.size
     began = time.process_time()
-    done = compute(
-        *(view.formula, view.re, view.im, view.width, view.max_iter, view.size),
-        parameters=view.parameters,
-        julia=view.julia,
-        rotation_deg=view.rotation_deg,
-        skew=view.skew,
-    )
-    took = time.process_time() - began
-    truth = Truth(view)
-    wrong, radii = [], []
-    for _ in range(min(pixels, wide * high)):
-        row, column = int(random.integers(high)), int(random.integers(wide))
-        right, ours = truth.count(row, column), int(done.iterations[row, column])
-        if right != ours:
-            radius = witness(partial(truth.count, row, column), ours, random)
-            if radius is None:
-                wrong.append([row, column, ours, right])
-            elif radius:
-                radii.append(radius)
-    return {
+    told: dict[str, Any] = {
         "formula": view.formula,
         "parameters": view.parameters,
         "kind": view.kind,
         "width": view.width,
         "size": view.size,
         "julia": bool(view.julia),
+    }
+    try:
+        done = compute(
+            *(view.formula, view.re, view.im, view.width, view.max_iter, view.size),
+            parameters=view.parameters,
+            julia=view.julia,
+            rotation_deg=view.rotation_deg,
+            skew=view.skew,
+        )
+    except InvalidInput as refusal:
+        return told | {"refused": str(refusal), "pixels": 0, "finer": 0, "wrong": []}
+    took = time.process_time() - began
+    truth = Truth(view)
+    wrong, radii, undecided = [], [], 0
+    for _ in range(min(pixels, wide * high)):
+        row, column = int(random.integers(high)), int(random.integers(wide))
+        right, ours = truth.count(row, column), int(done.iterations[row, column])
+        if right != ours:
+            try:
+                radius = witness(partial(truth.count, row, column), ours, random, WITNESS_S)
+            except Undecided:
+                undecided += 1
+                radius = 0.0
+            if radius is None:
+                wrong.append([row, column, ours, right])
+            elif radius:
+                radii.append(radius)
+    return told | {
         "method": done.method,
         "counts": [int(done.iterations.min()), int(done.iterations.max())],
         "cpu_s": round(took, 3),
         "pixels": min(pixels, wide * high),
         "finer": len(radii),
         **({"within_px": max(radii)} if radii else {}),
+        **({"undecided": undecided} if undecided else {}),
         "wrong": wrong,
         **(
             {"view": [view.re, view.im, view.julia, view.rotation_deg, view.skew]}
-            if wrong or radii
+            if wrong or radii or undecided
             else {}
         ),
     }
@@ -422,21 +442,30 @@ def main() -> None:
     kinds.add_argument("--deep", action="store_true")
     kinds.add_argument("--beside", action="store_true")
     given = parser.parse_args()
-    families = [item for item in FAMILIES if not given.only or item[0] in given.only]
-    random, many, pixels, fine, bad = np.random.default_rng(given.seed), 0, 0, 0, []
-    radius = 0.0
     drawn = deep_views if given.deep else beside_views if given.beside else views
-    for view in drawn(given.seed, given.views, families):
-        line = tried(view, given.pixels, random)
-        print(json.dumps(line), flush=True)
-        many, pixels, fine = many + 1, pixels + line["pixels"], fine + line["finer"]
-        radius = max(radius, line.get("within_px", 0.0))
-        if line["wrong"]:
-            bad.append(line)
-    wrong = sum(len(line["wrong"]) for line in bad)
+    report(drawn(given.seed, given.views, families_of(given.only)), given.pixels, given.seed)
+
+
+def families_of(names: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Give the families of some names, or all."""
+    return [item for item in FAMILIES if not names or item[0] in names]
+
+
+def report(drawn: Any, most: int, seed: int) -> None:
+    """Try views, a line each, and sum up."""
+    random = np.random.default_rng(seed)
+    lines = []
+    for view in drawn:
+        lines.append(tried(view, most, random))
+        print(json.dumps(lines[-1]), flush=True)
+    pixels, finer, undecided = (
+        sum(line.get(name, 0) for line in lines) for name in ("pixels", "finer", "undecided")
+    )
     print(
-        f"{many} views, {pixels} pixels, {fine} among finer detail "
-        f"(within {radius:g} px), {wrong} wrong"
+        f"{len(lines)} views, {sum('refused' in line for line in lines)} refused, {pixels} pixels, "
+        f"{finer} among finer detail (within "
+        f"{max((line.get('within_px', 0.0) for line in lines), default=0.0):g} px), "
+        f"{undecided} undecided, {sum(len(line['wrong']) for line in lines)} wrong"
     )
 
 

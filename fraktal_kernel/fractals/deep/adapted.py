@@ -7,12 +7,12 @@ from typing import Any
 
 from numba import njit
 
+from fraktal_kernel.fractals.deep.scaled import larger, power, settled
 from fraktal_kernel.fractals.deep.scaled import plus as matrix_plus
-from fraktal_kernel.fractals.deep.scaled import power, settled
 from fraktal_kernel.fractals.deep.scaled import times as matrix_times
 from fraktal_kernel.fractals.formulas import emit
 from fraktal_kernel.fractals.formulas.tape import Tape
-from fraktal_kernel.fractals.reference.extended import NONE, normal, plus, times
+from fraktal_kernel.fractals.reference.extended import NONE, below, normal, plus, times
 
 
 def adapted(tape: Tape, names: Sequence[str], parameters: Sequence[str]) -> Any:
@@ -174,3 +174,12 @@ def turned_of(order: int, folds: bool) -> Any:
         return z0, z1, z2, z3, s[0], s[1], s[2], s[3]
 
     return turned
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def same(a: Any, b: Any, bits: int) -> bool:
+    """Say whether the first two of four numbers are the same, but for ``2**-bits`` of them."""
+    x, y, _, _, e = added(a, (-b[0], -b[1], -b[2], -b[3], b[4]))
+    if x == 0.0 and y == 0.0:
+        return True
+    return below(larger(x, y), e, larger(a[0], a[1]), a[4] - bits)  # type: ignore[no-any-return]

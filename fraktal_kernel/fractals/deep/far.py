@@ -6,6 +6,7 @@ beginning of a segment, where `walk` takes over; one that fell back comes here a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,9 +19,12 @@ from fraktal_kernel.fractals.deep.rows import (
     BEGIN,
     DONE,
     DOWN,
+    FIRST_LOOK,
     INSIDE,
     LENGTH,
+    NEXT_LOOK,
     POINT,
+    SAME,
     SEGMENTS,
     STEPS,
     UP,
@@ -45,6 +49,7 @@ ENOUGH = -450
 # A small value is brought so near to the large one that float64 holds both: far enough for all
 # but its first power not to count.
 _APART = 500
+_SAME_BITS = -round(math.log2(SAME))
 
 
 def far(kind: Map, derivative: bool) -> Callable[..., bool]:
@@ -82,6 +87,14 @@ def far(kind: Map, derivative: bool) -> Callable[..., bool]:
             return s, 0
         shift = shift_of(size)
         return enlarged(s, power(-shift)), e + shift
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def same(z: Any, held: Any) -> bool:
+        """Say whether z is where it was, to `SAME` of its size."""
+        off = total(z, (-held[0], -held[1], held[2]))
+        if off[0] == 0.0 and off[1] == 0.0:
+            return True
+        return below(*size_of(off), *size_of((z[0], z[1], z[2] - _SAME_BITS)))  # type: ignore[no-any-return]
 
     def run(
         orbit: Any,
@@ -132,6 +145,9 @@ def far(kind: Map, derivative: bool) -> Callable[..., bool]:
             n, at = count[i], place[i]
             z = complex_of(value[i, 0], value[i, 1], powers[i, 0])
             s, s_e = load(slope, i), powers[i, 1]
+            # What an orbit inside comes back to, as in `walk`: z beside the nucleus of the view
+            # may stay that small for ever.
+            held, wait, looks, due = complex_of(0.0, 0.0, 0), FIRST_LOOK, 0, 1
             while n <= max_iter and z[2] < ENOUGH:
                 if steps + taken >= budget:
                     break
@@ -189,6 +205,14 @@ def far(kind: Map, derivative: bool) -> Callable[..., bool]:
                 ):
                     z = near
                     at = roots[0]
+                    wait -= 1
+                    if wait == 0:
+                        wait = NEXT_LOOK
+                        if same(z, held):
+                            n = max_iter + 1
+                        looks += 1
+                        if looks == due:
+                            held, due = z, 2 * due
             if n > max_iter:
                 count[i], place[i] = INSIDE, DONE
             else:

@@ -22,6 +22,7 @@ from fraktal_kernel.fractals.deep.adapted import (
     multiplied,
     of_pairs,
     origin_at,
+    same,
     turned_of,
 )
 from fraktal_kernel.fractals.deep.kept import keep
@@ -45,6 +46,7 @@ from fraktal_kernel.fractals.reference.extended import NONE, below, normal
 CORNER, MATRIX, PIXEL, PIXEL_Z, RADIUS2, C, START = 0, 2, 6, 7, 8, 9, 11
 # An orbit that comes back so near, compared with its size, has been caught.
 _SAME = 1e-13
+_SAME_BITS = -round(math.log2(_SAME))
 _STEP = (
     *("Zr", "Zi", "PREVIOUSr", "PREVIOUSi", "zr", "zi", "previousr", "previousi"),
     *("Cr", "Ci", "cr", "ci", "origin()r", "origin()i"),
@@ -241,6 +243,7 @@ def tapes(
             j = at if keeps else links[at, BEGIN]
             left = False
             kept_r, kept_i, returns, due = math.inf, 0.0, 0, 1
+            held, far_returns, far_due = settled(0.0, 0.0, 0.0, 0.0, 0), 0, 1
             x = w = 0.0
             while True:
                 if deep:
@@ -339,6 +342,12 @@ def tapes(
                             hr, hi = orbit_m[home, 0], orbit_m[home, 1]
                             z = added(near, (-hr, -hi, 0.0, 0.0, orbit_e[home]))
                             j, at = home, home if keeps else root
+                            if order == 2 and not keeps:
+                                if same(z, held, _SAME_BITS):
+                                    n = max_iter
+                                far_returns += 1
+                                if far_returns == far_due:
+                                    held, far_due = z, 2 * far_due
                     if n >= max_iter:
                         break
                     if steps + taken >= budget:

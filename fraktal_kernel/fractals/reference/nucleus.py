@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.formulas import Formula
-from fraktal_kernel.fractals.machine import Kernel
 from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped
 from fraktal_kernel.fractals.reference.decimals import (
     bits_for,
@@ -27,16 +26,9 @@ from fraktal_kernel.fractals.reference.decimals import (
     ratio,
 )
 from fraktal_kernel.fractals.reference.orbit import Orbit, reference_orbit
-from fraktal_kernel.fractals.reference.period import Frame
+from fraktal_kernel.fractals.reference.period import NONE, Frame, sizes, together
 from fraktal_kernel.fractals.reference.recurrences import Number, Recurrence, recurrence_of
 
-_sizes = Kernel(
-    "fraktal_kernel.fractals.reference.balls",
-    "sizes",
-    "int64(complex128[::1], int64, int64[::1], complex128[::1], int64[::1], int64[:, ::1], "
-    "int64[::1], float64[:, ::1], int64[:, ::1], float64[:, ::1], int64[:, ::1], int64[::1])",
-)
-_NONE = -(1 << 60)  # as in `extended`
 _MAX_STEPS = 64
 _LOOK_UP_S = 0.01
 
@@ -91,15 +83,15 @@ def atom_of(formula: str | Formula | Recurrence, orbit: Orbit, *, power: int | N
     place = recurrence.tape.inputs.index("zr")
     frame.put(place, 1, 1.0)
     frame.put(place + 1, 2, 1.0)
-    total, exponents = np.eye(2) * 0.5, np.where(np.eye(2) > 0, 1, _NONE).astype(np.int64)
-    flat = _sizes(
+    total, exponents = np.eye(2) * 0.5, np.where(np.eye(2) > 0, 1, NONE).astype(np.int64)
+    flat = sizes(
         *(orbit.z, orbit.period, orbit.small_index, orbit.small_mantissa, orbit.small_exponent),
         *(frame.code, frame.places, frame.mantissas, frame.exponents, total, exponents),
         np.zeros(1, np.int64),
     )
     rows = slice(place, place + 2)
-    spread, spread_log2 = _together(frame.mantissas[rows, 1:], frame.exponents[rows, 1:])
-    total, total_log2 = _together(total, exponents)
+    spread, spread_log2 = together(frame.mantissas[rows, 1:], frame.exponents[rows, 1:])
+    total, total_log2 = together(total, exponents)
     area, total_area = np.linalg.det(spread), np.linalg.det(total)
     if flat or area == 0 or total_area == 0:
         return Atom(0.0, 0.0, np.eye(2))
@@ -119,14 +111,6 @@ def _unit(matrix: NDArray[Any]) -> NDArray[np.float64]:
     """Scale a matrix to the determinant 1 or -1."""
     unit: NDArray[np.float64] = matrix / math.sqrt(abs(np.linalg.det(matrix)))
     return unit
-
-
-def _together(
-    mantissas: NDArray[np.float64], exponents: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], int]:
-    """Bring a matrix to one exponent."""
-    top = int(exponents.max())
-    return np.ldexp(mantissas, np.maximum(exponents - top, -2000).astype(np.int32)), top
 
 
 def nucleus(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals.formulas import Formula
 from fraktal_kernel.fractals.progress import Cancelled, Progress, Stopped, apart
+from fraktal_kernel.fractals.reference.caught import FIRST_LOOK, caught
 from fraktal_kernel.fractals.reference.decimals import bits_for, fixed, gmpy2, ratio
 from fraktal_kernel.fractals.reference.engines import Engine, engine_for
 from fraktal_kernel.fractals.reference.period import PeriodFinder
@@ -32,7 +34,7 @@ _FIRST_SLICE = 16
 # A step of an orbit with its part of all tables; an orbit is lengthened to twice what it is.
 _STEP_BYTES = 400
 
-Ended = Literal["escaped", "period", "limit"]
+Ended = Literal["escaped", "period", "caught", "limit"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +49,8 @@ class Orbit:
     z : complex128 [n + 1]; what is too small for float64 is 0 or inexact here
     small_index, small_mantissa, small_exponent : the places where ``|z| < 1e-300``, in order; the
         value is ``small_mantissa * 2**small_exponent``
-    ended : why it is no longer: it left the escape radius, came to the period, or to the limit
+    ended : why it is no longer: it left the escape radius, came to the period, was caught by a
+        cycle that attracts it, or came to the limit
     period : of the nucleus in view, or 0
     escape_radius : beyond which it counts as escaped
     start : z[0], exact
@@ -98,6 +101,7 @@ def reference_orbit(
     escape_radius: float = 1e3,
     radius: Number | None = None,
     until_period: bool = True,
+    until_caught: bool = False,
     julia: tuple[Number, Number] | None = None,
     going_on: Orbit | None = None,
     progress: Progress | None = None,
@@ -115,6 +119,7 @@ def reference_orbit(
     escape_radius : the orbit ends with the first value beyond it
     radius : of the view: half its diagonal. With it, the period of the nucleus in view is found,
     until_period : and the orbit ends there.
+    until_caught : the orbit ends where a cycle that attracts it has caught it (see `caught`)
     julia : the c of a Julia set; the point is then z_0
     going_on : an orbit of the same point that is not long enough, and is continued
     progress : called with a fraction and a text
@@ -141,14 +146,17 @@ def reference_orbit(
     if radius is not None and returns and at_start:
         finder = PeriodFinder(recurrence, c, radius, origin)
     begin = complex(float_of(start[0]), float_of(start[1]))
-    z, ended, period = _walk(
-        engine, going_on, begin, max_iter, finder, until_period, progress, cancelled
+    held = partial(caught, recurrence, c) if until_caught else None
+    z, ended, period, last = _walk(
+        engine, going_on, begin, max_iter, finder, until_period, held, progress, cancelled
     )
     index, mantissa, exponent = engine.small.arrays()
     done = Orbit(
         *(recurrence.name, c, bits, z, index, mantissa, exponent),
         *(ended, period, escape_radius, start, engine.state()),
     )
+    if ended == "caught":
+        return replace(done.upto(last), ended=ended)
     return done.upto(period if period and until_period else max_iter)
 
 
@@ -206,9 +214,10 @@ def _walk(
     max_iter: int,
     finder: PeriodFinder | None,
     until_period: bool,
+    held: Callable[..., int] | None,
     progress: Progress | None,
     cancelled: Cancelled | None,
-) -> tuple[NDArray[np.complex128], Ended, int]:
+) -> tuple[NDArray[np.complex128], Ended, int, int]:
     """Advance in slices until something ends the orbit."""
     known = going_on.z if going_on is not None else np.array([start])
     at, period = len(known), 0
@@ -219,6 +228,7 @@ def _walk(
         engine.small.known(going_on.small_index, going_on.small_mantissa, going_on.small_exponent)
         if finder is not None:
             period = finder.look(z, at, engine.small)
+    last, due = 0, FIRST_LOOK
     slice_, escaped = _FIRST_SLICE, going_on is not None and going_on.ended == "escaped"
 
     def advanced(since: int, until: int, period: int) -> tuple[int, bool, int]:
@@ -228,6 +238,11 @@ def _walk(
         return reached, escaped, period
 
     while at <= max_iter and not escaped and not (period and until_period):
+        if held is not None and at >= due:
+            due = 2 * at
+            last = held(z[:at], engine.small.arrays())
+            if last:
+                break
         if cancelled is not None and cancelled():
             raise Stopped("the computation was cancelled before the orbit was complete.")
         if at >= len(z):
@@ -253,7 +268,9 @@ def _walk(
         ended = "escaped"
     if period and until_period:
         ended = "period"
-    return z[:at].copy() if len(z) > at else z, ended, period
+    if last:
+        ended = "caught"
+    return z[:at].copy() if len(z) > at else z, ended, period, last
 
 
 def _check_room(steps: int) -> None:

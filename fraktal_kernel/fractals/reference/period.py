@@ -22,7 +22,13 @@ _by_frame = Kernel(
     f"int64({_ORBIT}, int64[:, ::1], int64[::1], float64, int64, "
     "float64[:, ::1], int64[:, ::1], int64[::1])",
 )
-_NONE = -(1 << 60)  # as in `extended`
+sizes = Kernel(
+    _MODULE,
+    "sizes",
+    "int64(complex128[::1], int64, int64[::1], complex128[::1], int64[::1], int64[:, ::1], "
+    "int64[::1], float64[:, ::1], int64[:, ::1], float64[:, ::1], int64[:, ::1], int64[::1])",
+)
+NONE = -(1 << 60)  # as in `extended`
 
 
 class SmallValues(Protocol):
@@ -51,7 +57,7 @@ class Frame:
         tape = recurrence.tape
         count, inputs = len(tape.inputs) + len(tape.code), len(tape.inputs)
         self.mantissas = np.zeros((count, 3))
-        self.exponents = np.full((count, 3), _NONE, np.int64)
+        self.exponents = np.full((count, 3), NONE, np.int64)
         self.code = np.zeros((len(tape.code), 4), np.int64)
         values: dict[str, Number] = {"cr": c[0], "ci": c[1]}
         if origin is not None:
@@ -77,6 +83,14 @@ class Frame:
             mantissa, exponent = np.frexp(float(whole >> shift))
             self.mantissas[row, column] = mantissa
             self.exponents[row, column] = int(exponent) + shift - 1100
+
+
+def together(
+    mantissas: NDArray[np.float64], exponents: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], int]:
+    """Bring a matrix to one exponent."""
+    top = int(exponents.max())
+    return np.ldexp(mantissas, np.maximum(exponents - top, -2000).astype(np.int32)), top
 
 
 class PeriodFinder:

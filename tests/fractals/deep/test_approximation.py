@@ -251,3 +251,37 @@ def test_deepest_views_are_what_the_closed_form_says(digits: int) -> None:
             assert done.iterations[row, column] == n
             smooth = n + 1 - math.log2(math.log2(abs(2 + w)))
             assert done.smooth[row, column] == pytest.approx(smooth, abs=1e-6)
+
+
+def test_views_inside_end_however_long_they_may_take() -> None:
+    """A hundred million steps are not walked where everything stays, on a nucleus or beside."""
+    for re, im, width in (("0", "0", "1e-600"), ("-1", "0", "1e-40"), ("-0.1", "0.1", "1e-400")):
+        done = compute("mandelbrot", re, im, width, 100_000_000, (W, H), ("iterations",))
+        assert (done.iterations == 100_000_000).all()
+
+
+@pytest.mark.parametrize(("re", "im"), [("-1.754", "0.0101"), ("-0.125", "0.83")])
+def test_a_reference_that_was_caught_gives_the_same_counts(re: str, im: str) -> None:
+    """Beside a reference that ends on its cycle, points outside have the counts they have."""
+    counts = []
+    for caught in (False, True):
+        orbit = reference_orbit("mandelbrot", re, im, bits=128, max_iter=6000, until_caught=caught)
+        assert (orbit.ended == "caught") is caught
+        approximation = Approximation(orbit, Pixels(W, H, 0.04 / W, 0), 6000)
+        counts.append(filled(approximation, "iterations")["iterations"])
+    assert counts[0].min() < 100 and counts[0].max() == 6000
+    np.testing.assert_array_equal(*counts)
+
+
+def test_a_julia_set_at_its_critical_point_needs_more_digits() -> None:
+    """There a difference becomes its own power, and c is taken with as many digits as that."""
+    formula = "z**3 + c"
+    size, width = (W, H), f"{W}e-60"
+    seed = tip(3, 220)
+    done = compute(formula, "0", "0", width, 5000, size, ("iterations",), julia=seed)
+    plane = Plane(STEPS[formula], "0", "0", "1e-60", size)
+    plane.bits = 900
+    places = [(row, 7 * row % W) for row in range(0, H, 3)]
+    counts = [plane.julia(row, column, seed, 5000)[0] for row, column in places]
+    assert len(set(counts)) > 3
+    assert counts == [int(done.iterations[place]) for place in places]

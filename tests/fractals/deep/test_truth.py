@@ -41,12 +41,14 @@ def test_the_second_judge_says_what_the_first_says() -> None:
     assert found["by_plain_perturbation"] == 6 and found["wrong"] == []
 
 
-def test_a_wrong_count_is_found() -> None:
-    """A count that is one off is neither right nor the boundary's rounding."""
+def test_a_wrong_count_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count that is one off is neither right nor has a witness."""
+    monkeypatch.setattr("benchmarks.deep_truth.WITNESS_S", 1.0)  # none will be found
     truth = Truth(VIEWS["minibrot_e21"], SIZE)
     count = truth.count(10, 20)
     assert count is not None and truth.agrees(10, 20, count) and truth.witnessed(10, 20, count)
-    assert not truth.agrees(10, 20, count + 1) and not truth.rounds(10, 20, count + 1)
+    assert not truth.agrees(10, 20, count + 1) and truth.within(10, 20, count) == 0
+    assert truth.within(10, 20, count + 1) is None
     assert not truth.witnessed(10, 20, count + 1)
 
 

@@ -304,3 +304,20 @@ def test_importing_orbits_loads_no_compiler() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_orbit_that_a_cycle_attracts_ends_on_it() -> None:
+    """It comes to the fixed point of the closed form; what repels or is neutral holds none."""
+    asked = {"bits": 256, "max_iter": 20_000, "until_caught": True}
+    orbit = reference_orbit("mandelbrot", "-0.1", "0.15", **asked)
+    c = complex(-0.1, 0.15)
+    assert orbit.ended == "caught" and len(orbit) < 2000
+    assert orbit.z[-1] == pytest.approx((1 - (1 - 4 * c) ** 0.5) / 2, rel=1e-14)
+    held = reference_orbit("tricorn", "-0.1", "0.15", **asked)
+    assert held.ended == "caught"
+    for re, im in (("-2", "0"), ("0", "1"), ("0.25", "0")):
+        assert reference_orbit("mandelbrot", re, im, **asked).ended == "limit"
+    # Of a small copy's cycle, the end is where it is nearest to 0.
+    orbit = reference_orbit("mandelbrot", "-1.754", "0.001", **asked)
+    assert orbit.ended == "caught" and len(orbit) % 3 == 0
+    assert abs(orbit.z[-1]) <= np.abs(orbit.z[-3:]).min()

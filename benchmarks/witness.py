@@ -14,6 +14,7 @@ counts are on one side, the way to the other is looked for around the nearest.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,12 +30,28 @@ AROUND, CLIMBS, HALVINGS = 12, 12, 1500
 SPARE_BITS, MORE_BITS = 1600, 1000
 
 
-def witness(count: Count, given: int, random: np.random.Generator) -> float | None:
-    """Give the radius, in pixels, within which a point has a count; None where none was found."""
-    if count(0, 0, SPARE_BITS) == given:
+class Undecided(Exception):
+    """Neither a witness was found in the time that was given, nor that there is none."""
+
+
+def witness(
+    count: Count, given: int, random: np.random.Generator, span_s: float = math.inf
+) -> float | None:
+    """Give the radius, in pixels, within which a point has a count; None where none was found.
+
+    `Undecided` is raised where that takes longer than ``span_s``.
+    """
+    until = time.monotonic() + span_s
+
+    def timed(dx: Any, dy: Any, spare: int) -> int:
+        if time.monotonic() > until:
+            raise Undecided(f"no witness was found in {span_s:g} s")
+        return count(dx, dy, spare)
+
+    if timed(0, 0, SPARE_BITS) == given:
         return 0.0
     for radius in RADII:
-        if _within(count, given, radius, random):
+        if _within(timed, given, radius, random):
             return radius
     return None
 
@@ -43,6 +60,7 @@ def _within(count: Count, given: int, radius: float, random: np.random.Generator
     low: tuple[int, float, float] | None = None
     high: tuple[int, float, float] | None = None
     at, reach = (0.0, 0.0), radius
+    seen: set[int] = set()
     for _ in range(CLIMBS):
         for _ in range(AROUND):
             turn, far = random.uniform(0, 2 * math.pi), reach * math.sqrt(random.random())
@@ -50,6 +68,7 @@ def _within(count: Count, given: int, radius: float, random: np.random.Generator
             if math.hypot(dx, dy) > radius:
                 continue
             found = count(dx, dy, SPARE_BITS)
+            seen.add(found)
             if found == given:
                 return count(dx, dy, SPARE_BITS + MORE_BITS) == given
             if found < given and (low is None or found > low[0]):
@@ -58,6 +77,9 @@ def _within(count: Count, given: int, radius: float, random: np.random.Generator
                 high = found, dx, dy
         if low and high:
             return _between(count, given, low[1:], high[1:])
+        # Where all have one count, further out is where to look.
+        if len(seen) == 1 and radius < RADII[-1]:
+            return False
         nearest = low or high
         assert nearest
         at, reach = nearest[1:], reach / 2
