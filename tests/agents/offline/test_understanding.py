@@ -310,6 +310,12 @@ def test_a_no_within_a_phrase_answers_nothing() -> None:
     assert (asked.capability, asked.arguments) == ("workbench.job", {"job": 5})
 
 
+def test_a_small_word_is_no_value() -> None:
+    """What a phrase has made more of, such as *can you do*, is still nothing to compute with."""
+    found = told("what can you do? number 1")
+    assert found.kind in ("question", "cannot") and "can" not in str(found.arguments.values())
+
+
 class HeatParams(BaseModel):
     """What is computed of a boiler, and by which formula."""
 
