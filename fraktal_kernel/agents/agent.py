@@ -130,6 +130,7 @@ class Agent:
         self._refusals = 0
         self._refused = ""
         self._name_taken_since: float | None = None
+        self._missed = False
 
     def stop(self) -> None:
         """Let it end, from any thread or a signal handler."""
@@ -149,6 +150,8 @@ class Agent:
             address = self._find()
             if address is not None:
                 self._call(address)
+            else:
+                self._miss("no server serves this workspace")
             if not self._drained:
                 self._stop.wait(next(self._pause))
 
@@ -184,6 +187,13 @@ class Agent:
         except (OSError, WebSocketException, ValueError) as error:
             log.info("no line to the server", url=address.url, reason=str(error))
             self._refusals = 0
+            self._miss(f"the server at {address.url} does not answer ({_reason(error)})")
+
+    def _miss(self, what: str) -> None:
+        """Say once why there is no line; whoever mistyped the address would wait for ever."""
+        if not self._missed:
+            self._say(f"{what}; calling again until one does.")
+        self._missed = True
 
     def _consider(self, error: ConnectionClosed) -> None:
         """Raise where a closed line means that we may not come back."""
@@ -196,6 +206,7 @@ class Agent:
         if code in _FINAL and not (code == 1008 and self._patient):
             raise _FINAL[code](self._refused or reason)
         self._say(f"the line to the server is lost ({reason or 'no answer'}); calling again.")
+        self._missed = True
 
     def _work(self, line: ClientConnection, url: str) -> None:
         """Register, then do what the server says until the line ends."""
@@ -228,14 +239,17 @@ class Agent:
                     case said.Welcome():
                         self._pause, self._refusals, self._refused = pauses(), 0, ""
                         self._name_taken_since = None
+                        self._missed = False
                         words = self._words
                         crew = Crew(send, f"agent-{words.name}", words.slots, self._settings.data)
                         beat = threading.Thread(target=self._beat, args=(send, crew, ended))
                         beat.daemon = True
                         beat.start()
+                        count = len(words.capabilities)
                         self._say(
-                            f"agent {words.name} is online at {url}: {len(words.capabilities)} "
-                            f"capabilities, {words.slots} at once."
+                            f"agent {words.name} is online at {url}: {count} "
+                            f"{'capability' if count == 1 else 'capabilities'}, "
+                            f"{words.slots} at once."
                         )
                     case said.Kill(worker=number) if crew is not None:
                         crew.kill(number)
@@ -263,6 +277,13 @@ class Agent:
                 send(measure(self._cards, crew.stopped()).model_dump_json())
                 due = max(due + BEAT_S, time.monotonic())
                 ended.wait(due - time.monotonic())
+
+
+def _reason(error: Exception) -> str:
+    """Say in a few words why a call did not come through."""
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    return str(getattr(error, "strerror", None) or error).strip().rstrip(".") or "no reason given"
 
 
 def _receive(line: ClientConnection) -> str | bytes | None:

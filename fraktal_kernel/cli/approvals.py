@@ -49,13 +49,15 @@ def _row(view: ApprovalView) -> tuple[object, ...]:
     who = f" by {view.answered_by}" if view.answered_by else ""
     state = f"{view.state}{who}"
     answer = ""
+    call = f"{view.capability} {json.dumps(view.params, ensure_ascii=False)}"
+    if view.effect:
+        call = f"{view.effect}: {call}"
     if view.question is not None:
-        what = view.question.text
+        # Whoever is asked whether it happened has to know what.
+        what = f"{view.question.text} {call}" if view.question.effect else view.question.text
         answer = f"fraktal jobs answer {view.job_id} {'|'.join(map(repr, view.question.choices))}"
     else:
-        what = f"{view.capability} {json.dumps(view.params, ensure_ascii=False)}"
-        if view.effect:
-            what = f"{view.effect}: {what}"
+        what = call
         if view.state == "open":
             answer = f"fraktal approvals approve|deny {view.id}"
     asked_by = view.asked_by + (f" ({view.reason})" if view.reason else "")

@@ -97,13 +97,15 @@ def _about(call: dict[str, Any]) -> str:
 
 def _understood(text: str, context: Understanding | None = None) -> Understanding:
     """Understand one sentence; the one place that says by which model."""
+    from fraktal_kernel.agents.chat.tools import NOT_OFFERED
     from fraktal_kernel.agents.offline import understand
     from fraktal_kernel.core.capability import capabilities
     from fraktal_kernel.core.settings import load_settings
 
     capabilities.use_modules(load_settings().capability_modules)
     language = context.language if context else None
-    return understand(text, capabilities, context=context, language=language)
+    found = {name: capabilities[name] for name in capabilities if not name.startswith(NOT_OFFERED)}
+    return understand(text, found, context=context, language=language)
 
 
 def _complete(understood: Understanding) -> Understanding:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 MOST = 5
+#: How pydantic names one of the types that a value may have, behind the value's place.
+_TYPE = re.compile(r"(?:str|int|float|bool|none|(?:list|dict|set|tuple)\[.*\])")
 _SPECIAL = {"missing": "missing, and needed", "extra_forbidden": "there is no such field"}
 
 
@@ -18,7 +21,7 @@ def sentence_of(faults: Sequence[Mapping[str, Any]], outer: int = 0) -> str:
     outer : how many parts of each place not to show, such as FastAPI's ``body``
     """
     said = []
-    for fault in faults[:MOST]:
+    for fault in _together(faults)[:MOST]:
         place = ".".join(str(part) for part in fault["loc"][outer:] or fault["loc"])
         place = place if len(place) <= 80 else place[:77] + "..."
         place = f"{place}: " if place else ""  # what is wrong between several values has no place
@@ -32,6 +35,22 @@ def sentence_of(faults: Sequence[Mapping[str, Any]], outer: int = 0) -> str:
             said.append(f"{place}given {given}; {message[:1].lower()}{message[1:]}")
     sentence = " ".join("; ".join(said).split())
     return sentence if sentence.endswith("?") else sentence + "."
+
+
+def _together(faults: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Make one fault of those that one value has for each of the types that it might have had."""
+    found: list[Mapping[str, Any]] = []
+    before: tuple[Any, ...] | None = None  # where the fault before was, if it was one of a type
+    for fault in faults:
+        *place, last = fault["loc"] or ("",)
+        typed = bool(place) and isinstance(last, str) and _TYPE.fullmatch(last) is not None
+        if typed and before == tuple(place):
+            also = fault["msg"].removeprefix("Input should be ")
+            found[-1] = {**found[-1], "loc": before, "msg": f"{found[-1]['msg']} or {also}"}
+        else:
+            found.append(fault)
+        before = tuple(place) if typed else None
+    return found
 
 
 def _shown(value: Any) -> str:

@@ -28,6 +28,8 @@ from fraktal_kernel.registry import unknown_name
 PREFIX = "FRAKTAL_"
 #: How the URL of a message broker may begin.
 BROKERS = ("amqp", "amqps", "nats", "redis", "rediss", "kafka")
+_HOST = r"(?:\[[\da-fA-F:.]+\]|[^\s/:@,?\[\]]+)(?::\d{1,5})?"
+_BROKER = rf"(?:{'|'.join(BROKERS)})://(?:[^\s@]*@)?{_HOST}(?:,{_HOST})*(?:[/?]\S*)?"
 #: a language model: the offline one, or who serves it, its name, and where that is
 MODEL = r"offline|(?P<server>ollama|openai):(?P<name>[^\s@]{1,200})(?:@(?P<url>https?://[^\s@]{1,400}))?"
 
@@ -185,7 +187,7 @@ class Settings(BaseSettings):
     @field_validator("bus")
     @classmethod
     def _known_broker(cls, value: str) -> str:
-        if value and value.partition("://")[0] not in BROKERS:
+        if value and not re.fullmatch(_BROKER, value):
             raise ValueError(f"expected {', '.join(f'{name}://HOST' for name in BROKERS)} or ''")
         return value
 

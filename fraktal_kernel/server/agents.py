@@ -176,10 +176,12 @@ def agent_tasks(
     summary="Drain an agent",
     responses=errors(404, 409, 413, 422),
 )
-def drain(name: AgentName, given: DrainRequest, who: Caller, agents: OwnAgents) -> AgentView:
+def drain(
+    name: AgentName, who: Caller, agents: OwnAgents, given: DrainRequest | None = None
+) -> AgentView:
     """Give an agent no more jobs; its process ends when it has finished those that it has."""
     _may_change(who, agents.get(name))
-    agents.drain(name, given.now)
+    agents.drain(name, given is not None and given.now)
     view: AgentView = agents.get(name)
     return view
 

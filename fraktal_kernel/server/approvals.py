@@ -93,8 +93,9 @@ def get(approval_id: Number, approvals: OwnApprovals) -> ApprovalView:
     responses=errors(404, 409, 413, 422),
     dependencies=[Depends(allowed("approve"))],
 )
-def approve(approval_id: Number, given: Yes, approvals: OwnApprovals) -> ApprovalView:
+def approve(approval_id: Number, approvals: OwnApprovals, given: Yes | None = None) -> ApprovalView:
     """Say yes to exactly these arguments, once; the job is queued."""
+    given = given or Yes()
     return approvals.approve(approval_id, given.params, given.note, given.digest)
 
 
@@ -104,6 +105,6 @@ def approve(approval_id: Number, given: Yes, approvals: OwnApprovals) -> Approva
     responses=errors(404, 409, 413, 422),
     dependencies=[Depends(allowed("approve"))],
 )
-def deny(approval_id: Number, given: No, approvals: OwnApprovals) -> ApprovalView:
+def deny(approval_id: Number, approvals: OwnApprovals, given: No | None = None) -> ApprovalView:
     """Say no; the job is cancelled."""
-    return approvals.deny(approval_id, given.note)
+    return approvals.deny(approval_id, (given or No()).note)

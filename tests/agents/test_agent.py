@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from fraktal_kernel.agents.agent import Agent
 from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.jobs.model import JobOptions
 from fraktal_kernel.core.remote import RemoteWorkbench
+from fraktal_kernel.core.settings import load_settings
+from fraktal_kernel.core.workspace import ServerAddress
 from fraktal_kernel.errors import Conflict
 from tests.agents.fleet import AgentProcess, agent
 from tests.system.serving import Serving, serving, until, workers_of
@@ -247,6 +250,33 @@ def test_a_lost_agent_is_missed_and_a_drained_one_is_not(
         until(lambda: "missed" not in alarms(bench))
     with pytest.raises(Conflict, match="there is nothing to drain"):
         bench.agents.drain("missed")
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("http://127.0.0.1:9", "the server at http://127.0.0.1:9 does not answer (Connection re"),
+        (None, "no server serves this workspace; calling again until one does."),
+    ],
+)
+def test_who_calls_in_vain_is_told_so_once(
+    tmp_path: Path, address: str | None, sentence: str
+) -> None:
+    """An address where nobody answers is named at the first call, and not at each."""
+    where = ServerAddress(url=address, token="fk_none", pid=1) if address else None
+    calls, said = [], []
+
+    def find() -> ServerAddress | None:
+        calls.append(len(calls))
+        if len(calls) == 3:
+            lost.stop()
+        return where
+
+    settings = load_settings(data=tmp_path / "data")
+    lost = Agent(settings, "lost", ["fractal.*"], 1, find, patient=False, say=said.append)
+    lost.run()
+    assert len(calls) == 3 and len(said) == 1
+    assert said[0].startswith(sentence)
 
 
 def test_agents_outlive_their_server(

@@ -99,6 +99,27 @@ def test_conversations_are_found_and_come_back(visit: Visit) -> None:  # noqa: F
     found.wait_for()
 
 
+def test_a_long_conversation_opens_at_its_end(visit: Visit, served: ServedWorkbench) -> None:  # noqa: F811
+    """Who opens one reads what was said last, not what was said first."""
+    jobs = [served.workbench.submit("test.echo") for _ in range(2)]
+    database = Database(served.settings.database)
+    book = Book(database, Events(database), Security(database).local_user().user_id)
+    for job, talk in zip(jobs, ("apples", "pears"), strict=True):
+        job.wait(60)
+        turn = book.open_turn(job.id, talk, None, None)
+        lines = [f"line {number} of {talk}" for number in range(80)]
+        part = {"say": "text", "request": 1, "text": "\n\n".join(lines)}
+        told = {"cached": False, "seconds": 0.1, "tokens_in": 1, "tokens_out": 2}
+        book.finish(turn.answer_id, {"parts": [part], "model": "somebody", **told}, [], None)
+    database.close()
+    page = visit("/chat", width=1440, height=900)
+    for talk in ("apples", "pears"):
+        page.locator(".fk-talk-open", has_text=talk).click()
+        expect(page.get_by_text(f"line 79 of {talk}")).to_be_in_viewport(timeout=20_000)
+        page.locator(".fk-messages").evaluate("all => { all.scrollTop = 0; }")
+        expect(page.get_by_text(f"line 0 of {talk}")).to_be_in_viewport(timeout=20_000)
+
+
 def test_words_of_a_model_are_only_words(visit: Visit, served: ServedWorkbench) -> None:  # noqa: F811
     """No markup of a model's runs, and no picture of it is fetched from anywhere."""
     job = served.workbench.submit("test.echo")

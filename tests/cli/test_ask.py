@@ -29,6 +29,12 @@ def test_what_is_understood_is_printed_and_nothing_is_done(fraktal, tmp_path: Pa
     assert not (tmp_path / "data").exists()
 
 
+def test_to_ask_is_no_chat_about_a_chat(fraktal):
+    """What is said is never taken for something to be said to the chat."""
+    done = fraktal("ask", "--json", "say something to the chat")
+    assert not (json.loads(done.stdout)["capability"] or "").startswith("chat.")
+
+
 def test_words_become_a_job_that_is_watched(fraktal, tmp_path: Path):
     """Without a server, too, the job is done, its file named, and the journal knows of it."""
     done = fraktal("ask", "draw", "the", "elephant,", "32x24")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.cli.terminal import eventually, one_sentence
+from tests.system.serving import workers_of
 
 
 def test_what_waits_is_shown_whole_and_answered(served, folder):
@@ -38,3 +39,17 @@ def test_what_waits_is_shown_whole_and_answered(served, folder):
     assert late.returncode == 1 and "its job has begun" in one_sentence(late)
     assert asked() == []
     assert "denied by" in served("approvals", "list", "--all").stdout
+
+
+def test_what_is_in_doubt_is_shown_with_its_arguments(served, served_data, folder):
+    """Whoever is asked whether it happened reads what, and to what, beside the question."""
+    file, gate = folder / "doubted", folder / "gate"
+    words = ("test.deed", "--file", file, "--after", gate, "--text", "doubted")
+    job = json.loads(served("submit", *words, "--json").stdout)["id"]
+    eventually(lambda: gate.with_suffix(".reached").exists())
+    for worker in workers_of(json.loads((served_data / "server.json").read_text())["pid"]):
+        worker.kill()
+    eventually(lambda: "Did it happen?" in served("approvals", "list", "--json").stdout)
+    assert {"ever:", "test.deed", '"doubted",'} <= set(served("approvals").stdout.split())
+    served("jobs", "answer", job, "it happened")
+    assert json.loads(served("jobs", "show", job, "--json").stdout)["state"] == "succeeded"

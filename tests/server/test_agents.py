@@ -380,7 +380,7 @@ def test_an_agent_is_drained(served: Served, call: Call, client: Any) -> None:
     agent.open(2)
     job = submit(served, "tired")
     agent.job()
-    answer = client.post("/api/agents/tired/drain", json={})
+    answer = client.post("/api/agents/tired/drain")
     assert (answer.status_code, answer.json()["state"]) in [(202, "draining"), (202, "offline")]
     assert agent.hear()["op"] == "drain"
     later = submit(served, "tired")

@@ -118,8 +118,9 @@ function render({ model, el }) {
     words.focus();
   }
 
+  const isAtEnd = () => said.scrollTop + said.clientHeight >= said.scrollHeight - 40;
+
   function drawMessages(board) {
-    const atEnd = said.scrollTop + said.clientHeight >= said.scrollHeight - 40;
     const wanted = new Set(board.messages.map((message) => message.id));
     for (const [id, one] of messages) {
       if (wanted.has(id)) continue;
@@ -133,7 +134,6 @@ function render({ model, el }) {
       one.update(message, message.state === "open" && stream.message === message.id ? stream.parts : undefined);
       if (said.children[index] !== one.element) said.insertBefore(one.element, said.children[index] ?? null);
     });
-    if (atEnd) said.scrollTop = said.scrollHeight;
   }
 
   function drawEmpty(board) {
@@ -148,14 +148,18 @@ function render({ model, el }) {
       h("div", { class: "fk-row fk-suggestions" }, board.suggestions.map((text) => h("button", { type: "button", class: "fk-button fk-button-small fk-button-long", onclick: () => say(text) }, text))));
   }
 
-  let wasBusy = false;
+  let wasBusy = false, wasFirst;
   function draw() {
     const board = model.get("board");
     if (!board.messages) return;
     if (board.now) skew = board.now - Date.now();
+    const first = board.messages[0]?.id;
+    const toEnd = first !== wasFirst || isAtEnd(); // another conversation opens at its newest words
     drawList(board);
     drawMessages(board);
-    drawEmpty(board);
+    drawEmpty(board); // what is hidden cannot be scrolled
+    if (toEnd) said.scrollTop = said.scrollHeight;
+    wasFirst = first;
     const busy = Boolean(board.busy);
     root.setAttribute("aria-busy", String(busy));
     act.replaceChildren(shape(busy ? "stop" : "send"), h("span", {}, busy ? "Stop" : "Send"));
@@ -177,7 +181,7 @@ function render({ model, el }) {
     const { message, parts } = model.get("stream");
     const one = messages.get(message);
     if (!one || !parts) return;
-    const atEnd = said.scrollTop + said.clientHeight >= said.scrollHeight - 40;
+    const atEnd = isAtEnd();
     one.live(parts);
     if (atEnd) said.scrollTop = said.scrollHeight;
   }

@@ -52,6 +52,11 @@ class ModelSpec:
         except ValueError:
             return host == "localhost"
 
+    @property
+    def lacks_key(self) -> bool:
+        """Whether its server is a public one, that answers nobody without a key."""
+        return self.url == PLACES["openai"][0] and not self.key
+
     def __repr__(self) -> str:
         return f"ModelSpec({self.spec!r})"  # never the key
 

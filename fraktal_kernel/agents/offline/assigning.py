@@ -10,6 +10,7 @@ from typing import Any
 from fraktal_kernel.agents.offline.mentions import Mention
 from fraktal_kernel.agents.offline.slots import Slot
 from fraktal_kernel.agents.offline.text import Word
+from fraktal_kernel.agents.offline.thesaurus import STOP
 from fraktal_kernel.agents.offline.vocabulary import vague
 
 AND = frozenset("and i oraz a plus".split())
@@ -141,6 +142,8 @@ class Assigning:
     def free(self, word: Word) -> bool:
         """Tell whether a word may be a value: it stands for nothing else here."""
         if word.stop or word.place in self.filling.taken or word.place in self.held:
+            return False
+        if word.plain in STOP:  # which a phrase has made more of, such as "can you do"
             return False
         if word.keys & self.own or vague(word.keys) or word.plain in WITH:
             return False

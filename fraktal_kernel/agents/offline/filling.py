@@ -145,7 +145,10 @@ class Filler(Naming):
             first = seen.setdefault(same, slot.name) == slot.name
             for match in choices_named(source, self.words, taken) if same else ():
                 near, beside = self.beside(slot, match.words[0], match.words[-1])
-                weak = all(self.words[place].stop for place in match.words)
+                weak = all(
+                    self.words[place].stop and not self.words[place].keys & slot.main
+                    for place in match.words
+                )
                 own = all(self.words[place].keys & self.own for place in match.words)
                 poor = len(match.words) == 1 and match.whole and match.quality < 0.7
                 if (weak or poor or not first) and near < 0.6:
@@ -192,7 +195,10 @@ class Filler(Naming):
 
     def _contradicted(self, slot: Slot, values: list[Any], words: Sequence[int]) -> None:
         """Leave a slot open that was given two values, but for a way from one to the other."""
-        before = self.words[words[0] - 1].plain if words[0] else ""
+        ahead = words[0] - 1
+        while ahead > 0 and self.words[ahead].plain in ("the", "a", "an"):
+            ahead -= 1
+        before = self.words[ahead].plain if ahead >= 0 else ""
         for twin in self.unfilled():
             begins = twin.main & {"#start", "#since"}
             if begins and [c.value for c in twin.choices] == [c.value for c in slot.choices]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fraktal_kernel.agents.offline.slots import Choice, Slot
 from fraktal_kernel.agents.offline.text import Word
-from fraktal_kernel.agents.offline.vocabulary import thesaurus, vague
+from fraktal_kernel.agents.offline.vocabulary import SAID, thesaurus, vague
 
 #: Words of choices that alone say nothing about which is meant.
 _WEAK = frozenset({"#set_of", "set"})
@@ -27,11 +27,12 @@ class Match:
 
 def likeness(word: Word, keys: Set[str], plain: str) -> float:
     """Say how well a word stands for another: 1 for itself, less for a form or a translation."""
+    shared = word.keys & keys
     if word.plain == plain:
-        return 1.0
+        # "Nie udane" is no no: a phrase has made another thing of the word.
+        return 0.0 if keys & SAID and not shared & SAID else 1.0
     if len(word.plain) >= 3 and plain.startswith(word.plain) and len(plain) - len(word.plain) == 1:
         return 0.9
-    shared = word.keys & keys
     if shared - thesaurus().general - {key for key in shared if key[0] != "#"}:
         return 0.85 * word.exact
     if any(key[0] != "#" for key in shared) and len(plain) > 3:

@@ -22,6 +22,9 @@ _PAIR = re.compile(
     r"(?<![\w-])(?:--([A-Za-z][\w.-]*)[ =]|([A-Za-z_][\w.-]*) ?= ?)"
     r"(\"[^\"]*\"|'[^']*'|(?:[^\s,;]|,(?!\s|[A-Za-z_][\w.-]* ?=))+)"
 )
+_TERM = r"(?:[A-Za-z]\w{0,15}(?:\([^()]{0,80}\))?|\d+(?:\.\d+)?|\([^()]{1,80}\))"
+#: Such as ``z**3 + c*z``.
+FORMULA = re.compile(rf"(?<![\w./*]){_TERM}(?:\s?(?:\*\*|[-+*/^])\s?{_TERM})+(?![\w/*]|\.\w)")
 _CHUNK = re.compile(r"\S+")
 _FILE = re.compile(r"[\w.+@~%-]*\w\.([A-Za-z][A-Za-z0-9]{0,7})")
 _NAMED_SIZE = re.compile(
@@ -92,6 +95,7 @@ def mentions_of(
     taken = bytearray(len(text))
     for source in (
         _quoted(text),
+        _formulas(text),
         _pairs(text),
         _paths(text, names),
         _dates(text, words, today),
@@ -115,6 +119,13 @@ def _quoted(text: str) -> Iterator[Mention]:
         before = text[: found.start()].rstrip()
         if not before.endswith("="):
             yield Mention("quoted", next(filter(None, found.groups())), *found.span())
+
+
+def _formulas(text: str) -> Iterator[Mention]:
+    """Find what is written in the signs of algebra, of letters and not of figures alone."""
+    for found in FORMULA.finditer(text):
+        if re.search(r"[*^]", found.group()) and re.search(r"(?<!\w)[a-z](?!\w)", found.group()):
+            yield Mention("quoted", found.group(), *found.span())
 
 
 def _pairs(text: str) -> Iterator[Mention]:
@@ -247,10 +258,17 @@ def _spelled(text: str, words: Sequence[Word]) -> Iterator[Mention]:
             yield Mention("number", COMPOUND[head], word.start, word.end)
         unit = unit_of(word.plain) if len(word.plain) > 3 else None
         here = at and (words[at - 1].plain in _HERE or "#length" in words[at - 1].keys)
+        here = here or _alone(text, word)
         if unit and unit.dimension == "time" and here:
             if at < 2 or not {"#fps", "fram"} & words[at - 2].keys:
                 yield Mention("number", 1, word.start, word.end, unit)
         at += 1
+
+
+def _alone(text: str, word: Word) -> bool:
+    """Tell whether a word stands by itself behind a comma: a film, a minute."""
+    before, after = text[: word.start].rstrip(), text[word.end :].lstrip()
+    return before.endswith(",") and (not after or after[0] in ",.;!?")
 
 
 def _joined(found: list[Mention], text: str) -> list[Mention]:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from fraktal_kernel.agents.offline.assigning import AND, WITH, Assigning
+from fraktal_kernel.agents.offline.mentions import FORMULA
 from fraktal_kernel.agents.offline.numerals import figure
 from fraktal_kernel.agents.offline.slots import Slot
 from fraktal_kernel.agents.offline.text import Word
@@ -35,6 +36,8 @@ class Naming(Assigning):
                 looks_like_file = bool(re.search(r"[/\\]|\.\w{1,5}$", mention.value))
                 if slot.is_path:
                     score += 0.6 if looks_like_file else -0.4
+                if FORMULA.fullmatch(mention.value) and FORMULA.search(slot.described):
+                    score += 0.8
                 if score >= 0.6 and (best is None or score > best[0]):
                     best = (score, slot, beside)
             if best is not None:

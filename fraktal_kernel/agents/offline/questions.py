@@ -65,7 +65,9 @@ class OneJob(_Params):
 class AnswerParams(OneJob):
     """Which job, and what it is told."""
 
-    choice: Literal["yes", "no", "tak", "nie"] = Field(description="One of its choices.")
+    choice: Literal["yes", "no", "tak", "nie"] = Field(
+        description="Answer that it gets, one of its choices."
+    )
 
 
 class ResultParams(_Params):

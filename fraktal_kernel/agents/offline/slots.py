@@ -63,6 +63,11 @@ class Slot:
         return str(self.schema.get("title") or self.name.replace("_", " ").replace(".", " "))
 
     @property
+    def described(self) -> str:
+        """What its schema says of it."""
+        return " ".join(str(kind.get("description", "")) for kind in (self.schema, *self.kinds))
+
+    @property
     def takes_number(self) -> bool:
         """Whether a number may stand here."""
         return bool(self.types & {"integer", "number"}) and "boolean" not in self.types

@@ -93,11 +93,12 @@ report | report | raport*, sprawozdan*
 schedule ! | schedule, plan | zaplan*, planuj*, harmonogram*
 delete ! | delete, remove, erase, wipe, destroy, drop | usun*, skasuj*, kasuj*, wymaz*
 send ! | send, forward, mail, email, e mail, text to | wyslij*, wysyl*, maila, mail, maile, e
-    mail*
-message | message, letter, note | wiadomos*, list do
+    mail*, mejl*
+message | message, letter, =note, =notes | wiadomos*, list do
 write ! | write, author | napisz*, pisz*
 translate ! | translate, translation | przetlumacz*, tlumacz*
-order_goods ! | order, book, reserve, purchase, buy | zamow*, zarezerw*, kup, kupi*, kupuj*
+order_goods ! | order, book a, book me, book us, reserve, purchase, buy | zamow*, zarezerw*, kup,
+    kupi*, kupuj*
 pay ! | pay, transfer, withdraw | zaplac*, przelej*, przelew*
 phone ! | call, phone, dial | zadzwon*, dzwon*
 play ! | play, listen | zagraj*, puszcz*, posluch*, pusc*
@@ -131,7 +132,7 @@ cancel ! | cancel, abort, stop, kill, terminate, halt | anuluj*, przerwij*, zatr
     stop, odwolaj*, przestan*
 retry ! | retry, restart, rerun, run again, try again, redo, try | ponow*, powtorz*, sprobuj*,
     wznow*, zrestart*
-answer ! | answer, reply, respond | odpowiedz, odpowiada*, odpowiedzi
+answer ! | answer, reply, respond, say yes, say no | odpowiedz, odpowiada*, odpowiedzi
 question | question | pytan*
 again | again, rerun, redo, once more, anew, repeat | powtorz*, jeszcze raz, ponownie, znowu,
     znow, na nowo
@@ -171,6 +172,13 @@ length | length, long, duration, =lasting, last for | dlugos*, dlug*, trwa*, cza
 size | size, resolution, dimension, large, big | rozmiar*, rozdzielcz*, wymiar*, wielk*
 depth | depth, deep | glebok*, gleb*
 pixel | pixel, px | piksel*, pikseli
+distance | distance | odleglos*
+period | period | okres*
+angle | angle | kat, kata, katy, katow
+triangle | triangle | trojkat*
+stripe | stripe | pask*, prazk*
+derivative | derivative | pochodn*
+interior | interior, inside | wnetrz*, wewnetrz*
 iteration | iteration, iter, step | iteracj*, krok*
 palette | palette, colour, color, colouring, coloring, colour scheme | palet*, kolor*, barw*
 scene | scene, place, location, motif | scen*, miejsc*
@@ -399,6 +407,10 @@ HELP = frozenset(["help", "pomoc", "pomocy", "pomoz", "?"])
 ASKING = frozenset({"#how_many", "#which", "#what", "#why", "#where", "#how", "#how_to"})
 NEGATIONS = frozenset(
     "don't dont not never without no nie bez disable off disabled wylacz won't".split()
+)
+#: What may stand between a no and what is not wanted.
+WISHES = frozenset(
+    "want need like a an any the to me chce chcemy potrzebuje zadnego zadnej".split()
 )
 #: What points back to the sentence before: plainly, or only if nothing else is named.
 SAME = frozenset("same again once ponownie samo instead zamiast".split())

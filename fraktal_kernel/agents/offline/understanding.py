@@ -19,7 +19,15 @@ from fraktal_kernel.agents.offline.profiles import Index, Profile
 from fraktal_kernel.agents.offline.questions import questions
 from fraktal_kernel.agents.offline.replies import asking_for, say, shortened
 from fraktal_kernel.agents.offline.text import MAX_CHARS, Word, clean, language_of
-from fraktal_kernel.agents.offline.thesaurus import CHANGES, HELLO, HELP, POINTING, SAME, STOP
+from fraktal_kernel.agents.offline.thesaurus import (
+    CHANGES,
+    HELLO,
+    HELP,
+    POINTING,
+    SAME,
+    STOP,
+    WISHES,
+)
 from fraktal_kernel.agents.offline.vocabulary import thesaurus, words_of
 from fraktal_kernel.core.capability import Capability
 
@@ -226,19 +234,17 @@ class _Turn:
     def _denied(self) -> bool:
         """Tell whether somebody says what not to do."""
         table = thesaurus()
+        deeds = table.actions | table.general | self.index.own
         for word, near in zip(self.words, self.words[1:], strict=False):
-            after = near
-            if (
-                word.plain in ("do", "please")
-                and near.plain == "not"
-                and near.place + 1 < len(self.words)
-            ):
-                after = self.words[near.place + 1]
+            at = near.place
+            if word.plain in ("do", "please") and near.plain == "not":
+                at += 1
             elif word.plain not in ("don't", "dont", "never", "nie"):
                 continue
-            if any(key in table.actions | table.general for key in after.keys) and not (
-                after.keys & {"#failed"}
-            ):
+            while at < len(self.words) - 1 and self.words[at].plain in WISHES:
+                at += 1
+            keys = self.words[at].keys if at < len(self.words) else frozenset()
+            if keys & deeds and not keys & {"#failed"}:
                 return True
         return False
 

@@ -72,9 +72,11 @@ class Unit:
 
     def to(self, other: Unit | None) -> float | None:
         """Say how many of another unit one of this is, None where they measure other things."""
-        if other is None or other.dimension != self.dimension:
+        if other is None:
             return None
-        return self.factor / other.factor
+        if {self.dimension, other.dimension} == {"angle", "temperature"}:
+            return 1.0  # degrees are said of both
+        return self.factor / other.factor if other.dimension == self.dimension else None
 
 
 @cache

@@ -19,6 +19,8 @@ from fraktal_kernel.agents.offline.thesaurus import DISTINCT, STOP, TABLE
 
 #: Below this many letters a slip cannot be told from another word; above, nothing is a word.
 _SHORTEST, _LONGEST = 5, 30
+#: What somebody says who is asked.
+SAID = frozenset({"#thing_yes", "#thing_no"})
 #: Words that may stand inside a phrase.
 _WITHIN = frozenset("sie jest is are".split())
 
@@ -248,6 +250,8 @@ def _phrased(words: list[Word]) -> list[Word]:
             for place in range(at, at + length):
                 # What the words mean alone does not count: "nie udane" is no success.
                 stems = {key for key in words[place].keys if key[0] != "#"}
+                if concept in table.actions:  # ... but who says no, says no
+                    stems |= words[place].keys & SAID
                 phrased[place] = replace(
                     words[place], keys=frozenset(stems | {concept}), stop=place > at
                 )

@@ -19,7 +19,7 @@ from fraktal_kernel.agents.bus.consumer import BATCH
 from fraktal_kernel.agents.bus.ledger import MOST_ATTEMPTS
 from fraktal_kernel.agents.bus.message import MOST_BYTES, Written, envelope
 from fraktal_kernel.core.monitoring import metrics
-from fraktal_kernel.core.settings import BROKERS
+from fraktal_kernel.core.settings import BROKERS, load_settings
 from fraktal_kernel.errors import InvalidInput, MissingExtra, NotFound, Unavailable
 from tests.agents.bus.conftest import Desk, Heard, until
 
@@ -454,11 +454,22 @@ def test_a_broker_without_its_client_names_the_extra(
         embedded.open(engine="nats://127.0.0.1:1")
 
 
-def test_an_unknown_broker_is_refused(embedded: Desk) -> None:
-    """A URL of something else is bad input, at the settings already."""
-    with pytest.raises(InvalidInput, match=r"setting bus .*given 'mqtt://x'; expected amqp://HOST"):
-        embedded.open(engine="mqtt://x")
+@pytest.mark.parametrize("url", ["mqtt://x", "amqp://", "nats://:4222", "redis://h:port", "kafka"])
+def test_an_unknown_broker_is_refused(embedded: Desk, url: str) -> None:
+    """A URL of something else, or of nowhere, is bad input, at the settings already."""
+    with pytest.raises(InvalidInput, match=rf"setting bus .*given '{url}'; expected amqp://HOST"):
+        embedded.open(engine=url)
+
+
+def test_every_engine_may_be_named() -> None:
+    """What the settings take is what there is, with names, ports, paths and several hosts."""
     assert set(BROKERS) == set(engines._ENGINES)
+    for good in (
+        "amqps://me:a%2Fb@lab.example/vhost",
+        "kafka://a:9092,b:9092",
+        "redis://[::1]:1/2",
+    ):
+        assert load_settings(bus=good).bus == good
 
 
 # --- brokers alone ------------------------------------------------------------------------

@@ -241,6 +241,17 @@ def test_a_key_goes_to_its_own_server_only(monkeypatch: pytest.MonkeyPatch) -> N
     assert "sk-of-openai" not in server.keys[0]
 
 
+def test_a_public_server_is_not_asked_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would refuse us: what is missing is named at once, and the next model answers."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    asked = put("openai:gpt-5", "offline")
+    assert asked.model == "offline"
+    assert asked.attempts[0].reason == "it has no key; set OPENAI_API_KEY or model_keys"
+    own = {"OPENAI_BASE_URL": "http://10.0.0.5:8000/v1"}
+    assert not read_spec("openai:tiny", {}, own).lacks_key
+    assert not read_spec("openai:gpt-5", {"openai": "secret"}, {}).lacks_key
+
+
 def test_attempts_tell_their_time() -> None:
     """Each model's time is its own."""
     with scripted(says("hello")) as server:

@@ -16,7 +16,7 @@ from tests.agents.offline.domains import DOMAINS
 CORPUS = Path(__file__).parent / "corpus"
 #: The Wednesday on which "today" was said.
 TODAY = date(2026, 3, 18)
-STANDING = ("fractal.render", "fractal.poster", "fractal.film", "notebook.run")
+STANDING = ("fractal.render", "fractal.poster", "fractal.film", "fractal.compute", "notebook.run")
 
 
 def read(part: str) -> list[dict[str, Any]]:

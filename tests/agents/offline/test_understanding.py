@@ -278,3 +278,69 @@ def test_every_example_of_a_capability_fits_its_own_schema(tmp_path: Path) -> No
         assert one.schema()["type"] == "object"
         with pytest.raises(InvalidInput):
             one.validate({"nonsense": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "do not render anything",
+        "please don't make a film of the elephant",
+        "I do not want a poster",
+        "nie renderuj nic",
+        "nie chcę plakatu",
+    ],
+)
+def test_what_is_not_wanted_is_not_done(text: str) -> None:
+    """A no before a capability's own words is a no, whatever the verb."""
+    assert (told(text).kind, told(text).capability) == ("cannot", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "choice"), [("say no to job 33", "no"), ("answer yes to job 33", "yes")]
+)
+def test_who_says_no_answers(text: str, choice: str) -> None:
+    """What is said to a job that asks is its answer."""
+    assert told(text).capability == "workbench.answer_job"
+    assert told(text).arguments == {"choice": choice, "job": 33}
+
+
+def test_a_no_within_a_phrase_answers_nothing() -> None:
+    """*Nie udało się* says that it failed, and is no answer to what the job has asked."""
+    asked = told("nie udało się zadanie 5?")
+    assert (asked.capability, asked.arguments) == ("workbench.job", {"job": 5})
+
+
+def test_a_small_word_is_no_value() -> None:
+    """What a phrase has made more of, such as *can you do*, is still nothing to compute with."""
+    found = told("what can you do? number 1")
+    assert found.kind in ("question", "cannot") and "can" not in str(found.arguments.values())
+
+
+class HeatParams(BaseModel):
+    """What is computed of a boiler, and by which formula."""
+
+    temperature_c: float = Field(60, ge=20, le=95, json_schema_extra={"unit": "°C"})
+    minutes: float = Field(30, gt=0, description="How long it heats.")
+    law: str = Field("", description="Formula of the loss, such as k*t**2.")
+
+
+def heat(params: HeatParams, run: Run) -> None:
+    """Simulate how a boiler gets warm."""
+
+
+BOILER = {"heat.boiler": Capability("heat.boiler", "Simulate a boiler", heat, HeatParams)}
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("simulate the boiler to 70 degrees", {"temperature_c": 70}),
+        ("symuluj boiler do 70 stopni, godzinę", {"temperature_c": 70, "minutes": 60}),
+        ("simulate the boiler with k*t + 3*t**2", {"law": "k*t + 3*t**2"}),
+        ("simulate a boiler, 1920*1080", {}),
+    ],
+)
+def test_degrees_lone_units_and_formulas(text: str, arguments: dict[str, Any]) -> None:
+    """Degrees are of heat too, a unit behind a comma is one of it, letters in signs a formula."""
+    found = understand(text, BOILER, today=TODAY)
+    assert (found.capability, dict(found.arguments)) == ("heat.boiler", arguments)

@@ -56,6 +56,7 @@ def test_a_plan_without_inputs_says_that_it_has_none() -> None:
         ([echo("a", params={"text": "${item}"})], "needs a list to go through"),
         ([echo("a", each=[1], when="item > 1")], "decided before there is an item"),
         ([echo("a", each="b.result")], "expected a list or a reference"),
+        ([echo("a", each=5)], "each: given 5; input should be a valid list or a valid string."),
         ([echo("A")], "id"),
         ([echo("lambda")], "rename it"),
         ([echo("item")], "rename it"),
