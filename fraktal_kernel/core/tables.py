@@ -247,6 +247,13 @@ class Event(SQLModel, table=True):
             postgresql_where=text("topic = 'jobs.state'"),
         ),
         Index(
+            "event_step",
+            "subject",
+            "seq",
+            sqlite_where=text("topic = 'jobs.step'"),
+            postgresql_where=text("topic = 'jobs.step'"),
+        ),
+        Index(
             "event_said",
             "subject",
             "seq",
