@@ -14,16 +14,17 @@ from weakref import WeakKeyDictionary
 from fraktal_kernel.agents.models.breaker import Breakers
 from fraktal_kernel.agents.models.cache import digest_of, find_answer, keep_answer
 from fraktal_kernel.agents.models.metrics import observe_attempt, observe_hit, observe_tokens
-from fraktal_kernel.agents.models.record import Records
+from fraktal_kernel.agents.models.record import note_attempt, note_bill
 from fraktal_kernel.agents.models.shelf import read_specs
 from fraktal_kernel.agents.models.spec import ModelSpec, price
+from fraktal_kernel.core.database import Transaction
+from fraktal_kernel.core.events import EVERYBODY
 from fraktal_kernel.core.local import Engine
 from fraktal_kernel.core.services import Asked
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.registry import unknown_name
 
 _breakers: WeakKeyDictionary[Engine, Breakers] = WeakKeyDictionary()
-_records: WeakKeyDictionary[Engine, Records] = WeakKeyDictionary()
 
 
 def breakers_of(engine: Engine) -> Breakers:
@@ -31,9 +32,9 @@ def breakers_of(engine: Engine) -> Breakers:
     return _breakers.setdefault(engine, Breakers())
 
 
-def records_of(engine: Engine) -> Records:
-    """Return how a server's models fared."""
-    return _records.setdefault(engine, Records())
+def tell_models(engine: Engine, tx: Transaction, model: str, what: str) -> None:
+    """Tell everybody who looks that a model was asked, or that the list changed."""
+    engine.events.append(tx, "models.state", model[:80], EVERYBODY, {"what": what})
 
 
 def before_asking(asked: Asked, digest: str, fresh: bool) -> dict[str, Any]:
@@ -134,23 +135,28 @@ def after_asking(
     response : the answer to keep, None for nothing
     """
     settings, breakers = asked.engine.settings, breakers_of(asked.engine)
-    records = records_of(asked.engine)
     known = {spec.spec for spec in read_specs(settings)}
+    last = attempts[-1] if attempts else None
+    attempts = [each for each in attempts if each["model"] in known]
     for each in attempts:
-        if each["model"] not in known:
-            continue
         failed = bool(each["reason"])
         breakers.tell(each["model"], failed)
-        records.attempt(each["model"], float(each["seconds"]), each["reason"])
         observe_attempt(each["model"], failed, float(each["seconds"]), breakers.open(each["model"]))
-    if not attempts or attempts[-1]["reason"] or attempts[-1]["model"] not in known:
+    answered = bool(attempts) and attempts[-1] is last and not last["reason"]
+    model = last["model"] if last else ""
+    cost = price(settings.model_prices, model, tokens_in, tokens_out) if answered else None
+    with asked.engine.database.write() as tx:
+        for each in attempts:
+            note_attempt(tx, each["model"], float(each["seconds"]), each["reason"])
+        if answered:
+            note_bill(tx, model, tokens_in, tokens_out, cost)
+        for each in attempts:
+            tell_models(asked.engine, tx, each["model"], "asked")
+    if not answered:
         return None
-    model = attempts[-1]["model"]
     observe_tokens(model, tokens_in, tokens_out)
     if response is not None and settings.model_cache_days and model != "offline":
         key = digest_of([model, digest])
         database, days = asked.engine.database, settings.model_cache_days
         keep_answer(database, asked.owner_id, key, model, response, days)
-    cost = price(settings.model_prices, model, tokens_in, tokens_out)
-    records.bill(model, tokens_in, tokens_out, cost)
     return cost
