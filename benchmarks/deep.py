@@ -6,7 +6,8 @@ column, where it comes from the disk. For the deepest view, the orbit is timed a
 
 With ``FRAKTAL_PEERS=1`` Fractalshades is installed in an environment of its own and computes the
 same in turn, its process as warm as ours; a picture that takes longer than ``PEER_LIMIT_S`` is
-stopped. Without, what it once took at 800 x 600 on two cores of the same kind is quoted.
+stopped. Without, what it once took at 800 x 600 on two cores of the same kind is quoted, as what
+Fraktaler-3 took always is: it has to be built by hand.
 ``make bench ONLY=deep_NAME`` measures one view.
 """
 
@@ -48,6 +49,14 @@ FRACTALSHADES_S: dict[str, float | None] = {
     "deep_burning_ship_e101": None,
     "deep_shark_fin_e709": 111.0,
     "deep_e1086": None,
+}
+# The same of Fraktaler-3 2.1 from the command line, untuned, two cores of Cascade Lake at 2.5 GHz.
+FRAKTALER_S: dict[str, float] = {
+    "deep_full_set": 0.86,
+    "deep_seahorse_valley": 10.6,
+    "deep_double_embedded_julia_e21": 11.7,
+    "deep_dinkydau_flake_e157": 2.55,
+    "deep_burning_ship_e261": 3.4,
 }
 
 
@@ -127,6 +136,9 @@ def measure(location: dict[str, Any], orbits: Path, beside: Mapping[int, Took]) 
         elif other is not None:
             shown = f"Fractalshades: {other}"
             line |= {"peer": f"Fractalshades 1.2.1: {other}"}
+        if quoted := FRAKTALER_S.get(figure):
+            shown += f", {quoted / best:.1f}x Fraktaler-3's {quoted:.2f} s once"
+            line |= {"fraktaler3_s": quoted, "fraktaler3_ratio": quoted / best}
         print(f"{figure:36} {best:7.2f} s, orbit kept {again:6.2f} s {shown}  [{method}]")
         print(json.dumps(line), flush=True)
         if name == DEEPEST and size == SIZES[0]:

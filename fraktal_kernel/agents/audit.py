@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from fraktal_kernel.core.database import Database, Transaction
+from fraktal_kernel.core.values import checked_limit
 
 _COLUMNS = "owner_id, time, who, action, subject, outcome, size_bytes"
 
@@ -72,6 +73,6 @@ def read(
     with database.read() as tx:
         rows = tx.records(
             sql + " ORDER BY id DESC LIMIT :limit",
-            {"owner_id": owner_id, "before": before, "limit": limit},
+            {"owner_id": owner_id, "before": before, "limit": checked_limit(limit)},
         )
     return [AuditView(**{**row, "time": datetime.fromtimestamp(row["time"], UTC)}) for row in rows]

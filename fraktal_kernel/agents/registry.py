@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from fraktal_kernel.agents import samples
 from fraktal_kernel.agents.line import Machine
 from fraktal_kernel.agents.samples import Sample
+from fraktal_kernel.core.values import checked_limit
 from fraktal_kernel.errors import Conflict, InvalidInput, NotFound
 from fraktal_kernel.registry import unknown_name
 
@@ -335,7 +336,7 @@ class LocalAgents:
             "since": since,
             "until": until,
             "before": before,
-            "limit": limit,
+            "limit": checked_limit(limit),
         }
         with self._database.read() as tx:
             rows = tx.rows(sql + " ORDER BY t.id DESC LIMIT :limit", values)

@@ -12,6 +12,8 @@ from fraktal_kernel.errors import InvalidInput
 JSON_MAX_BYTES = 1024**2
 #: How much a run may say at once to those who watch it.
 SAID_MAX_BYTES = 64 * 1024
+#: How many a list gives at once, here and on a server.
+LISTED_MAX = 1000
 
 
 def said_json(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,6 +32,13 @@ def said_json(payload: Mapping[str, Any]) -> dict[str, Any]:
             "parts, or save it as an artifact."
         )
     return plain
+
+
+def checked_limit(limit: int) -> int:
+    """Check how many somebody wants to see at once."""
+    if not 1 <= limit <= LISTED_MAX:
+        raise InvalidInput(f"limit: given {limit}, expected 1 to {LISTED_MAX}.")
+    return limit
 
 
 def checked_cost(cost: float) -> float:

@@ -21,6 +21,7 @@ from fraktal_kernel.errors import FraktalError, InvalidInput
 from fraktal_kernel.server.body import INT64, StrictRoute
 from fraktal_kernel.server.callers import (
     Caller,
+    Limit,
     ServedWorkbench,
     allowed,
     caller,
@@ -60,7 +61,6 @@ Until = Annotated[
     float | None,
     Query(ge=0, allow_inf_nan=False, description="Only what is older, in seconds since 1970."),
 ]
-Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
 Before = Annotated[
     int | None, Query(ge=1, le=INT64.stop - 1, description="Only what is older than this number.")
 ]

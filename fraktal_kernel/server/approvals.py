@@ -11,10 +11,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from fraktal_kernel.core.jobs.approvals import MOST, NOTE_CHARS, LocalApprovals
+from fraktal_kernel.core.jobs.approvals import NOTE_CHARS, LocalApprovals
 from fraktal_kernel.core.jobs.model import ApprovalView
 from fraktal_kernel.server.body import StrictRoute
-from fraktal_kernel.server.callers import Caller, Number, ServedWorkbench, allowed, errors
+from fraktal_kernel.server.callers import Caller, Limit, Number, ServedWorkbench, allowed, errors
 
 router = APIRouter(prefix="/api/approvals", tags=["approvals"], route_class=StrictRoute)
 
@@ -70,7 +70,7 @@ class No(BaseModel):
 def list_approvals(
     approvals: OwnApprovals,
     every: Annotated[bool, Query(description="Also what was answered, newest first.")] = False,
-    limit: Annotated[int, Query(ge=1, le=MOST, description="At most so many.")] = 100,
+    limit: Limit = 100,
 ) -> ApprovalList:
     """List approvals and questions that are open, oldest first."""
     return ApprovalList(approvals=approvals.list(every, limit))

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from fraktal_kernel.agents import audit
 from fraktal_kernel.agents.audit import AuditView
 from fraktal_kernel.server.body import INT64, StrictRoute
-from fraktal_kernel.server.callers import Caller, ServedWorkbench, allowed, errors, require
+from fraktal_kernel.server.callers import Caller, Limit, ServedWorkbench, allowed, errors, require
 
 router = APIRouter(prefix="/api/audit", tags=["audit"], route_class=StrictRoute)
 #: What only looks is not written down.
@@ -35,7 +35,7 @@ def read(
     everybody: Annotated[
         bool, Query(alias="all", description="Of all users; for administrators.")
     ] = False,
-    limit: Annotated[int, Query(ge=1, le=500, description="At most so many.")] = 100,
+    limit: Limit = 100,
     before: Annotated[
         int | None, Query(ge=1, le=INT64.stop - 1, description="Only rows older than this number.")
     ] = None,

@@ -19,7 +19,6 @@ from fraktal_kernel.agents.bus.line import LineAnswer
 from fraktal_kernel.agents.bus.message import GROUP, Message
 from fraktal_kernel.agents.bus.protocol import GiveBack
 from fraktal_kernel.agents.bus.user import (
-    MOST_PAGE,
     BusState,
     LetterView,
     LocalBus,
@@ -33,6 +32,7 @@ from fraktal_kernel.errors import FraktalError, InvalidInput, Unavailable
 from fraktal_kernel.server.body import INT64, StrictRoute
 from fraktal_kernel.server.callers import (
     Caller,
+    Limit,
     ServedWorkbench,
     allowed,
     caller,
@@ -153,7 +153,7 @@ def read(
         int | None,
         Query(ge=0, le=INT64.stop - 1, description="Only behind this number; none: just learn it."),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_PAGE, description="At most so many.")] = 100,
+    limit: Limit = 100,
 ) -> MessagePage:
     """Read messages without being a group; ``last`` as ``after`` gives the next page."""
     require(who, f"bus:{topic}")
@@ -176,7 +176,7 @@ def dead(
     bus: OwnBus,
     group: Group = None,
     topic: Pattern = "*",
-    limit: Annotated[int, Query(ge=1, le=500, description="At most so many.")] = 100,
+    limit: Limit = 100,
 ) -> LetterList:
     """List messages that one's groups could not handle, and why."""
     return LetterList(letters=bus.dead_letters(group, limit, topic))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, Path
+from fastapi import Depends, Path, Query
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 
 from fraktal_kernel.core.jobs.service import LocalJobs
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.security import Principal
+from fraktal_kernel.core.values import LISTED_MAX
 from fraktal_kernel.errors import NotAllowed
 from fraktal_kernel.server.body import INT64
 
@@ -96,3 +97,4 @@ Caller = Annotated[Principal, Depends(caller)]
 OwnJobs = Annotated[LocalJobs, Depends(own_jobs)]
 ServedWorkbench = Annotated[LocalWorkbench, Depends(workbench_of)]
 Number = Annotated[int, Path(ge=1, le=INT64.stop - 1, description="Its number.")]
+Limit = Annotated[int, Query(ge=1, le=LISTED_MAX, description="At most so many.")]

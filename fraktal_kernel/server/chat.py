@@ -22,6 +22,7 @@ from fraktal_kernel.core.jobs.model import JobView
 from fraktal_kernel.server.body import INT64, StrictRoute
 from fraktal_kernel.server.callers import (
     Caller,
+    Limit,
     Number,
     ServedWorkbench,
     allowed,
@@ -106,7 +107,7 @@ def conversations(
     search: Annotated[
         str, Query(max_length=200, description="Words in the title or in a message.")
     ] = "",
-    limit: Annotated[int, Query(ge=1, le=500, description="At most so many.")] = 50,
+    limit: Limit = 50,
     before: Annotated[
         int | None, Query(ge=1, le=MAX, description="Only those older than this number.")
     ] = None,

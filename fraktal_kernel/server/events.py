@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from fraktal_kernel.core.events import EventView, topic_condition
 from fraktal_kernel.core.security import Principal
+from fraktal_kernel.core.values import LISTED_MAX
 from fraktal_kernel.errors import FraktalError, InvalidInput
 from fraktal_kernel.server.body import INT64
 from fraktal_kernel.server.callers import (
@@ -61,7 +62,8 @@ def read(
     after: After = 0,
     subject: Subject = None,
     limit: Annotated[
-        int, Query(ge=0, le=500, description="At most so many; 0 only to learn the last one.")
+        int,
+        Query(ge=0, le=LISTED_MAX, description="At most so many; 0: only the last one."),
     ] = 100,
 ) -> EventPage:
     """Read events, oldest first; ``last`` as ``after`` gives the next page."""

@@ -11,7 +11,7 @@ from fraktal_kernel.core.jobs.model import JobOptions, JobView, LogLine, State
 from fraktal_kernel.core.jobs.service import MAX_ATTEMPTS, MAX_PRIORITY, MAX_SECONDS
 from fraktal_kernel.core.tracing.model import Timeline
 from fraktal_kernel.server.body import INT64, StrictRoute
-from fraktal_kernel.server.callers import Caller, Number, OwnJobs, allowed, errors, require
+from fraktal_kernel.server.callers import Caller, Limit, Number, OwnJobs, allowed, errors, require
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -135,7 +135,7 @@ def submit(
 def list_jobs(
     jobs: OwnJobs,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
-    limit: Annotated[int, Query(ge=1, le=500, description="At most so many.")] = 50,
+    limit: Limit = 50,
     before: Annotated[
         int | None,
         Query(ge=1, le=INT64.stop - 1, description="Only jobs older than this number."),

@@ -59,6 +59,9 @@ def test_a_server_does_what_is_asked(served):
     assert done.stdout.startswith("picture.png")
     listed = served("ask", "what can you do?")
     assert "fractal.poster" in listed.stdout
+    counted = served("ask", "how many jobs failed today?")
+    assert counted.returncode == 0, counted.stderr
+    assert "No" in counted.stdout
 
 
 def test_somebody_at_the_terminal_is_asked_back(tmp_path: Path):

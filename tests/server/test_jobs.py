@@ -256,7 +256,7 @@ def test_body_of_another_type_is_refused(client: httpx.Client) -> None:
         "/api/jobs?state=lost",
         "/api/events?after=-1",
         "/api/events?topic=';drop table job",
-        "/api/events?limit=501",
+        "/api/events?limit=1001",
     ],
 )
 def test_bad_addresses_are_refused(client: httpx.Client, path: str) -> None:

@@ -20,6 +20,7 @@ from fraktal_kernel.agents.bus.protocol import DeadLetter, Handler, Subscription
 from fraktal_kernel.agents.bus.upkeep import OTHERS, message_of
 from fraktal_kernel.core.security import Principal
 from fraktal_kernel.core.topics import topic_condition
+from fraktal_kernel.core.values import LISTED_MAX, checked_limit
 from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.errors import InvalidInput
 
@@ -28,7 +29,6 @@ OWN = {"jobs", "agents", "approvals", "plans", "alerts", "chat", "bus", "models"
 STAMPS = {"origin", "owner"}
 #: So many of the newest messages are looked through for the topics that there are.
 NEWEST = 10_000
-MOST_PAGE = 500
 TAIL_S = 0.25
 
 
@@ -265,6 +265,7 @@ class LocalBus:
         after : None for no messages, only the number of the newest
         """
         check_pattern(pattern)
+        checked_limit(limit)
         self._house.carrier.look(pattern)
         condition, words = topic_condition(pattern)
         with self._house.database.read() as tx:
@@ -290,6 +291,7 @@ class LocalBus:
     ) -> list[LetterView]:
         """List dead letters."""
         _check_chosen(topic)
+        checked_limit(limit)
         names = [one.group for one in self._groups() if one.dead] if group is None else [group]
         found: list[tuple[str, DeadLetter]] = []
         for name in names:
@@ -364,7 +366,7 @@ def follow(pages: Pages, pattern: str, stop: Signal | None) -> Iterator[MessageV
     def go_on() -> Iterator[MessageView]:
         nonlocal after
         while not stop.is_set():
-            found, after = pages.page(pattern, after, MOST_PAGE)
+            found, after = pages.page(pattern, after, LISTED_MAX)
             yield from found
             if not found:
                 stop.wait(TAIL_S)

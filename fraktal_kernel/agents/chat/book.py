@@ -22,6 +22,7 @@ from fraktal_kernel.agents.chat.model import (
 from fraktal_kernel.agents.chat.transcript import replay, text_of
 from fraktal_kernel.core.database import Database, Transaction
 from fraktal_kernel.core.events import Events
+from fraktal_kernel.core.values import checked_limit
 from fraktal_kernel.errors import Conflict, InvalidInput, NotFound
 
 MAX_ID = 2**63 - 1
@@ -56,9 +57,7 @@ class Book:
         before : only those older than the conversation of this number
         deleted : those that were deleted instead of those that are there
         """
-        if not 1 <= limit <= 500:
-            raise InvalidInput(f"limit: given {limit}, expected 1 to 500.")
-        values: dict[str, Any] = {"owner_id": self._owner_id, "limit": limit}
+        values: dict[str, Any] = {"owner_id": self._owner_id, "limit": checked_limit(limit)}
         sql = (
             "SELECT id, title, tip_id, created_at, changed_at, deleted_at FROM conversation"
             " WHERE owner_id = :owner_id AND deleted_at IS"

@@ -22,13 +22,14 @@ from fraktal_kernel.agents.offline.answers import (
 from fraktal_kernel.core.artifact import Artifact
 from fraktal_kernel.core.capability import Capability
 from fraktal_kernel.core.jobs.model import JobView, State
+from fraktal_kernel.core.values import LISTED_MAX
 from fraktal_kernel.errors import NotFound
 
 if TYPE_CHECKING:
     from fraktal_kernel.core.workbench import Workbench
 
 #: How far back a question about jobs looks, and how many it names.
-_MOST, _PAGE, _NAMED = 10_000, 1000, 10
+_MOST, _NAMED = 10_000, 10
 
 
 class _Params(BaseModel):
@@ -153,10 +154,10 @@ def answer(
 def _all(workbench: Workbench, state: State | None = None) -> Iterator[JobView]:
     """Go through the jobs, newest first."""
     before: int | None = None
-    for _ in range(_MOST // _PAGE):
-        page = workbench.jobs.list(state=state, limit=_PAGE, before=before)
+    for _ in range(_MOST // LISTED_MAX):
+        page = workbench.jobs.list(state=state, limit=LISTED_MAX, before=before)
         yield from page
-        if len(page) < _PAGE:
+        if len(page) < LISTED_MAX:
             return
         before = page[-1].id
 

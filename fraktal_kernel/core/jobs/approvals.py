@@ -19,9 +19,9 @@ from fraktal_kernel.core.jobs.journal import Journal
 from fraktal_kernel.core.jobs.model import ApprovalView, ApprovalViews
 from fraktal_kernel.core.jobs.reading import MAX_ID, question_of
 from fraktal_kernel.core.jobs.service import checked_json
+from fraktal_kernel.core.values import checked_limit
 from fraktal_kernel.errors import FraktalError, InvalidInput, NotFound
 
-MOST = 1000
 NOTE_CHARS = 1000
 _APPROVALS = (
     "SELECT a.id, a.job_id, a.capability, a.params, a.digest, a.asked_by, a.reason, a.state,"
@@ -63,9 +63,7 @@ class LocalApprovals:
 
     def list(self, every: bool = False, limit: int = 100) -> ApprovalViews:
         """List what is open, oldest first; with ``every`` all approvals, newest first."""
-        if not 1 <= limit <= MOST:
-            raise InvalidInput(f"limit: given {limit}, expected 1 to {MOST}.")
-        values = {"owner_id": self._user_id, "limit": limit}
+        values = {"owner_id": self._user_id, "limit": checked_limit(limit)}
         which = "" if every else " AND a.state = 'open'"
         with self._database.read() as tx:
             rows = tx.rows(f"{_APPROVALS}{which} ORDER BY a.id DESC LIMIT :limit", values)

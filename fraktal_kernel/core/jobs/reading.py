@@ -24,6 +24,7 @@ from fraktal_kernel.core.jobs.model import (
 from fraktal_kernel.core.tracing.model import Timeline
 from fraktal_kernel.core.tracing.story import Story, read_below
 from fraktal_kernel.core.tracing.telling import timeline
+from fraktal_kernel.core.values import checked_limit
 from fraktal_kernel.errors import InvalidInput, NotFound
 
 _COLUMNS = (
@@ -69,8 +70,6 @@ class Reader:
         """List jobs, newest first."""
         if state is not None and state not in STATES:
             raise InvalidInput(f"state: given {state!r}, expected one of {', '.join(STATES)}.")
-        if not 1 <= limit <= 1000:
-            raise InvalidInput(f"limit: given {limit}, expected 1 to 1000.")
         sql = f"SELECT {_COLUMNS} FROM job WHERE id < :before{self._mine}"
         if state is not None:
             sql += " AND state = :state"
@@ -81,7 +80,7 @@ class Reader:
                     "before": MAX_ID if before is None else max(0, min(before, MAX_ID)),
                     "owner_id": self._owner_id,
                     "state": state,
-                    "limit": limit,
+                    "limit": checked_limit(limit),
                 },
             )
             asked = {
