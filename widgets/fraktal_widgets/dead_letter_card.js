@@ -32,16 +32,12 @@ function letterCard(context, kind, id) {
     type: "button", class: "fk-button fk-button-small fk-button-quiet", "data-act": "details",
     "aria-controls": id, "aria-expanded": "false", onclick: () => toggle(),
   }, h("span", { class: "fk-turn" }, shape("chevron")), "Details");
-  const element = h("li", {
-    class: "fk-letter",
-    onkeydown: (event) => {
-      if (event.key !== "Escape" || !open) return;
-      event.stopPropagation();
-      toggle();
-    },
-  }, h("span", { class: "fk-letter-mark" }, shape(kind === "job" ? "failed" : "letter")),
+  const element = h("li", { class: "fk-letter" },
+  h("span", { class: "fk-letter-mark" }, shape(kind === "job" ? "failed" : "letter")),
   h("div", { class: "fk-letter-middle" }, error, about, line),
   h("div", { class: "fk-row fk-letter-buttons" }, again, away, details), sheet);
+
+  closeOnEscape(element, () => open, () => toggle());
 
   function drawButtons() {
     // not disabled: the keyboard's focus would be lost before the card is gone

@@ -61,6 +61,8 @@ function modelCard(context) {
   const element = h("li", { class: "fk-model" }, place,
     h("div", { class: "fk-model-middle" }, h("div", { class: "fk-model-head" }, name, state), facts, fares, result, fault, sheet), buttons);
 
+  closeOnEscape(element, () => open, () => toggle(false));
+
   function toggle(now = !open) {
     open = now;
     sheet.hidden = !open;

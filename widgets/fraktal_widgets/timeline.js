@@ -212,6 +212,7 @@ function render({ model, el }) {
       h("dl", { class: "fk-time-facts" }, [...times, ...known].flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
   }
 
+  closeOnEscape(details, () => Boolean(chosen), () => { choose(""); go(current); });
   tree.addEventListener("keydown", (event) => {
     const at = shown.findIndex((span) => span.id === current);
     const span = shown[at];
