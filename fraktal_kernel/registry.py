@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Generic, TypeVar
@@ -41,7 +42,8 @@ class Registry(Mapping[str, T], Generic[T]):
         self.kind = kind
         self.group = group
         self._items: dict[str, T] = {}
-        self._loaded = False
+        self._loaded = self._loading = False
+        self._lock = threading.RLock()  # what is loaded may look up here, too
 
     def add(self, name: str, item: T) -> None:
         """Add one thing; a name can be taken once."""
@@ -61,12 +63,18 @@ class Registry(Mapping[str, T], Generic[T]):
     def _load(self) -> None:
         if self._loaded or self.group is None:
             return
-        self._loaded = True
-        from importlib.metadata import entry_points
+        with self._lock:  # a second thread waits until all is there
+            if self._loaded or self._loading:
+                return
+            self._loading = True
+            from importlib.metadata import entry_points
 
-        for point in entry_points(group=self.group):
-            if point.name not in self._items:
-                self._items[point.name] = point.load()
+            try:
+                for point in entry_points(group=self.group):
+                    if point.name not in self._items:
+                        self._items[point.name] = point.load()
+            finally:
+                self._loaded = True
 
     # Built-ins come first whatever plug-ins say: finding one needs no look at what is installed.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,33 @@ def test_plug_ins_are_found_by_their_entry_points(
     palettes.add("grey", "our grey")
     assert dict(palettes) == {"grey": "our grey", "warm": "warm colours"}
     sys.modules.pop("palettes_plugin")
+
+
+def test_who_looks_up_while_plug_ins_are_loaded_waits_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads that ask first at the same time both find what is installed."""
+    (tmp_path / "slow_plugin.py").write_text(
+        "import threading\nbegun, go_on = threading.Event(), threading.Event()\n"
+        "import sys\nsys.modules['slow_gates'] = sys.modules[__name__]\n"
+        "begun.set()\ngo_on.wait(60)\nwarm = 'warm colours'\n"
+    )
+    info = tmp_path / "slow_plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[test.slow]\nwarm = slow_plugin:warm\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    palettes: Registry[str] = Registry("palette", group="test.slow")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(lambda: "warm" in palettes)
+        while (gates := sys.modules.get("slow_gates")) is None or not gates.begun.is_set():
+            assert not first.done()
+        second = pool.submit(lambda: "warm" in palettes)
+        assert not wait([second], 0.2).done
+        gates.go_on.set()
+        assert first.result(60) and second.result(60)
+    for name in ("slow_plugin", "slow_gates"):
+        sys.modules.pop(name)
 
 
 def test_errors_are_one_family() -> None:

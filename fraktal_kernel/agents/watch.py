@@ -341,6 +341,6 @@ def _bus(tx: Transaction, now: float) -> tuple[float, dict[str, int]]:
         oldest += [unread[0]] if unread else []
     dead = tx.rows(
         "SELECT group_name, COUNT(*) FROM bus_delivery WHERE dead_at IS NOT NULL"
-        " GROUP BY group_name ORDER BY group_name"
+        " AND discarded_at IS NULL GROUP BY group_name ORDER BY group_name"
     )
     return max(0.0, now - min(oldest, default=now)), {name: int(count) for name, count in dead}

@@ -100,6 +100,17 @@ class Step(Strict):
     cost: float = Field(ge=0)
 
 
+class Stepping(Strict):
+    """A step that has begun and lasts, by the agent's own clock."""
+
+    op: Literal["stepping"]
+    now: float = Field(ge=0, lt=LAST_S)
+    name: str = _text(200)
+    span: str = Field(pattern=SPAN)
+    attempt: str = Field(pattern=SPAN)
+    began: float = Field(ge=0, lt=LAST_S)
+
+
 class Span(Strict):
     """Something that took time, by the agent's own clock."""
 
@@ -221,7 +232,19 @@ class Ended(Strict):
 
 
 Word = (
-    Record | Progress | Log | Step | Spans | Ask | Call | Begin | Pause | Speak | Spend | Request
+    Record
+    | Progress
+    | Log
+    | Step
+    | Stepping
+    | Spans
+    | Ask
+    | Call
+    | Begin
+    | Pause
+    | Speak
+    | Spend
+    | Request
 ) | (Yield | Save | Succeeded | Failed | Ended)
 _words: TypeAdapter[Word] = TypeAdapter(Annotated[Word, Field(discriminator="op")])
 

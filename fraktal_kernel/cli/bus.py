@@ -27,6 +27,9 @@ app = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Group = Annotated[str | None, typer.Option("--group", help="Only of this group.")]
+Topic = Annotated[
+    str | None, typer.Option("--topic", help="Only of this topic, or pattern such as orders.*.")
+]
 
 #: Twice what a message may have: the bus says what is wrong with those between.
 MOST_INPUT = 1024 * 1024
@@ -66,12 +69,13 @@ def show(as_json: Json = False) -> None:
 @app.command("dead")
 def dead(
     group: Group = None,
+    topic: Topic = None,
     limit: Annotated[int, typer.Option(min=1, help="List so many at most.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List the messages that could not be handled, and why."""
     with _upkeep() as upkeep:
-        letters = upkeep.dead_letters(group, limit)
+        letters = upkeep.dead_letters(group, limit, topic)
     if as_json:
         print_json([{**asdict(one), "message": one.message._asdict()} for one in letters])
     elif letters:
@@ -96,11 +100,43 @@ def redrive(
         list[str] | None, typer.Argument(help="Only these messages; all of them else.")
     ] = None,
     group: Group = None,
+    topic: Topic = None,
 ) -> None:
     """Deliver dead letters again, with all their tries."""
     with _upkeep() as upkeep:
-        count = upkeep.redrive(group, message_ids or None)
-    print(f"{count} {'message' if count == 1 else 'messages'} will be delivered again.")
+        count = upkeep.redrive(group, message_ids or None, topic)
+    print(f"{_messages(count)} will be delivered again.")
+
+
+@app.command("discard")
+def discard(
+    message_ids: Annotated[
+        list[str] | None, typer.Argument(help="Only these messages; all of them else.")
+    ] = None,
+    group: Group = None,
+    topic: Topic = None,
+) -> None:
+    """Put dead letters away; fraktal bus restore takes that back."""
+    with _upkeep() as upkeep:
+        count = upkeep.discard(group, message_ids or None, topic)
+    print(f"{_messages(count)} put away.")
+
+
+@app.command("restore")
+def restore(
+    message_ids: Annotated[
+        list[str] | None, typer.Argument(help="Only these messages; all of them else.")
+    ] = None,
+    group: Group = None,
+) -> None:
+    """Make dead letters again of what was put away."""
+    with _upkeep() as upkeep:
+        count = upkeep.restore(group, message_ids or None)
+    print(f"{_messages(count)} among the dead letters again.")
+
+
+def _messages(count: int) -> str:
+    return f"{count} {'message' if count == 1 else 'messages'}"
 
 
 @app.command("forget")

@@ -183,6 +183,18 @@ def retry(job: Id, as_json: Json = False) -> None:
 
 
 @app.command()
+def discard(
+    job: Id,
+    undo: Annotated[bool, typer.Option("--undo", help="Take that back.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a failed job away: it stays as it is, and is no longer among the dead letters."""
+    with open_workbench() as workbench:
+        view = workbench.jobs.restore(job) if undo else workbench.jobs.discard(job)
+    _report(view, as_json, "is among the dead letters again" if undo else "was discarded")
+
+
+@app.command()
 def answer(
     job: Id,
     choice: Annotated[str, typer.Argument(help="One of its choices.")],

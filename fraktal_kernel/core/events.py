@@ -25,6 +25,8 @@ INSERT = (
     "VALUES(:time, :topic, :subject, :owner_id, :payload)"
 )
 PAGE = 500
+#: The owner of an event that tells of nobody's own things, such as the list of language models.
+EVERYBODY = 0
 #: Other servers may write to the same PostgreSQL; nobody wakes us for their events.
 POLL_S = 0.5
 
@@ -112,7 +114,7 @@ class Events:
         ----------
         after : read what has a greater sequence number
         topics : a topic or a pattern such as ``jobs.*``
-        owner_id : only this owner's, None for all
+        owner_id : only this owner's and those that are everybody's, None for all
         subject : only of this subject, such as a job's number
         limit : at most so many
         """
@@ -120,7 +122,7 @@ class Events:
         sql = "SELECT seq, time, topic, subject, payload FROM event WHERE seq > :after AND "
         sql += condition
         if owner_id is not None:
-            sql += " AND owner_id = :owner_id"
+            sql += f" AND owner_id IN (:owner_id, {EVERYBODY})"
         if subject is not None:
             sql += " AND subject = :subject"
         with self._database.read() as tx:

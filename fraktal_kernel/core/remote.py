@@ -177,6 +177,14 @@ class RemoteJobs:
         """Queue an ended job again."""
         return JobView(**self.ask("POST", f"/api/jobs/{job_id}/retry"))
 
+    def discard(self, job_id: int) -> JobView:
+        """Put a failed job away."""
+        return JobView(**self.ask("POST", f"/api/jobs/{job_id}/discard"))
+
+    def restore(self, job_id: int) -> JobView:
+        """Take a discard back."""
+        return JobView(**self.ask("POST", f"/api/jobs/{job_id}/restore"))
+
     def answer(self, job_id: int, choice: str) -> JobView:
         """Answer what a waiting job asked."""
         return JobView(**self.ask("POST", f"/api/jobs/{job_id}/answer", json={"choice": choice}))

@@ -137,6 +137,8 @@ class Job(SQLModel, table=True):
     created_at: float = Field(sa_type=Seconds)
     started_at: float | None = Field(default=None, sa_type=Seconds)
     ended_at: float | None = Field(default=None, sa_type=Seconds)
+    #: when a person put the failed job away, out of the list of what needs a look
+    discarded_at: float | None = Field(default=None, sa_type=Seconds)
 
 
 def job_id_key() -> int:
@@ -243,6 +245,13 @@ class Event(SQLModel, table=True):
             "seq",
             sqlite_where=text("topic = 'jobs.state'"),
             postgresql_where=text("topic = 'jobs.state'"),
+        ),
+        Index(
+            "event_step",
+            "subject",
+            "seq",
+            sqlite_where=text("topic = 'jobs.step'"),
+            postgresql_where=text("topic = 'jobs.step'"),
         ),
         Index(
             "event_said",

@@ -80,13 +80,21 @@ class Published(BaseModel):
     id: str
 
 
-class RedriveRequest(BaseModel):
-    """Which dead letters are delivered again; all of one's own by default."""
+class RestoreRequest(BaseModel):
+    """Which letters are meant; all of one's own by default."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"group": "till"}]})
 
     group: str | None = Field(None, max_length=100, description="Only of this group.")
     ids: list[str] | None = Field(None, max_length=1000, description="Only these messages.")
+
+
+class LettersRequest(RestoreRequest):
+    """Which dead letters are meant; all of one's own by default."""
+
+    topic: str | None = Field(
+        None, max_length=62, description="Only of this topic, or of a pattern such as orders.*."
+    )
 
 
 class Count(BaseModel):
@@ -167,10 +175,11 @@ def publish(given: PublishRequest, who: Caller, bus: OwnBus, request: Request) -
 def dead(
     bus: OwnBus,
     group: Group = None,
+    topic: Pattern = "*",
     limit: Limit = 100,
 ) -> LetterList:
     """List messages that one's groups could not handle, and why."""
-    return LetterList(letters=bus.dead_letters(group, limit))
+    return LetterList(letters=bus.dead_letters(group, limit, topic))
 
 
 @router.post(
@@ -179,10 +188,34 @@ def dead(
     responses=errors(413, 422),
     dependencies=[Depends(allowed("bus"))],
 )
-def redrive(given: RedriveRequest, bus: OwnBus, request: Request) -> Count:
+def redrive(given: LettersRequest, bus: OwnBus, request: Request) -> Count:
     """Deliver dead letters again, with all their tries."""
     request.state.subject = given.group or "all"
-    return Count(count=bus.redrive(given.group, given.ids))
+    return Count(count=bus.redrive(given.group, given.ids, given.topic))
+
+
+@router.post(
+    "/discard",
+    summary="Put dead letters away",
+    responses=errors(413, 422),
+    dependencies=[Depends(allowed("bus"))],
+)
+def discard(given: LettersRequest, bus: OwnBus, request: Request) -> Count:
+    """Put dead letters away; as long as their messages are kept, they can be restored."""
+    request.state.subject = given.group or "all"
+    return Count(count=bus.discard(given.group, given.ids, given.topic))
+
+
+@router.post(
+    "/restore",
+    summary="Take a discard back",
+    responses=errors(413, 422),
+    dependencies=[Depends(allowed("bus"))],
+)
+def restore(given: RestoreRequest, bus: OwnBus, request: Request) -> Count:
+    """Make dead letters again of what was put away."""
+    request.state.subject = given.group or "all"
+    return Count(count=bus.restore(given.group, given.ids))
 
 
 @router.delete(

@@ -170,6 +170,20 @@ def retry(job_id: Number, who: Caller, jobs: OwnJobs) -> JobView:
     return jobs.retry(job_id)
 
 
+@router.post("/{job_id}/discard", summary="Discard a failed job", responses=errors(404, 409, 422))
+def discard(job_id: Number, who: Caller, jobs: OwnJobs) -> JobView:
+    """Put a failed job away: it stays as it is, and is no longer among the dead letters."""
+    require(who, f"jobs:{jobs.get(job_id).capability}")
+    return jobs.discard(job_id)
+
+
+@router.post("/{job_id}/restore", summary="Take a discard back", responses=errors(404, 409, 422))
+def restore(job_id: Number, who: Caller, jobs: OwnJobs) -> JobView:
+    """Put a discarded job among the dead letters again."""
+    require(who, f"jobs:{jobs.get(job_id).capability}")
+    return jobs.restore(job_id)
+
+
 @router.post("/{job_id}/answer", summary="Answer a job", responses=errors(404, 409, 413, 422))
 def answer(job_id: Number, given: Answer, who: Caller, jobs: OwnJobs) -> JobView:
     """Answer the question of a waiting job, which then goes on.

@@ -57,6 +57,11 @@ PAGES = {
         "Approvals",
         "What may not happen without your yes, and what jobs ask you.",
     ),
+    "/dead-letters": (
+        "dead_letters",
+        "Dead letters",
+        "Messages that nobody could handle, jobs that failed: try them again, or put them away.",
+    ),
     "/models": (
         "models",
         "Language models",

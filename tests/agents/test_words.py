@@ -50,6 +50,14 @@ GOOD: list[dict[str, Any]] = [
     {"op": "cancelled"},
     {"op": "suspended"},
     {
+        "op": "stepping",
+        "now": 1e9,
+        "name": "fit",
+        "span": "b7ad6b7169203331",
+        "attempt": "b7ad6b7169203332",
+        "began": 1e9 - 2,
+    },
+    {
         "op": "spans",
         "now": 1e9,
         "spans": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def test_all_four_in_jupyterlab(
 def test_all_four_in_voila(
     jupyter: Any, open_page: Callable[..., Any], keep_picture: Any, tmp_path: Path
 ) -> None:
-    """On a telephone nothing is wider than the screen, on a large screen all of it is used."""
+    """On a telephone nothing is wider than the screen; light and dark follow the system."""
     jupyter.write("crew_voila.ipynb", cell(tmp_path / "voila"))
     page = open_page(jupyter.voila("crew_voila.ipynb"), width=360, height=800)
     for widget in WIDGETS:
@@ -71,7 +72,22 @@ def test_all_four_in_voila(
     for widget in WIDGETS:
         box = page.locator(widget).first.bounding_box()
         assert 200 < box["width"] and box["x"] + box["width"] <= 360, (widget, box)
+    # Jupyter lets the lists of an output float; ours stay a grid, here of one column.
+    params = page.locator(".fk-ask-params").first
+    style = params.evaluate(
+        "e => { const s = getComputedStyle(e); return [s.display, s.overflow] }"
+    )
+    assert style == ["grid", "auto"]
+    assert params.locator("dt").first.evaluate("e => getComputedStyle(e).float") == "none"
     keep_picture(page, "crew-voila-narrow")
+    light = page.locator(".fk-plan").evaluate("e => getComputedStyle(e).color")
+    assert page.locator("body").get_attribute("data-jp-theme-light") == "true"
     page.set_viewport_size({"width": 3840, "height": 2160})
     page.emulate_media(color_scheme="dark")
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+    dark = page.locator(".fk-plan").evaluate("e => getComputedStyle(e).color")
+    assert max(map(int, re.findall(r"\d+", light)[:3])) < 90
+    assert min(map(int, re.findall(r"\d+", dark)[:3])) > 200
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(map(int, re.findall(r"\d+", ground)[:3])) < 60
     keep_picture(page, "crew-voila-wide-dark")

@@ -88,6 +88,30 @@ def test_a_timeline_moves_and_opens(
     keep_picture(page, "timeline-dark")
 
 
+def test_a_step_that_goes_on_grows(
+    visit: Visit,  # noqa: F811
+    served: ServedWorkbench,  # noqa: F811
+    tmp_path: Path,
+    keep_picture: Keep,
+) -> None:
+    """The bar of a step comes up while the step goes on, and its right end follows the clock."""
+    gate = tmp_path / "gate"
+    job = served.workbench.submit("test.steps", count=4, file=str(tmp_path / "f"), gate=str(gate))
+    page = visit(f"/timeline?job={job.id}", width=1280, height=900)
+    step = row(page, "take#3")
+    expect(step).to_have_attribute("data-state", "open")
+    length = step.locator(".fk-time-length")
+    first = length.inner_text()
+    expect(length).not_to_have_text(first)
+    keep_picture(page, "timeline-open-step-light")
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 360, "height": 740})
+    keep_picture(page, "timeline-open-step-360-dark")
+    gate.touch()
+    expect(step).to_have_attribute("data-state", "ok")
+    expect(row(page, "take#4")).to_have_attribute("data-state", "ok")
+
+
 def test_a_timeline_on_a_phone_and_the_ways_to_it(
     visit: Visit,  # noqa: F811
     served: ServedWorkbench,  # noqa: F811

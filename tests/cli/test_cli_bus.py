@@ -32,6 +32,11 @@ def test_dead_letters_are_seen_and_driven_again(fraktal: Fraktal, tmp_path: Path
     assert "order-1" in dead and "the till is empty" in dead and "order-2" not in dead
     (letter,) = json.loads(fraktal("bus", "dead", "--group", "till", "--json").stdout)
     assert letter["message"]["body"] == {"item": "tea"}
+    assert fraktal("bus", "dead", "--topic", "tills.*", "--json").stdout.strip() == "[]"
+    assert fraktal("bus", "discard", "--topic", "orders.*").stdout == "1 message put away.\n"
+    assert "no dead letters" in fraktal("bus", "dead").stderr
+    assert fraktal("bus", "redrive").stdout.startswith("0 messages")
+    assert fraktal("bus", "restore").stdout.startswith("1 message among")
     assert fraktal("bus", "redrive", "order-1").stdout.startswith("1 message will")
     assert "no messages are kept for till" in fraktal("bus", "forget", "till").stdout
     done = fraktal("bus", "show")

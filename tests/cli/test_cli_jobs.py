@@ -137,6 +137,7 @@ def test_a_running_job_is_cancelled(served):
     assert watched.returncode == 1 and "cancelled" in watched.stderr
     twice = served("jobs", "cancel", job)
     assert twice.returncode == 1 and f"job {job}" in one_sentence(twice)
+    assert "only a failed job" in one_sentence(served("jobs", "discard", job))
     assert "queued again" in served("jobs", "retry", job).stdout
     served("jobs", "cancel", job)
 

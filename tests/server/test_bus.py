@@ -96,13 +96,24 @@ def test_what_fails_is_seen_and_driven_again(bench: RemoteWorkbench, group: str)
     assert (letter.message.id, letter.error) == (made, "the till is empty")
     assert letter.message.body == {"item": "tea"}
     broken.clear()
+    assert (
+        bench.bus.dead_letters(topic="other.*") == bench.bus.dead_letters(group, 1, "other") == []
+    )
+    assert bench.bus.discard(topic=f"sales.{group}") == 1
+    assert bench.bus.dead_letters(group) == [] and bench.bus.redrive(group) == 0
+    assert bench.bus.restore(group, [made]) == 1 and bench.bus.restore(group) == 0
+    assert bench.bus.dead_letters(group) == [letter]
     assert bench.bus.redrive(group, [made]) == 1
     assert heard.wait(2) == [{"item": "tea"}] * 2
     until(lambda: bench.bus.dead_letters(group) == [])
     assert bench.bus.redrive(group) == 0
     subscription.close()
     audit = bench.jobs.ask("GET", "/api/audit", params={"limit": 100})["entries"]
-    until(lambda: {"bus.publish", "bus.redrive", "bus.subscribe"} <= _actions(bench, group))
+    until(
+        lambda: (
+            {"bus.publish", "bus.redrive", "bus.restore", "bus.subscribe"} <= _actions(bench, group)
+        )
+    )
     assert all("tea" not in json.dumps(entry) for entry in audit)
 
 

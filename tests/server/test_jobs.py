@@ -65,10 +65,13 @@ def test_job_is_cancelled_and_retried(client: httpx.Client) -> None:
     wait_for(client, number, "cancelled")
 
 
-def test_failed_job_says_why(client: httpx.Client) -> None:
-    """A job that failed keeps its sentence and its parameters."""
+def test_failed_job_says_why_and_is_put_away(client: httpx.Client) -> None:
+    """A job that failed keeps its sentence; who puts it away can take that back."""
     job = wait_for(client, submit(client, "served.fail")["id"], "failed")
-    assert "it was meant to fail" in job["error"]
+    assert "it was meant to fail" in job["error"] and job["discarded_at"] is None
+    away = client.post(f"/api/jobs/{job['id']}/discard").json()
+    assert away["discarded_at"] and away | {"discarded_at": None} == job
+    assert client.post(f"/api/jobs/{job['id']}/restore").json() == job
 
 
 def test_waiting_job_is_answered(client: httpx.Client) -> None:
@@ -108,6 +111,8 @@ def test_jobs_of_others_do_not_exist(served: Served, client: httpx.Client) -> No
             other.get(path),
             other.delete(path),
             other.post(f"{path}/retry"),
+            other.post(f"{path}/discard"),
+            other.post(f"{path}/restore"),
             other.post(f"{path}/answer", json={"choice": "yes"}),
             other.get(f"{path}/log"),
             other.get(f"{path}/artifacts"),
@@ -131,6 +136,7 @@ def test_scopes_limit_a_token(served: Served, client: httpx.Client) -> None:
         assert "needs the scope 'jobs:served.count'" in answer.json()["error"]
         assert reader.delete(f"/api/jobs/{number}").status_code == 403
         assert reader.post(f"/api/jobs/{number}/retry").status_code == 403
+        assert reader.post(f"/api/jobs/{number}/discard").status_code == 403
         assert reader.post(f"/api/jobs/{number}/answer", json={"choice": "x"}).status_code == 403
         assert reader.get("/api/tokens").status_code == 403
         assert reader.post("/api/launch-links").status_code == 403

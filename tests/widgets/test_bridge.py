@@ -119,6 +119,25 @@ def test_the_widget_is_closed_when_its_session_ends() -> None:
     assert widget.comm is None
 
 
+def test_a_thread_that_tells_a_page_that_has_left_is_not_hindered() -> None:
+    """Between the end of Bokeh's document and the widget's own, work goes on and nobody listens."""
+    document = Document()
+    with set_curdoc(document):
+        widget = Everything()
+        component = panel_component(widget)
+
+    def session(event: Any) -> None:
+        """Stand for the session, which listens to its document."""
+
+    document.on_change(session)
+    document.destroy(session)
+    widget.word = "anybody there"  # as a thread does that draws scenes
+    assert component.word == "hello"
+    for ended in document.session_destroyed_callbacks:
+        ended(None)
+    assert widget.comm is None
+
+
 def test_what_a_widget_said_does_not_come_back_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two values told late to the page, the first does not take the place of the second."""
     document, widget = Document(), Everything()

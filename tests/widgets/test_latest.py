@@ -84,6 +84,25 @@ def test_closing_supersedes_and_takes_no_more() -> None:
     assert done == [1]
 
 
+def test_what_breaks_because_it_is_closed_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Work whose widget goes in the middle of it may fail, and nobody is told."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(request: int, superseded: Superseded) -> None:
+        begun.set()
+        go_on.wait(60)
+        raise ValueError("the screen is gone")
+
+    latest = LatestOnly(work)
+    with caplog.at_level(logging.ERROR):
+        latest.submit(1)
+        assert begun.wait(60)
+        latest.close()
+        go_on.set()
+        assert latest.wait(60)
+    assert caplog.text == ""
+
+
 def test_a_request_that_fails_does_not_stop_the_next(caplog: pytest.LogCaptureFixture) -> None:
     """An error is logged, and the thread goes on with the next request."""
     done: list[Any] = []

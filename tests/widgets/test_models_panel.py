@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from fraktal_kernel.agents.models.answers import after_asking
+from fraktal_kernel.agents.models.keeper import models_of
+from fraktal_kernel.agents.models.shelf import Choice
 from fraktal_kernel.core.local import LocalWorkbench
+from fraktal_kernel.core.services import Asked
 from fraktal_kernel.core.settings import load_settings
 from fraktal_widgets import ModelsPanel
 
@@ -50,6 +54,37 @@ def test_who_may_not_change_the_list_sees_it_all_the_same(
         finally:
             panel.close()
             assert panel.feed.wait_closed(60)
+
+
+def test_what_others_change_is_seen_and_numbers_outlive_the_server(
+    tmp_path: Path, until: Until
+) -> None:
+    """A friend's open panel follows the list and each question; a new server knows them still."""
+    given = {"data": tmp_path, "model_prices": {"openai:x": [2.0, 4.0]}}
+    with LocalWorkbench(load_settings(**given), may_run=False) as workbench:
+        friend = workbench.security.add_user("friend", "a long enough password")
+        panel = ModelsPanel(workbench.as_user(friend.user_id))
+        try:
+            panel.wish = {"do": "ready", "visit": "v", "seq": 0}
+            until(lambda: panel.board["models"])
+            models_of(workbench).put([Choice(model="openai:x"), Choice(model="offline")])
+            until(lambda: panel.board["models"][0]["model"] == "openai:x")
+            assert panel.board["models"][0]["since"] is None
+            asked = Asked(workbench.engine, workbench.user.user_id, None)
+            for seconds, reason in ((3.0, ""), (1.0, ""), (0.1, "connection refused")):
+                attempt = {"model": "openai:x", "seconds": seconds, "reason": reason}
+                after_asking(asked, "", [attempt], None, 1_000_000, 500_000)
+            after_asking(asked, "", [{"model": "gone", "seconds": 1, "reason": ""}], None, 1, 1)
+            until(lambda: panel.board["models"][0]["failures"] == 1)
+        finally:
+            panel.close()
+            assert panel.feed.wait_closed(60)
+    with LocalWorkbench(load_settings(**given), may_run=False) as workbench:
+        first, offline = models_of(workbench).list().models
+        assert (first.answers, first.failures, first.median_s) == (2, 1, 2.0)
+        assert (first.tokens_in, first.tokens_out, first.cost) == (2_000_000, 1_000_000, 8.0)
+        assert first.error == "connection refused" and first.since is not None
+        assert (offline.answers, offline.since) == (0, None)
 
 
 def test_a_number_that_is_none_is_refused_and_a_comma_is_one(tmp_path: Path, until: Until) -> None:

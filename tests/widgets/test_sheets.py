@@ -38,3 +38,31 @@ def test_what_differs_from_a_shared_control_says_so_in_two_classes() -> None:
         if (both := properties(block) & beside.get(name, set()))
     ]
     assert not weak, "\n".join(weak)
+
+
+#: JupyterLab's own rules for what stands in an output, of one class and one element: what they set.
+HOSTS = {
+    "dl": {"display", "width", "overflow", "padding", "margin"},
+    "dt": {"display", "width", "float", "padding", "margin", "font-weight"},
+    "dd": {"display", "width", "float", "padding", "margin"},
+    "pre": {"border", "margin", "padding", "overflow-x", "overflow-y", "white-space"},
+}
+
+
+def test_what_jupyterlab_says_of_lists_is_answered_in_two_classes() -> None:
+    """It lets definition lists float; a rule of one class alone would lose against that."""
+    theirs: dict[str, set[str]] = {}
+    for script in WIDGETS.glob("*.js"):
+        for tag, words in re.findall(
+            r'h\("(dl|dt|dd|pre)", \{ class: "([^"]+)"', script.read_text()
+        ):
+            for name in words.split():
+                theirs.setdefault(name, set()).update(HOSTS[tag])
+    assert {"fk-facts", "fk-agent-facts", "fk-time-facts"} <= theirs.keys()
+    weak = [
+        f"{sheet.name}: .{name} sets {', '.join(sorted(both))}; write .fk .{name}"
+        for sheet in WIDGETS.glob("*.css")
+        for name, block in RULE.findall(sheet.read_text())
+        if (both := properties(block) & theirs.get(name, set()))
+    ]
+    assert not weak, "\n".join(weak)

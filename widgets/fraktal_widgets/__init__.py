@@ -19,6 +19,7 @@ _HOMES = {
     "PlanView": "plan_view",
     "ModelsPanel": "models_panel",
     "Timeline": "timeline",
+    "DeadLetters": "dead_letters",
 }
 __all__ = sorted(_HOMES)
 

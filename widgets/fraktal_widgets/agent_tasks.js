@@ -47,6 +47,7 @@ class TaskList {
       onclick: () => context.send({ do: open ? "close-task" : "open-task", task: task.id }),
     }, h("span", { class: "fk-turn" }, shape("chevron")), "Details");
     const element = h("article", { class: "fk-task" }, mark, what, agent, word, when, toggle, error, more);
+    closeOnEscape(element, () => open, () => { toggle.click(); toggle.focus(); });
     const tick = () => {
       if (!task) return;
       const took = task.ended ? `took ${inSeconds((task.ended - task.started) / 1000)}, ${ago(task.ended, context.now())}` : `for ${duration(context.now() - task.started)}`;

@@ -85,6 +85,9 @@ function approvalCard(context) {
     buttons.querySelector("button")?.focus();
   }
 
+  // words that somebody typed are not thrown away by a key
+  closeOnEscape(element, () => denying && !sheet.querySelector("textarea").value, () => closeSheet());
+
   function openDeny() {
     denying = true;
     const why = h("textarea", { class: "fk-input", id: `fk-deny-${item.key}`, rows: 2, placeholder: "It is shown where this was asked" });

@@ -86,8 +86,14 @@ def panel_component(widget: anywidget.AnyWidget, **layout: Any) -> AnyWidgetComp
         # can be forgotten: the document's own thread sets them, one after the other.
         if document is None or pn.state.curdoc is document:
             put(change["name"], change["new"])
-        else:
+            return
+        try:
             document.add_next_tick_callback(partial(put, change["name"], change["new"]))
+        except AttributeError:
+            # The browser has left and Bokeh has taken its document apart; a moment later it says
+            # so, and the widget is closed. Until then its threads have nobody to tell.
+            if document.session_context is not None:
+                raise
 
     def follow(event: param.parameterized.Event) -> None:
         # What the widget itself said is no news to it, and may be old by now.

@@ -5,6 +5,8 @@ const SERIES_COLOURS = 8;
 const DASHES = [[], [6, 3], [2, 3]];
 const CHART_HEIGHT = 190;
 const LABEL_PX = 104;
+/** How much room the names at the ends of the lines get; on a narrow chart less. */
+const labelRoom = (width) => Math.round(Math.min(LABEL_PX, Math.max(44, width * 0.25)));
 
 /** The place of an agent's colour among the tokens, and its dash where colours come again. */
 const colourOf = (id) => (id - 1) % SERIES_COLOURS + 1;
@@ -148,7 +150,7 @@ class TimeChart {
     const clock = (at, options) => new Date(at * 1000).toLocaleString(undefined, { hourCycle: "h23", ...options });
     this.chart = new uPlot({
       width: 300, height: CHART_HEIGHT, legend: { show: false },
-      padding: [10, LABEL_PX, 0, 0],
+      padding: [10, (u) => labelRoom(u.width), 0, 0],
       cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "fraktal-agents", setSeries: false }, points: { size: 7 } },
       scales: { x: { time: true }, y: { range: (u, low, high) => [0, top ?? (Math.max(high ?? 0, unit === "s" ? 0.1 : 1) * 1.1)] } },
       axes: [
@@ -230,7 +232,7 @@ class TimeChart {
     for (const { id, name, y } of ends) {
       ctx.fillStyle = this.owner.paint.colour(`series-${colourOf(id)}`);
       let shown = name;
-      while (shown.length > 2 && ctx.measureText(shown).width > (LABEL_PX - 10) * ratio) shown = `${shown.slice(0, -2)}…`;
+      while (shown.length > 2 && ctx.measureText(shown).width > (labelRoom(u.width) - 10) * ratio) shown = `${shown.slice(0, -2)}…`;
       ctx.fillText(shown, left + width + 6 * ratio, y);
     }
     ctx.restore();

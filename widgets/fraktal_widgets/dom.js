@@ -124,6 +124,16 @@ function follow(model, handlers) {
   };
 }
 
+/** Let Escape close what stands open, wherever inside an element the keyboard is. */
+function closeOnEscape(element, isOpen, close) {
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented || !isOpen()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    close();
+  });
+}
+
 /** Tell Python what the user did. The number makes two equal wishes two events. */
 function sender(model, trait) {
   let count = 0;

@@ -53,6 +53,12 @@ function jobCard(send, context) {
       actions),
     summary, progress, fault, question, pictures, files, more);
 
+  closeOnEscape(element, () => open, () => {
+    const details = actions.querySelector('[data-act="details"]');
+    details.click();
+    actions.querySelector('[data-act="details"]').focus();
+  });
+
   const wish = (what, rest = {}) => () => {
     sent = what;
     send({ do: what, job: job.id, ...rest });

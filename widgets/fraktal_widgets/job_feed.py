@@ -201,6 +201,8 @@ class JobFeed(Feed):
             if job_id in self.logs:
                 line = {"time": milliseconds(event.time), **_of(event, "level", "text")}
                 self.logs[job_id] = [*self.logs[job_id], line][-LOG_LINES:]
+        elif event.topic == "jobs.step":
+            return  # what stands on a card says nothing of steps
         elif event.topic == "jobs.artifact":
             self._find_artifacts(job_id)
         else:

@@ -81,4 +81,5 @@ class LatestOnly:
                 self._work(request, lambda serial=serial: self._closed or serial != self._serial)
             except Exception:
                 # The thread must live on: the next request may well succeed.
-                logging.getLogger(__name__).exception("%s failed", self._name)
+                if not self._closed:  # what is shut down in the middle of work may refuse
+                    logging.getLogger(__name__).exception("%s failed", self._name)

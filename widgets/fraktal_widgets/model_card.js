@@ -15,7 +15,7 @@ function modelLimits(id) {
   return { limit, key };
 }
 
-/** Say how a model fared since the server started. */
+/** Say how a model fared since it was asked for the first time. */
 function faring(item, now) {
   const parts = [];
   if (item.answers) parts.push(`${item.answers.toLocaleString()} ${item.answers === 1 ? "answer" : "answers"}`);
@@ -23,7 +23,7 @@ function faring(item, now) {
   if (item.tokens) parts.push(`${item.tokens.toLocaleString()} tokens`);
   if (item.cost) parts.push(`cost ${item.cost.toPrecision(3)}`);
   if (item.failures) parts.push(`${item.failures} without an answer, the last ${ago(item.error_at, now)}: ${item.error}`);
-  return parts.join(", ") || "Not asked since the server started.";
+  return parts.length ? `${parts.join(", ")}; since ${ago(item.since, now).replace("just now", "a moment ago")}` : "Not asked yet.";
 }
 
 /**
@@ -61,6 +61,8 @@ function modelCard(context) {
   const element = h("li", { class: "fk-model" }, place,
     h("div", { class: "fk-model-middle" }, h("div", { class: "fk-model-head" }, name, state), facts, fares, result, fault, sheet), buttons);
 
+  closeOnEscape(element, () => open, () => toggle(false));
+
   function toggle(now = !open) {
     open = now;
     sheet.hidden = !open;
@@ -78,6 +80,14 @@ function modelCard(context) {
   function say(words) {
     setText(fault, words);
     fault.hidden = !words;
+  }
+
+  function drawState() {
+    const rest = Math.ceil(((item.rests_until ?? 0) - context.now()) / 1000);
+    const words = rest > 0 ? `rests for ${rest} s after failures` : "ready";
+    if (state.textContent === words) return;
+    state.dataset.state = rest > 0 ? "waiting" : "ready";
+    state.replaceChildren(shape(rest > 0 ? "waiting" : "succeeded"), words);
   }
 
   function drawTried() {
@@ -99,6 +109,7 @@ function modelCard(context) {
     },
     tick() {
       if (item?.tried.state === "asking") drawTried();
+      if (item) drawState();
     },
     update(next, last, mayChange) {
       item = next;
@@ -108,14 +119,14 @@ function modelCard(context) {
       setText(name, item.model.split("@")[0]); // the address stands below
       setAttribute(name, "title", item.model);
       setAttribute(element, "aria-label", `${item.place}: ${item.model}`);
-      state.dataset.state = item.rests_s ? "waiting" : "ready";
-      state.replaceChildren(shape(item.rests_s ? "waiting" : "succeeded"), item.rests_s ? `rests for ${item.rests_s} s after failures` : "ready");
+      drawState();
       const about = [offline ? "Needs no server; understands commands" : item.address];
       if (item.timeout_s) about.push(`at most ${duration(item.timeout_s * 1000)} for an answer`);
       if (item.key_variable) about.push(`key from ${item.key_variable}${item.has_key ? "" : ", which is not set"}`);
       else if (item.has_key) about.push("has a key");
       setText(facts, about.join(", "));
       setText(fares, faring(item, context.now()));
+      setAttribute(fares, "title", item.since ? `Since ${exactTime(item.since)}` : null);
       drawTried();
       for (const [one, words, off] of [[up, "Earlier", item.place === 1], [down, "Later", item.place === last]]) {
         setAttribute(one, "aria-label", `${words}: ${item.model}`);

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from fraktal_kernel.core.workbench import Workbench
 
 TRY = "chat.try_model"
-#: How a model fares is read again so often; what others change in the list is seen then.
-LOOK_S = 5.0
+#: Events come in bursts: the list is read once for all of them.
+GATHER_S = 0.2
 
 
 class ModelsFeed(Feed):
@@ -30,7 +30,6 @@ class ModelsFeed(Feed):
     """
 
     about = "language models"
-    topics = "jobs.state"
 
     def __init__(self, workbench: Workbench, changed: Callable[[], None]) -> None:
         super().__init__(workbench, changed)
@@ -133,9 +132,13 @@ class ModelsFeed(Feed):
             self.listed = self._models.list()
         finally:
             self.loading = False
-            self._later("look", LOOK_S, self._look)
 
     def _apply(self, event: Any) -> bool:
+        if event.topic == "models.state":
+            self._later("look", GATHER_S, self._look)
+            return False  # what is read a moment later is told then
+        if event.topic != "jobs.state":
+            return False
         for model, tried in list(self.tries.items()):
             if tried["state"] == "asking" and str(tried["job"]) == event.subject:
                 self._hear(model, tried["job"])
@@ -149,7 +152,8 @@ class ModelsFeed(Feed):
             "timeout_s": view.timeout_s,
             "key_variable": view.key_variable,
             "has_key": view.has_key,
-            "rests_s": round(view.rests_s),
+            "rests_until": round(1000 * (time.time() + view.rests_s)) if view.rests_s else None,
+            "since": milliseconds(view.since),
             "answers": view.answers,
             "failures": view.failures,
             "median_s": view.median_s,

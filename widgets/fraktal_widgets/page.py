@@ -35,6 +35,7 @@ PAGES = {
     "/agents": "Agents",
     "/plan": "Plans",
     "/approvals": "Approvals",
+    "/dead-letters": "Dead letters",
     "/timeline": "Timeline",
     "/models": "Language models",
     "/docs": "Web API",
@@ -48,6 +49,7 @@ PLACES = [
     {"name": "agents", "title": "Agents", "href": "/agents"},
     {"name": "plan", "title": "Plans", "href": "/plan"},
     {"name": "approvals", "title": "Approvals", "href": "/approvals"},
+    {"name": "letters", "title": "Dead letters", "href": "/dead-letters"},
 ]
 #: domains whose capabilities are behind those entries
 PLACES_OF = frozenset({"chat", "plan"})

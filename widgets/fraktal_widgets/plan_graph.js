@@ -222,8 +222,17 @@ class PlanGraph {
     const scale = Math.max(0.62, Math.min(1, this.width / width));
     const room = Math.min(Math.max(height * scale, 120), Math.max(320, globalThis.innerHeight * 0.6));
     this.svg.style.height = `${room}px`;
-    this.at = { scale, x: Math.max(0, (this.width - width * scale) / 2), y: Math.max(0, (room - height * scale) / 2) };
+    const over = this.width - width * scale; // below 0 where it is too wide
+    const x = over > 0 ? over / 2 : Math.max(over, Math.min(0, this.width / 2 - this.start().x * scale));
+    this.at = { scale, x, y: Math.max(0, (room - height * scale) / 2) };
     this.place();
+  }
+
+  /** Where the plan begins: its top node where it runs down, else the one at the left. */
+  start() {
+    const nodes = this.layout.nodes().map((id) => this.layout.node(id));
+    const along = this.layout.graph().rankdir === "TB" ? "y" : "x";
+    return nodes.reduce((first, node) => (node[along] < first[along] ? node : first));
   }
 
   zoom(factor, x = this.svg.clientWidth / 2, y = this.svg.clientHeight / 2) {

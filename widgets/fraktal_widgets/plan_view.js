@@ -53,6 +53,16 @@ function render({ model, el }) {
     drawDetails();
   }
 
+  /** Close the step, and let the keyboard go on at its node. */
+  function leave() {
+    const step = chosen;
+    const inside = root.contains(root.getRootNode().activeElement);
+    chosen = drawn = "";
+    graph.choose("");
+    if (inside) graph.nodes.get(step)?.element.focus();
+  }
+  closeOnEscape(body, () => Boolean(chosen), leave);
+
   function drawHead() {
     const { job } = model.get("board");
     if (!job) return;
@@ -177,7 +187,7 @@ function render({ model, el }) {
     const lines = (name, found) => (found?.length ? h("div", {}, h("h5", {}, name), h("dl", { class: "fk-facts", "aria-label": name },
       found.map(([fact, value]) => [h("dt", {}, fact || name), h("dd", {}, value)]).flat())) : "");
     const back = item !== null ? h("button", { type: "button", class: "fk-button fk-button-small fk-button-quiet", "data-act": "back", onclick: () => choose(chosen) }, "All parts") : "";
-    const close = h("button", { type: "button", class: "fk-button fk-button-small fk-button-quiet", "data-act": "close", "aria-label": "Close the step", onclick: () => { chosen = ""; drawn = ""; graph.choose(""); } }, shape("close"));
+    const close = h("button", { type: "button", class: "fk-button fk-button-small fk-button-quiet", "data-act": "close", "aria-label": "Close the step", onclick: () => leave() }, shape("close"));
     details.replaceChildren(
       h("div", { class: "fk-plan-step-head" }, h("h4", {}, item === null ? node.title : `${node.title}, part ${item + 1}`), back, close),
       h("p", { class: "fk-muted" }, node.capability),

@@ -212,6 +212,7 @@ function render({ model, el }) {
       h("dl", { class: "fk-time-facts" }, [...times, ...known].flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
   }
 
+  closeOnEscape(details, () => Boolean(chosen), () => { choose(""); go(current); });
   tree.addEventListener("keydown", (event) => {
     const at = shown.findIndex((span) => span.id === current);
     const span = shown[at];
@@ -247,9 +248,13 @@ function render({ model, el }) {
     place();
   }, { passive: false });
 
-  const clock = setInterval(() => {
-    if (spans().some((span) => span.state === "open")) place();
-  }, 1000);
+  let ticks = 0;
+  const clock = setInterval(() => { // what goes on grows; of many rows once a second is enough
+    ticks += 1;
+    const all = spans();
+    if ((all.length > 200 && ticks % 5) || document.hidden) return;
+    if (all.some((span) => span.state === "open")) place();
+  }, 200);
   const watched = new ResizeObserver(() => place());
   watched.observe(box);
   const unfollow = follow(model, { board: draw, details: drawDetails });

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from fraktal_kernel.core.tracing.model import COST, TOKENS
 from fraktal_kernel.errors import NotFound
 from fraktal_widgets.feed import Feed
 from fraktal_widgets.job_facts import facts
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 #: so many of the newest jobs are offered, so many spans are drawn
 OFFERED, DRAWN = 8, 1000
 GATHER_S = 0.3
+#: what the conventions of OpenTelemetry and we call a thing, in words
+PLAIN = {
+    **dict(zip(TOKENS, ("tokens_in", "tokens_out"), strict=True)),
+    COST: "cost",
+    "gen_ai.request.model": "model",
+}
 #: reading a timeline takes at most this share of the time, however large it is
 SHARE = 0.25
 
@@ -79,7 +86,7 @@ class TimelineFeed(Feed):
             "name": span.name,
             "job": span.job_id,
             "error": span.error,
-            "facts": facts(span.attributes),
+            "facts": facts({PLAIN.get(name, name): it for name, it in span.attributes.items()}),
         }
 
     def wish(self, wish: dict[str, Any]) -> None:

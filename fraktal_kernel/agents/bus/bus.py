@@ -31,6 +31,7 @@ from fraktal_kernel.agents.bus.message import (
 from fraktal_kernel.agents.bus.protocol import DeadLetter, GroupState, Handler
 from fraktal_kernel.agents.bus.relay import Relay
 from fraktal_kernel.core.database import Database, Transaction
+from fraktal_kernel.core.events import Events
 from fraktal_kernel.core.faults import sentence_of
 from fraktal_kernel.core.monitoring.metrics import Gauges, observe_bus, register_gauge_source
 from fraktal_kernel.core.settings import Settings
@@ -49,6 +50,7 @@ def open_bus(
     *,
     channel: str = "fraktal",
     patient: bool = False,
+    events: Events | None = None,
 ) -> DatabaseBus:
     """Open the bus that the settings name.
 
@@ -58,6 +60,7 @@ def open_bus(
     owner_id : whose all that is published and subscribed here is
     channel : the name, at the broker, of what all workbenches share
     patient : whether a broker that is away is waited for; what is published waits with us
+    events : of the workbench, where the fate of dead letters is told
 
     Raises
     ------
@@ -68,7 +71,7 @@ def open_bus(
     Unavailable
         the broker does not answer, and we are not patient
     """
-    ledger = Ledger(database, owner_id, settings.lease_s, settings.retry_delay_s)
+    ledger = Ledger(database, owner_id, settings.lease_s, settings.retry_delay_s, events=events)
     relay = None
     if settings.bus:
         from fraktal_kernel.agents.bus.link import Link
@@ -274,16 +277,36 @@ class DatabaseBus:
 
     # ------------------------------------------------------------------ looking after it
 
-    def dead_letters(self, group: str | None = None, limit: int = 100) -> list[DeadLetter]:
+    def dead_letters(
+        self, group: str | None = None, limit: int = 100, topic: str | None = None
+    ) -> list[DeadLetter]:
         """List what could not be handled, the oldest first."""
-        return self._ledger.dead_letters(group, limit)
+        return self._ledger.dead_letters(group, limit, topic)
 
-    def redrive(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+    def redrive(
+        self,
+        group: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> int:
         """Deliver dead letters again, with all their tries."""
-        count = self._ledger.redrive(group, message_ids)
+        count = self._ledger.redrive(group, message_ids, topic)
         for consumer in list(self._consumers):
             consumer.wake()
         return count
+
+    def discard(
+        self,
+        group: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> int:
+        """Put dead letters away."""
+        return self._ledger.discard(group, message_ids, topic)
+
+    def restore(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+        """Take a discard back."""
+        return self._ledger.restore(group, message_ids)
 
     def groups(self) -> list[GroupState]:
         """Tell of every group how far it is."""

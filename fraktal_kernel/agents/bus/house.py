@@ -30,7 +30,9 @@ class House:
         self.origin = origin_of(engine.database)
         self.engine = engine.settings.bus.partition("://")[0] or "database"
         self.lease_s = engine.settings.lease_s
-        self.bus = open_bus(engine.settings, engine.database, self.local_id, patient=True)
+        self.bus = open_bus(
+            engine.settings, engine.database, self.local_id, patient=True, events=engine.events
+        )
         self.carrier = Carrier(engine.events, self.bus, engine.database, self.origin, self.local_id)
         if self.bus.brokered:
             engine.reports["bus"] = lambda: self.bus.problem

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from fraktal_kernel.agents.bus.message import Message, Written, write_body
 from fraktal_kernel.agents.bus.upkeep import Upkeep, among, message_of
 from fraktal_kernel.core.database import Database, Transaction
+from fraktal_kernel.core.events import Events
 from fraktal_kernel.core.topics import topic_condition
 
 #: Failed so often, a message is a dead letter.
@@ -85,8 +86,9 @@ class Ledger(Upkeep):
         lease_s: float = 15.0,
         retry_delay_s: float = 1.0,
         clock: Callable[[], float] = time.time,
+        events: Events | None = None,
     ) -> None:
-        super().__init__(database, clock)
+        super().__init__(database, clock, events)
         self.lease_s = lease_s
         self._owner_id = owner_id
         self._retry_delay_s = retry_delay_s
@@ -142,13 +144,14 @@ class Ledger(Upkeep):
         letter = Written(f"unreadable-{digest}", UNREADABLE, write_body(shown), "{}")
         with self.database.write() as tx:
             self.add(tx, [letter])
-            tx.execute(
+            new = tx.execute(
                 "INSERT INTO bus_delivery(group_name, seq, owner_id, attempts, dead_at, error)"
                 " SELECT g.name, m.seq, :owner, 1, :now, :error FROM bus_message m, bus_group g"
                 " WHERE m.id = :id AND g.name = :group"
                 " ON CONFLICT DO NOTHING",
                 self._values(group, id=letter.id, error=why),
             )
+            self._tell(tx, "dead", [group] * new)
 
     # ------------------------------------------------------------------ groups
 
@@ -255,6 +258,7 @@ class Ledger(Upkeep):
                 f" WHERE group_name = :group AND seq {which}",
                 self._values(group, seqs=seqs, error=LOST),
             )
+            self._tell(tx, "dead", [group] * len(spent))
         tried = [row for row in due if 0 < row[1] < MOST_ATTEMPTS][:1]
         fresh = [row for row in due if row[1] == 0]
         taken = {seq: attempts + 1 for seq, attempts in tried + fresh}
@@ -317,6 +321,7 @@ class Ledger(Upkeep):
                 )
             for one in failed:
                 dead += self._fail(tx, group, one)
+            self._tell(tx, "dead", [group] * dead)
         return dead
 
     def _fail(self, tx: Transaction, group: str, failed: Failed) -> int:

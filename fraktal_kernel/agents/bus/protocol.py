@@ -111,11 +111,35 @@ class Bus(Protocol):
             the broker does not answer
         """
 
-    def dead_letters(self, group: str | None = None, limit: int = 100) -> list[DeadLetter]:
+    def dead_letters(
+        self, group: str | None = None, limit: int = 100, topic: str | None = None
+    ) -> list[DeadLetter]:
         """List what could not be handled, the oldest first."""
 
-    def redrive(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
-        """Deliver dead letters again, with all their tries; returns how many."""
+    def redrive(
+        self,
+        group: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> int:
+        """Deliver dead letters again, with all their tries; returns how many.
+
+        Parameters
+        ----------
+        group, message_ids, topic : only those of this group, with these ids, of this topic or
+            pattern; None for all
+        """
+
+    def discard(
+        self,
+        group: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> int:
+        """Put dead letters away, chosen as by :meth:`redrive`; returns how many."""
+
+    def restore(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+        """Take a discard back, as long as the messages are kept; returns how many."""
 
     def groups(self) -> list[GroupState]:
         """Tell of every group how far it is."""

@@ -93,16 +93,42 @@ class RemoteBus:
         """Yield what is published from now on."""
         return follow(self, pattern, stop)
 
-    def dead_letters(self, group: str | None = None, limit: int = 100) -> list[LetterView]:
+    def dead_letters(
+        self, group: str | None = None, limit: int = 100, topic: str | None = None
+    ) -> list[LetterView]:
         """List dead letters."""
-        query: dict[str, Any] = {"limit": limit} | ({} if group is None else {"group": group})
+        chosen = {"group": group, "topic": topic}
+        query = {"limit": limit} | {name: one for name, one in chosen.items() if one is not None}
         found = self._ask("GET", "/api/bus/dead", params=query)["letters"]
         return [LetterView(**each) for each in found]
 
-    def redrive(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+    def redrive(
+        self,
+        group: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> int:
         """Deliver dead letters again."""
-        given = {"group": group, "ids": None if message_ids is None else list(message_ids)}
-        return int(self._ask("POST", "/api/bus/redrive", json=given)["count"])
+        return self._change("redrive", group, message_ids, topic=topic)
+
+    def discard(
+        self,
+        group: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> int:
+        """Put dead letters away."""
+        return self._change("discard", group, message_ids, topic=topic)
+
+    def restore(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+        """Take a discard back."""
+        return self._change("restore", group, message_ids)
+
+    def _change(
+        self, what: str, group: str | None, ids: Sequence[str] | None, **more: str | None
+    ) -> int:
+        given = {"group": group, "ids": None if ids is None else list(ids), **more}
+        return int(self._ask("POST", f"/api/bus/{what}", json=given)["count"])
 
     def forget(self, group: str) -> None:
         """Drop a group."""

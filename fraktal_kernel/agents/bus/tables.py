@@ -55,7 +55,8 @@ class BusDelivery(SQLModel, table=True):
     ============  ============  =========================================================
     a time        None          is to be delivered (again) then; until then somebody has
                                 it, or it waits after a failure
-    None          a time        is a dead letter
+    None          a time        is a dead letter; where it has ``discarded_at``, a person has
+                                put it away, and it is kept as long as its message
     None          None          was handled; kept while a broker could bring it again
     ============  ============  =========================================================
     """
@@ -86,6 +87,7 @@ class BusDelivery(SQLModel, table=True):
     due_at: float | None = Field(default=None, sa_type=Seconds)
     dead_at: float | None = Field(default=None, sa_type=Seconds)
     error: str | None = Field(default=None, sa_type=Text)
+    discarded_at: float | None = Field(default=None, sa_type=Seconds)
 
 
 __all__ = ["BusDelivery", "BusGroup", "BusMessage"]

@@ -6,7 +6,6 @@ What other programs and workbenches put into a broker has no owner here; adminis
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from pydantic import BaseModel
 from fraktal_kernel.agents.bus.house import House, house_of
 from fraktal_kernel.agents.bus.message import Message, check_group, check_id, check_pattern
 from fraktal_kernel.agents.bus.protocol import DeadLetter, Handler, Subscription
-from fraktal_kernel.agents.bus.upkeep import message_of
+from fraktal_kernel.agents.bus.upkeep import OTHERS, message_of
 from fraktal_kernel.core.security import Principal
 from fraktal_kernel.core.topics import topic_condition
 from fraktal_kernel.core.values import LISTED_MAX, checked_limit
@@ -31,7 +30,6 @@ STAMPS = {"origin", "owner"}
 #: So many of the newest messages are looked through for the topics that there are.
 NEWEST = 10_000
 TAIL_S = 0.25
-_OTHERS = re.compile(r"u\d+-")
 
 
 class MessageView(BaseModel):
@@ -113,11 +111,34 @@ class UserBus(Protocol):
     def tail(self, pattern: str = "*", stop: Signal | None = None) -> Iterator[MessageView]:
         """Yield what is published from now on, without being a group."""
 
-    def dead_letters(self, group: str | None = None, limit: int = 100) -> list[LetterView]:
+    def dead_letters(
+        self, group: str | None = None, limit: int = 100, topic: str | None = None
+    ) -> list[LetterView]:
         """List what one's groups could not handle, the oldest first."""
 
-    def redrive(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
-        """Deliver dead letters again; returns how many."""
+    def redrive(
+        self,
+        group: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> int:
+        """Deliver dead letters again; returns how many.
+
+        Parameters
+        ----------
+        topic : only those of this topic or pattern, such as ``orders.*``
+        """
+
+    def discard(
+        self,
+        group: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> int:
+        """Put dead letters away; returns how many."""
+
+    def restore(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+        """Take a discard back, as long as the messages are kept; returns how many."""
 
     def forget(self, group: str) -> None:
         """Drop a group that nobody reads any more."""
@@ -158,11 +179,11 @@ class LocalBus:
     def _own_name(self, group: str) -> str | None:
         if self._prefix:
             return group.removeprefix(self._prefix) if group.startswith(self._prefix) else None
-        return None if _OTHERS.match(group) else group
+        return None if OTHERS.match(group) else group
 
     def _named(self, group: str) -> str:
         check_group(group)
-        if not self._prefix and _OTHERS.match(group):
+        if not self._prefix and OTHERS.match(group):
             raise InvalidInput(
                 f"group: given {group[:80]!r}; names such as 'u7-' begin those of other people."
             )
@@ -265,13 +286,16 @@ class LocalBus:
         """Yield what is published from now on."""
         return follow(self, pattern, stop)
 
-    def dead_letters(self, group: str | None = None, limit: int = 100) -> list[LetterView]:
+    def dead_letters(
+        self, group: str | None = None, limit: int = 100, topic: str | None = None
+    ) -> list[LetterView]:
         """List dead letters."""
+        _check_chosen(topic)
         checked_limit(limit)
         names = [one.group for one in self._groups() if one.dead] if group is None else [group]
         found: list[tuple[str, DeadLetter]] = []
         for name in names:
-            letters = self._house.bus.dead_letters(self._named(name), limit)
+            letters = self._house.bus.dead_letters(self._named(name), limit, topic)
             found += [(name, one) for one in letters if self._sees(one.message.headers)]
         found.sort(key=lambda pair: pair[1].died_at)
         return [
@@ -284,14 +308,45 @@ class LocalBus:
             for name, letter in found[:limit]
         ]
 
-    def redrive(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+    def redrive(
+        self,
+        group: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> int:
         """Deliver dead letters again."""
+        _check_chosen(topic)
+        redrive = self._house.bus.redrive
+        return sum(redrive(name, message_ids, topic) for name in self._meant(group))
+
+    def discard(
+        self,
+        group: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        topic: str | None = None,
+    ) -> int:
+        """Put dead letters away."""
+        _check_chosen(topic)
+        discard = self._house.bus.discard
+        return sum(discard(name, message_ids, topic) for name in self._meant(group))
+
+    def restore(self, group: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+        """Take a discard back."""
+        return sum(self._house.bus.restore(name, message_ids) for name in self._meant(group))
+
+    def _meant(self, group: str | None) -> list[str]:
+        """Give the groups that somebody means, as the bus names them."""
         names = [one.group for one in self._groups()] if group is None else [group]
-        return sum(self._house.bus.redrive(self._named(name), message_ids) for name in names)
+        return [self._named(name) for name in names]
 
     def forget(self, group: str) -> None:
         """Drop a group."""
         self._house.bus.forget(self._named(group))
+
+
+def _check_chosen(topic: str | None) -> None:
+    if topic is not None:
+        check_pattern(topic)
 
 
 class Pages(Protocol):

@@ -156,7 +156,8 @@ class Turn:
             request_timeout=known["timeout_s"], first_event_timeout=known["first_token_s"]
         )
         begun = partial(self._begun, number, resting)
-        work = ask(specs, messages, parameters, settings, begun, self._untold.append)
+        told, prices = self._untold.append, known["prices"]
+        work = ask(specs, messages, parameters, settings, begun, told, prices)
         try:
             asked = wait_for(work, partial(self._pass_on, number))
         except NoneAnswered as error:

@@ -6,7 +6,6 @@ breakers, the kept answers and the numbers. Nothing here imports the packages th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -15,16 +14,17 @@ from weakref import WeakKeyDictionary
 from fraktal_kernel.agents.models.breaker import Breakers
 from fraktal_kernel.agents.models.cache import digest_of, find_answer, keep_answer
 from fraktal_kernel.agents.models.metrics import observe_attempt, observe_hit, observe_tokens
-from fraktal_kernel.agents.models.record import Records
+from fraktal_kernel.agents.models.record import note_attempt, note_bill
 from fraktal_kernel.agents.models.shelf import read_specs
-from fraktal_kernel.agents.models.spec import ModelSpec
+from fraktal_kernel.agents.models.spec import ModelSpec, price
+from fraktal_kernel.core.database import Transaction
+from fraktal_kernel.core.events import EVERYBODY
 from fraktal_kernel.core.local import Engine
 from fraktal_kernel.core.services import Asked
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.registry import unknown_name
 
 _breakers: WeakKeyDictionary[Engine, Breakers] = WeakKeyDictionary()
-_records: WeakKeyDictionary[Engine, Records] = WeakKeyDictionary()
 
 
 def breakers_of(engine: Engine) -> Breakers:
@@ -32,9 +32,9 @@ def breakers_of(engine: Engine) -> Breakers:
     return _breakers.setdefault(engine, Breakers())
 
 
-def records_of(engine: Engine) -> Records:
-    """Return how a server's models fared."""
-    return _records.setdefault(engine, Records())
+def tell_models(engine: Engine, tx: Transaction, model: str, what: str) -> None:
+    """Tell everybody who looks that a model was asked, or that the list changed."""
+    engine.events.append(tx, "models.state", model[:80], EVERYBODY, {"what": what})
 
 
 def before_asking(asked: Asked, digest: str, fresh: bool) -> dict[str, Any]:
@@ -47,8 +47,9 @@ def before_asking(asked: Asked, digest: str, fresh: bool) -> dict[str, Any]:
 
     Returns
     -------
-    ``models`` in their order, each as fields of :class:`~.spec.ModelSpec`; ``resting``: seconds by
-    model; ``kept``: the answer that the first of the models gave before, or None
+    ``models`` in their order, each as fields of :class:`~.spec.ModelSpec`; ``prices`` and
+    ``resting`` (seconds) by model; ``kept``: the answer that the first of the models gave before,
+    or None
     """
     settings = asked.engine.settings
     specs = specs_for(asked)
@@ -64,6 +65,7 @@ def before_asking(asked: Asked, digest: str, fresh: bool) -> dict[str, Any]:
             observe_hit(first)
     return {
         "models": [asdict(spec) for spec in ready],
+        "prices": prices_of(settings, ready),
         "resting": {model: left for model, left in resting.items() if left},
         "kept": kept,
         "first_token_s": settings.model_first_token_s,
@@ -84,10 +86,17 @@ def before_trying(asked: Asked, model: str) -> dict[str, Any]:
         if spec.spec == model:
             return {
                 "model": asdict(spec),
+                "prices": prices_of(settings, [spec]),
                 "first_token_s": settings.model_first_token_s,
                 "timeout_s": settings.model_timeout_s,
             }
     raise unknown_name("model on the list", model, [spec.spec for spec in specs])
+
+
+def prices_of(settings: Settings, specs: Sequence[ModelSpec]) -> dict[str, tuple[float, float]]:
+    """Give the prices of these models, so that whoever asks can tell at once what it cost."""
+    listed = settings.model_prices
+    return {spec.spec: listed[spec.spec] for spec in specs if spec.spec in listed}
 
 
 def specs_for(asked: Asked) -> list[ModelSpec]:
@@ -126,34 +135,28 @@ def after_asking(
     response : the answer to keep, None for nothing
     """
     settings, breakers = asked.engine.settings, breakers_of(asked.engine)
-    records = records_of(asked.engine)
     known = {spec.spec for spec in read_specs(settings)}
+    last = attempts[-1] if attempts else None
+    attempts = [each for each in attempts if each["model"] in known]
     for each in attempts:
-        if each["model"] not in known:
-            continue
         failed = bool(each["reason"])
         breakers.tell(each["model"], failed)
-        records.attempt(each["model"], float(each["seconds"]), each["reason"])
         observe_attempt(each["model"], failed, float(each["seconds"]), breakers.open(each["model"]))
-    if not attempts or attempts[-1]["reason"] or attempts[-1]["model"] not in known:
+    answered = bool(attempts) and attempts[-1] is last and not last["reason"]
+    model = last["model"] if last else ""
+    cost = price(settings.model_prices, model, tokens_in, tokens_out) if answered else None
+    with asked.engine.database.write() as tx:
+        for each in attempts:
+            note_attempt(tx, each["model"], float(each["seconds"]), each["reason"])
+        if answered:
+            note_bill(tx, model, tokens_in, tokens_out, cost)
+        for each in attempts:
+            tell_models(asked.engine, tx, each["model"], "asked")
+    if not answered:
         return None
-    model = attempts[-1]["model"]
     observe_tokens(model, tokens_in, tokens_out)
     if response is not None and settings.model_cache_days and model != "offline":
         key = digest_of([model, digest])
         database, days = asked.engine.database, settings.model_cache_days
         keep_answer(database, asked.owner_id, key, model, response, days)
-    cost = price(settings, model, tokens_in, tokens_out)
-    records.bill(model, tokens_in, tokens_out, cost)
     return cost
-
-
-def price(settings: Settings, model: str, tokens_in: int, tokens_out: int) -> float | None:
-    """Say what an answer cost, in the currency of the price list; None where that has no price."""
-    if model == "offline":
-        return 0.0
-    if model not in settings.model_prices:
-        return None
-    inward, outward = settings.model_prices[model]
-    cost = (tokens_in * inward + tokens_out * outward) / 1e6
-    return cost if math.isfinite(cost) else None

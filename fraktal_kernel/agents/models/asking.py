@@ -8,12 +8,13 @@ model that did not answer is named with the reason.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 from openai import AsyncOpenAI
+from opentelemetry.trace import get_current_span
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.exceptions import FallbackExceptionGroup
 from pydantic_ai.messages import (
@@ -39,7 +40,8 @@ from pydantic_ai.settings import ModelSettings
 
 from fraktal_kernel.agents.models.failures import NoAnswer, why
 from fraktal_kernel.agents.models.offline import stream_offline
-from fraktal_kernel.agents.models.spec import ModelSpec
+from fraktal_kernel.agents.models.spec import ModelSpec, price
+from fraktal_kernel.core.tracing.model import COST
 from fraktal_kernel.errors import Unavailable
 
 #: A dead server on this computer is found out at once, within 50 ms with all that goes with it;
@@ -146,6 +148,7 @@ async def ask(
     settings: ModelSettings,
     on_model: Callable[[str, Sequence[Attempt]], None],
     on_text: Callable[[str], None],
+    prices: Mapping[str, Sequence[float]] | None = None,
 ) -> Asked:
     """Ask models in their order.
 
@@ -155,6 +158,7 @@ async def ask(
     on_model : told each time that a model begins to answer, and who failed before it; what was
         said before is void
     on_text : told each piece of the answer
+    prices : by model, as :func:`~.spec.price` takes them; what it cost is told on the span
 
     Raises
     ------
@@ -198,6 +202,7 @@ async def ask(
                         cut = True
                         break
                 response = _whole(stream.get(), cut)
+                _tell_cost(left[len(failed)].spec, response, prices or {})
                 ended = "finish_reason" in (response.provider_details or {})
                 if not (cut or ended or left[len(failed)].offline):
                     raise NoAnswer("it broke off in the middle")
@@ -222,6 +227,13 @@ class NoneAnswered(Unavailable):
     def __init__(self, attempts: list[Attempt], sentence: str) -> None:
         super().__init__(sentence)
         self.attempts = attempts
+
+
+def _tell_cost(model: str, response: ModelResponse, prices: Mapping[str, Sequence[float]]) -> None:
+    """Write what an answer cost on the span of its question, which is still open."""
+    cost = price(prices, model, response.usage.input_tokens, response.usage.output_tokens)
+    if cost:
+        get_current_span().set_attribute(COST, cost)
 
 
 def _piece(event: Any) -> tuple[str, bool]:

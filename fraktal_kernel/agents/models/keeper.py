@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ModelView(Choice):
-    """One model of the list, and how it fared since the server started.
+    """One model of the list, and how it fared since it was asked for the first time.
 
     ``has_key`` says whether a key is there, never which; ``rests_s`` is above 0 while it is left
     alone after several failures.
@@ -32,6 +32,7 @@ class ModelView(Choice):
     has_key: bool
     rests_s: float
     failures_in_a_row: int
+    since: datetime | None
     answers: int
     failures: int
     median_s: float | None
@@ -111,9 +112,13 @@ class LocalModels:
     def _done(self, what: str, change: Callable[[], ShelfState]) -> ModelList:
         if not self._user.is_admin:
             raise NotAllowed("only an administrator may change the list of models.")
+        from fraktal_kernel.agents.models.answers import tell_models
+
         state = change()
         if not self._audited:
             self._write_down(what, state)
+        with self._engine.database.write() as tx:
+            tell_models(self._engine, tx, "", what)
         return self._seen(state)
 
     def _write_down(self, what: str, state: ShelfState) -> None:
@@ -127,15 +132,16 @@ class LocalModels:
             write_entries(tx, [entry])
 
     def _seen(self, state: ShelfState) -> ModelList:
-        from fraktal_kernel.agents.models.answers import breakers_of, records_of
+        from fraktal_kernel.agents.models.answers import breakers_of
+        from fraktal_kernel.agents.models.record import read_records
 
         specs = {spec.spec: spec for spec in read_specs(self._engine.settings)}
+        records = read_records(self._engine.database, [choice.model for choice in state.now])
         views = []
         for choice in state.now:
             spec = specs.get(choice.model)
             failures, rests_s = breakers_of(self._engine).state(choice.model)
-            record = records_of(self._engine).of(choice.model)
-            at = record.error_at
+            record = records[choice.model]
             views.append(
                 ModelView(
                     **choice.model_dump(),
@@ -143,6 +149,7 @@ class LocalModels:
                     has_key=bool(spec and spec.key),
                     rests_s=rests_s,
                     failures_in_a_row=failures,
+                    since=_time(record.since),
                     answers=record.answers,
                     failures=record.failures,
                     median_s=record.median_s,
@@ -150,7 +157,7 @@ class LocalModels:
                     tokens_out=record.tokens_out,
                     cost=record.cost,
                     error=record.error,
-                    error_at=datetime.fromtimestamp(at, UTC) if at else None,
+                    error_at=_time(record.error_at),
                 )
             )
         fixed = self._shelf.fixed
@@ -161,6 +168,10 @@ class LocalModels:
             can_undo=state.before is not None and not fixed,
             may_change=self._user.is_admin and not fixed,
         )
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 class RemoteModels:

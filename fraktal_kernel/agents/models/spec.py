@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -88,3 +89,26 @@ def read_spec(spec: str, keys: Mapping[str, str], environment: Mapping[str, str]
         key = key or keys.get(found["server"], "") or environment.get(key_variable, "")
     url = found["url"] or environment.get(place_variable) or place
     return ModelSpec(spec, found["name"], url.rstrip("/"), key)
+
+
+def price(
+    prices: Mapping[str, Sequence[float]], model: str, tokens_in: int, tokens_out: int
+) -> float | None:
+    """Say what an answer cost, in the currency of the price list; None where that has no price.
+
+    Parameters
+    ----------
+    prices : of a million tokens by model, what goes in and what comes out
+
+    Examples
+    --------
+    >>> price({"openai:a": (1.0, 10.0)}, "openai:a", 500_000, 250_000)
+    3.0
+    """
+    if model == OFFLINE:
+        return 0.0
+    if model not in prices:
+        return None
+    inward, outward = prices[model]
+    cost = (tokens_in * inward + tokens_out * outward) / 1e6
+    return cost if math.isfinite(cost) else None

@@ -39,6 +39,7 @@ def greet(model: str, run: Run) -> dict[str, Any]:
         limits,
         begun,
         lambda _text: None,
+        known["prices"],
     )
     text, tokens = "", (0, 0)
     try:

@@ -201,6 +201,8 @@ class Hub:
                 self._record_for(
                     worker, lambda: self._journal.finish_step(job.id, job.fence, *step)
                 )
+            case "stepping":
+                self._stepping(worker, running, message)
             case "ask":
                 asked = message["name"], message["text"], message["choices"]
                 self._record_for(worker, lambda: self._journal.ask(job.id, job.fence, *asked))
@@ -435,6 +437,15 @@ class Hub:
         if running.spans >= MOST_SPANS:
             text = f"more than {MOST_SPANS:,} spans; the timeline leaves the others out."
             self._note(running.job, "jobs.log", {"level": "warning", "text": text})
+
+    def _stepping(self, worker: WorkerLine, running: Running, message: Message) -> None:
+        """Tell of a step that lasts; by our clock, as for spans, and no more of them than those."""
+        if running.spans < MOST_SPANS:
+            running.spans += 1
+            told = {key: message[key] for key in ("name", "span", "attempt", "began")}
+            if worker.place is not None:
+                told["began"] += time.time() - message["now"]
+            self._note(running.job, "jobs.step", told)
 
     def _tell_start(self, running: Running) -> None:
         """Keep how long it took from the claim to the process, where that is worth a span."""

@@ -84,7 +84,8 @@ class Journal(Memory):
             row = tx.row(
                 "UPDATE job SET state = 'queued', attempt = 1, losses = 0, error = NULL,"
                 " result = NULL, ended_at = NULL, started_at = NULL, not_before = 0, progress = 0,"
-                " message = '', cancel_requested = FALSE, wake_at = NULL WHERE id = :id"
+                " message = '', cancel_requested = FALSE, wake_at = NULL, discarded_at = NULL"
+                " WHERE id = :id"
                 " AND state IN ('failed', 'cancelled') RETURNING owner_id, capability",
                 {"id": job_id},
             )
@@ -106,6 +107,20 @@ class Journal(Memory):
             )
             waits = self._begin_anew(tx, job_id)
             self._tell(tx, job_id, row[0], "waiting" if waits else "queued", capability=row[1])
+
+    def discard(self, job_id: int, away: bool = True) -> None:
+        """Put a failed job away, or take that back; one for which it is so already stays so."""
+        with self._database.write() as tx:
+            row = tx.row(
+                "UPDATE job SET discarded_at = :at WHERE id = :id AND state = 'failed'"
+                " RETURNING owner_id",
+                {"id": job_id, "at": time.time() if away else None},
+            )
+            if row is None:
+                state = self._state(tx, job_id)
+                raise Conflict(f"job {job_id} is {state}; only a failed job can be discarded.")
+            what = {"discarded": away}
+            self._events.append(tx, "jobs.discarded", str(job_id), row[0], what)
 
     # ------------------------------------------------------------------ out of the queue
 

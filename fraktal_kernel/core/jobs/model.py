@@ -82,6 +82,8 @@ class JobView(BaseModel):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    #: when a person put the failed job away
+    discarded_at: datetime | None = None
 
     @property
     def ended(self) -> bool:
@@ -155,6 +157,12 @@ class Jobs(Protocol):
 
     def retry(self, job_id: int) -> JobView:
         """Queue a failed or cancelled job again; its finished steps are not done twice."""
+
+    def discard(self, job_id: int) -> JobView:
+        """Put a failed job away: it stays as it is, and is no longer among the dead letters."""
+
+    def restore(self, job_id: int) -> JobView:
+        """Take a discard back."""
 
     def answer(self, job_id: int, choice: str) -> JobView:
         """Answer what a waiting job asked."""

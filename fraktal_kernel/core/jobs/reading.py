@@ -30,7 +30,7 @@ from fraktal_kernel.errors import InvalidInput, NotFound
 _COLUMNS = (
     "id, owner_id, capability, params, state, priority, key, parent_id, attempt, max_attempts,"
     " timeout_s, agent, ran_on, asked_by, effect, cost, progress, message, result, error,"
-    " created_at, started_at, ended_at"
+    " created_at, started_at, ended_at, discarded_at"
 )
 _QUESTION = (
     "SELECT name, text, choices FROM job_question WHERE answer IS NULL AND job_id = :id"
@@ -184,7 +184,7 @@ def _time(seconds: float) -> datetime:
 
 def _view(row: Row, asked: Row | None) -> JobView:
     values: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    for name in ("created_at", "started_at", "ended_at"):
+    for name in ("created_at", "started_at", "ended_at", "discarded_at"):
         values[name] = None if values[name] is None else _time(values[name])
     values["params"] = json.loads(values["params"])
     values["result"] = None if values["result"] is None else json.loads(values["result"])

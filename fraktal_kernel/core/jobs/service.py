@@ -128,6 +128,18 @@ class LocalJobs:
         self._wake()
         return self._reader.get(job_id)
 
+    def discard(self, job_id: int) -> JobView:
+        """Put a failed job away."""
+        self._reader.get(job_id)
+        self._journal.discard(job_id)
+        return self._reader.get(job_id)
+
+    def restore(self, job_id: int) -> JobView:
+        """Take a discard back."""
+        self._reader.get(job_id)
+        self._journal.discard(job_id, away=False)
+        return self._reader.get(job_id)
+
     def answer(self, job_id: int, choice: str) -> JobView:
         """Answer what a waiting job asked."""
         self._reader.get(job_id)

@@ -28,6 +28,7 @@ from fraktal_kernel.core.artifact import Artifact, Data, artifact_name, media_ty
 from fraktal_kernel.core.capability import capabilities
 from fraktal_kernel.core.jobs.channel import Channel, Message
 from fraktal_kernel.core.jobs.model import CHILD_KEY
+from fraktal_kernel.core.jobs.open_steps import open_steps
 from fraktal_kernel.core.jobs.scratch import make_scratch, scratch_place
 from fraktal_kernel.core.monitoring.logs import forward_logs
 from fraktal_kernel.core.run import Cancelled, Child, Run
@@ -224,10 +225,12 @@ class JobRun(Run):
 
     def _do_step(self, name: str, key: str, function: Callable[[], T]) -> T:
         here = self._trace.under(self._trace.below(self._trace.span_id, "step", key))
+        places = here.span_id, self._trace.span_id
         self._costs.append(0.0)
         began = time.monotonic()
         try:
-            with self.traced(here):
+            opened = open_steps.of(self._line.tell, plain_text(key)[:200], *places)
+            with opened, self.traced(here):
                 value, data = kept_json(function(), f"step {name!r}")
         except Exception as error:  # the journal keeps what is finished alone
             if not isinstance(error, Cancelled):

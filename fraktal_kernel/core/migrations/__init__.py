@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from fraktal_kernel.errors import NewerDatabase
 
 #: The newest step that this program knows.
-HEAD = "0005"
+HEAD = "0006"
 
 
 def upgrade(engine: Engine, found: str | None) -> None:

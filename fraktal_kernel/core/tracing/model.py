@@ -10,6 +10,10 @@ from pydantic import BaseModel, Field
 Kind = Literal[
     "job", "queue", "start", "attempt", "step", "model", "tool", "person", "children", "work"
 ]
+#: What a question to a language model cost, in the currency of the settings.
+COST = "fraktal.cost"
+#: What went into it and came out.
+TOKENS = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
 SpanState = Literal["open", "ok", "error", "cancelled"]
 
 

@@ -32,6 +32,10 @@ _STATES = (
     "SELECT subject, time, payload FROM event WHERE topic = 'jobs.state'"
     " AND subject IN (SELECT CAST(id AS VARCHAR(20)) FROM chosen) ORDER BY seq"
 )
+_BEGUN = (
+    "SELECT subject, payload FROM event WHERE topic = 'jobs.step'"
+    " AND subject IN (SELECT CAST(id AS VARCHAR(20)) FROM chosen) ORDER BY seq"
+)
 _STEPS = (
     "SELECT job_id, name, finished_at, seconds, cost FROM job_step"
     " WHERE job_id IN (SELECT id FROM chosen) ORDER BY finished_at"
@@ -87,6 +91,8 @@ class Story:
     changes: list[Change] = field(default_factory=list)
     #: name, end, seconds (None of one from before those were kept), cost
     steps: list[Row] = field(default_factory=list)
+    #: what was told of steps that lasted, while they did: name, span, attempt, began
+    begun: list[Mapping[str, Any]] = field(default_factory=list)
     inquiries: list[Inquiry] = field(default_factory=list)
     #: span_id, parent_id, kind, name, began_at, ended_at, error, attributes
     recorded: list[Row] = field(default_factory=list)
@@ -122,6 +128,8 @@ def _read(tx: Transaction, chosen: str, values: Mapping[str, Any]) -> list[Story
         stories[int(subject)].changes.append(Change(at, json.loads(payload)))
     for job_id, *step in tx.rows(chosen + _STEPS, values):
         stories[job_id].steps.append(tuple(step))
+    for subject, payload in tx.rows(chosen + _BEGUN, values):
+        stories[int(subject)].begun.append(json.loads(payload))
     for job_id, found in _inquiries(tx, chosen, values).items():
         stories[job_id].inquiries = found
     for job_id, *row, attributes in tx.rows(chosen + _SPANS, values):

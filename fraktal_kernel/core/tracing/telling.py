@@ -13,7 +13,7 @@ from typing import Any
 
 from fraktal_kernel.core.jobs.model import ENDED
 from fraktal_kernel.core.tracing.context import NO_SPAN, TraceContext, attempt_of, context_of
-from fraktal_kernel.core.tracing.model import Kind, SpanState, SpanView, Timeline
+from fraktal_kernel.core.tracing.model import TOKENS, Kind, SpanState, SpanView, Timeline
 from fraktal_kernel.core.tracing.story import Change, Inquiry, Story
 
 #: A question is written in the transaction in which its job begins to wait.
@@ -70,6 +70,8 @@ def spans_of(story: Story) -> tuple[TraceContext, list[Span]]:
     for number, changes in enumerate(_rounds(_whole(story))):
         found += _round(story, context, number, changes)
     _add_recorded(story, found)
+    _add_begun(story, found)
+    _add_tokens(found)
     return context, found
 
 
@@ -309,6 +311,41 @@ def _add_recorded(story: Story, found: list[Span]) -> None:
         span = Span(span_id, parent, job_id, kind, name, began, ended, state, error, attributes)
         added.append(span)
     found += added
+
+
+def _add_begun(story: Story, found: list[Span]) -> None:
+    """Add the steps that have not ended: they go on, or ended with their attempt."""
+    known = {span.id: span for span in found}
+    for told in story.begun:
+        attempt = known.get(told["attempt"])
+        if attempt is None or told["span"] in known:
+            continue
+        span = Span(
+            id=told["span"],
+            parent=attempt.id,
+            job_id=attempt.job_id,
+            kind="step",
+            name=told["name"],
+            began=max(attempt.began, told["began"]),
+            ended=attempt.ended,
+            state=attempt.state,
+        )
+        known[span.id] = span
+        found.append(span)
+
+
+def _add_tokens(spans: Sequence[Span]) -> None:
+    """Sum the tokens of questions to models on the step, the attempt and the job around them."""
+    known = {span.id: span for span in spans}
+    for span in spans:
+        used = span.kind == "model" and [span.attributes.get(name) for name in TOKENS]
+        above = known.get(span.parent)
+        while used and above is not None:
+            if above.kind != "model":
+                for name, count in zip(("tokens_in", "tokens_out"), used, strict=True):
+                    if isinstance(count, int):
+                        above.attributes[name] = above.attributes.get(name, 0) + count
+            above = known.get(above.parent)
 
 
 def ended_between(spans: Iterable[Span], after: float, until: float) -> list[Span]:

@@ -166,8 +166,12 @@ def test_only_what_all_have_handled_is_forgotten(ledger: Ledger) -> None:
     )
     assert ledger.prune(before) == 1, "b is dead, c waits, one is unsent and one is young"
     assert {letter.message.id for letter in ledger.dead_letters()} == {"b"}
+    assert ledger.discard("two", ["b"]) == 1 and ledger.restore("two") == 1
+    assert ledger.prune(before) == 0
+    assert ledger.discard() == 1 and ledger.dead_letters() == []
+    assert ledger.prune(before) == 1, "nobody wants b any more"
     ledger.forget("two")
-    assert ledger.prune(before) == 2
+    assert ledger.prune(before) == 1
     publish(ledger, "a")
     assert names(ledger, "one") == ["a"], "an id is known as long as its message is kept"
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fraktal_kernel.agents.chat.transcript import replay, text_of
+from fraktal_kernel.core.tracing.model import COST, TOKENS
 from fraktal_kernel.errors import Conflict, JobFailed
 from tests.agents.chat.conftest import KEY, PATIENCE_S, Desk
 from tests.agents.scripted import Call, Said, Status, Wait, says, turns
@@ -49,6 +50,13 @@ def test_an_answer_is_kept_with_how_it_came_about(desk: Desk) -> None:
     assert (details.tokens_in, details.tokens_out) == (11, 7)
     assert details.cost == pytest.approx((11 * 1000 + 7 * 10_000) / 1e6) and details.seconds > 0
     assert desk.workbench.jobs.get(answer.job_id).cost == details.cost
+    spans = desk.workbench.jobs.spans(answer.job_id).spans
+    (question,) = [span for span in spans if span.kind == "model"]
+    assert question.attributes[COST] == pytest.approx(details.cost)
+    assert [question.attributes[name] for name in TOKENS] == [11, 7]
+    around = [span for span in spans if span.kind in ("job", "attempt", "step")]
+    used = [(span.attributes["tokens_in"], span.attributes["tokens_out"]) for span in around]
+    assert used == [(11, 7)] * 3
     said = said_by(desk, answer.job_id)
     assert said[0]["say"] == "request" and said[0]["model"] == desk.server.spec
     assert text_of(replay(said)) == answer.text

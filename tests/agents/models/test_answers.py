@@ -153,9 +153,9 @@ def test_names_mean_servers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_prices_are_told_where_they_are_known() -> None:
     """Unknown is not nothing."""
     settings = load_settings(model_prices={"openai:a": [2.0, 8.0]})
-    assert price(settings, "openai:a", 500_000, 250_000) == pytest.approx(3.0)
-    assert price(settings, "openai:b", 5, 5) is None
-    assert price(settings, "offline", 5, 5) == 0
+    assert price(settings.model_prices, "openai:a", 500_000, 250_000) == pytest.approx(3.0)
+    assert price(settings.model_prices, "openai:b", 5, 5) is None
+    assert price(settings.model_prices, "offline", 5, 5) == 0
     with pytest.raises(InvalidInput, match="prices from 0 on"):
         load_settings(model_prices={"openai:a": [-1, 0]})
 

@@ -164,6 +164,41 @@ def test_retried_after_its_end_it_begins_anew(workbench: LocalWorkbench, tmp_pat
     assert len({span.id for span in timeline.spans}) == len(timeline.spans)
 
 
+def test_a_step_that_lasts_is_seen_while_it_does(workbench: LocalWorkbench, tmp_path: Path) -> None:
+    """It has a bar without an end, which keeps its name and its beginning once it has ended."""
+    gate = tmp_path / "gate"
+    job = workbench.submit("traced.waits", gate=str(gate))
+
+    def steps() -> list[SpanView]:
+        return [span for span in job.spans().spans if span.kind == "step"]
+
+    until(lambda: [span.name for span in steps()] == ["short", "long"])
+    going = steps()[1]
+    assert going.state == "open" and going.ended_at is None
+    check_shape(job.spans())
+    gate.touch()
+    job.wait(120)
+    done = steps()[1]
+    assert (done.id, done.parent_id, done.state) == (going.id, going.parent_id, "ok")
+    assert abs(done.began_at - going.began_at) < timedelta(seconds=1)
+    assert len({span.id for span in job.spans().spans}) == len(job.spans().spans)
+
+
+def test_a_step_that_was_stopped_ends_with_its_attempt(
+    workbench: LocalWorkbench, tmp_path: Path
+) -> None:
+    """What was under way when a job was cancelled has a bar up to that moment."""
+    job = workbench.submit("traced.waits", gate=str(tmp_path / "never"))
+    until(lambda: any(span.name == "long" for span in job.spans().spans))
+    workbench.jobs.cancel(job.id)
+    until(lambda: workbench.jobs.get(job.id).ended)
+    timeline = workbench.jobs.spans(job.id)
+    check_shape(timeline)
+    by_name = {span.name: span for span in timeline.spans}
+    long, attempt = by_name["long"], by_name["attempt 1"]
+    assert (long.state, long.ended_at) == ("cancelled", attempt.ended_at)
+
+
 def test_what_goes_on_has_no_end(workbench: LocalWorkbench) -> None:
     """The job and the wait for a person are open, until somebody answers."""
     job = workbench.submit("traced.asks")

@@ -16,6 +16,25 @@ class Nothing(BaseModel):
     """No parameters."""
 
 
+class Gate(BaseModel):
+    """A file that is waited for."""
+
+    gate: str
+
+
+@capability("traced.waits", title="Wait in a step")
+def waits(params: Gate, run: Run) -> int:
+    """Do a short step, and one that lasts until a file is there."""
+
+    def long() -> int:
+        while not Path(params.gate).exists():
+            run.check_cancelled()
+            time.sleep(0.01)
+        return 2
+
+    return run.step("short", lambda: 1) + run.step("long", long)
+
+
 class Mark(BaseModel):
     """A file that tells a second try from the first."""
 
