@@ -161,7 +161,7 @@ class Formula:
     @cached_property
     def degree(self) -> float:
         """The power with which large orbits grow: the base of smooth counts."""
-        grown = algebra.growth(self.node)
+        grown = algebra.growth(self.node, {k: self.values[f"{k}r"] for k in self.real})
         return grown if 1 < grown < math.inf else 2.0
 
     @property

@@ -98,6 +98,13 @@ def test_every_power_is_a_power(power: float) -> None:
     assert formula.step.operations <= cheap.get(power, 99)
 
 
+def test_counts_are_continuous_for_a_power_that_is_a_parameter() -> None:
+    """They grow with the value of the power, as those of a power that is written do."""
+    typed = formula_of("z**k + c", {"k": 2.5}, start="0")
+    assert typed.uniforms == ("k",)
+    assert typed.degree == formula_of("multibrot", {"power": 2.5}).degree == 2.5
+
+
 @pytest.mark.parametrize("name", formulas)
 def test_derivatives_are_limits_of_differences(name: str) -> None:
     """The jacobian is what small differences of a step tend to, by z and c and the z before."""
