@@ -73,7 +73,8 @@ def _ask_models(text: str, settings: Settings, as_json: bool) -> None:
         if answer.state != "done":
             say(answer.error or f"the answer was {answer.state}.")
             raise typer.Exit(FAILED)
-        say(f"conversation {turn.conversation_id}, answered by {answer.details.model}.")
+        kept = ", with an answer that it gave before" if answer.details.cached else ""
+        say(f"conversation {turn.conversation_id}, answered by {answer.details.model}{kept}.")
 
 
 def _watch(workbench: Workbench, job_id: int) -> None:

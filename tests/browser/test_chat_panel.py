@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +53,17 @@ def test_an_answer_comes_with_its_job_and_picture(visit: Visit, keep_picture: Ke
     page.locator(".fk-talk-open").click()
     keep_picture(page, "chat-answer-narrow-dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_what_cannot_be_taken_back_waits_in_the_chat(visit: Visit, tmp_path: Path) -> None:  # noqa: F811
+    """A call with an effect stands there as a card; a yes on it lets it happen, once."""
+    page = visit("/chat", width=1440, height=900)
+    book = tmp_path / "book"
+    say(page, f"do what stays file={book} text=hello")
+    page.get_by_role("button", name="Approve", exact=True).click(timeout=60_000)
+    page.locator(ANSWERED).wait_for()
+    assert [line.split()[1:] for line in book.read_text().splitlines()] == [["hello"]]
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
 
 
 def test_what_was_said_is_said_otherwise(visit: Visit) -> None:  # noqa: F811

@@ -225,3 +225,17 @@ def test_the_page_comes_back_after_a_restart(
     expect(page.get_by_label("Title")).to_have_value("kept")
     job = served.workbench.submit("test.echo", text="after the restart")
     page.locator(f'.fk-jobs .fk-job[data-job="{job.id}"][data-state="succeeded"]').wait_for()
+
+
+def test_many_alerts_do_not_hide_the_page(visit: Visit) -> None:  # noqa: F811
+    """Twenty lost agents take a quarter of the window, and are scrolled within it."""
+    page = visit("/", width=1440, height=900)
+    lost = [{"name": f"lost_{n}", "severity": "warning", "text": f"it is {n}."} for n in range(20)]
+    page.route("**/api/alerts", lambda route: route.fulfill(json={"alerts": lost}))
+    page.evaluate("() => { document.dispatchEvent(new Event('visibilitychange')) }")
+    strip = page.locator("#alerts")
+    expect(strip.locator("li")).to_have_count(20)
+    box = strip.bounding_box()
+    assert box["height"] <= 226 and box["y"] + box["height"] <= 901
+    strip.get_by_role("button", name="Hide: it is 19.").click()
+    expect(strip.locator("li")).to_have_count(19)

@@ -21,6 +21,12 @@ def test_a_turn_is_told_and_its_answer_printed(tmp_path: Path, folder: Path) -> 
         assert done.stdout == "Here is the elephant.\n"
         assert "fractal.render: succeeded." in done.stderr
         assert f"answered by {server.spec}" in done.stderr
+        assert "gave before" not in done.stderr
+        server.script = says("Good morning.")
+        assert "gave before" not in fraktal("ask", "good morning").stderr
+        asked = len(server.asked)
+        assert "an answer that it gave before" in fraktal("ask", "good morning").stderr
+        assert len(server.asked) == asked
         server.script = says(Status(500))
         again = fraktal("ask", "hello")
     assert again.stdout.startswith("Hello!")

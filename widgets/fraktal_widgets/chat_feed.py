@@ -57,7 +57,7 @@ class ChatFeed(JobFeed):
         said: Callable[[int, list[dict[str, Any]]], None],
     ) -> None:
         super().__init__(workbench, changed, everything=False)
-        self.waiting = ApprovalFeed(workbench, lambda: self.do(lambda: None))
+        self.asking = ApprovalFeed(workbench, lambda: self.do(lambda: None))
         self.conversations: list[ConversationView] = []
         self.messages: list[MessageView] = []
         self.models: list[str] = []
@@ -70,11 +70,11 @@ class ChatFeed(JobFeed):
     @override
     def start(self) -> None:
         super().start()
-        self.waiting.start()
+        self.asking.start()
 
     @override
     def close(self) -> None:
-        self.waiting.close()
+        self.asking.close()
         super().close()
 
     # what a screen shows -----------------------------------------------------------------
@@ -82,7 +82,8 @@ class ChatFeed(JobFeed):
     def board(self) -> dict[str, Any]:
         """Give everything but the words that are just being said as JSON."""
         answering = self._answering()
-        approvals = self.waiting.board()["items"]
+        approvals = self.asking.board()["items"]
+        self.waiting = {item["job"]: item["kind"] for item in approvals}
         return {
             "conversations": [
                 {"id": each.id, "title": each.title, "changed": milliseconds(each.changed_at)}
@@ -178,7 +179,7 @@ class ChatFeed(JobFeed):
                 self.conversations += more
                 self.older_ones = len(more) == PAGE
             case "approve" | "deny" | "choose":
-                self.waiting.wish(wish)
+                self.asking.wish(wish)
             case _:
                 self._grant(wish)
 

@@ -71,4 +71,4 @@ class ChatPanel(JobWidget):
             super()._grant(wish)
 
     def _open_form(self, wish: dict[str, Any]) -> None:
-        self.spec = form_of(self.chat.waiting, wish)
+        self.spec = form_of(self.chat.asking, wish)

@@ -116,7 +116,7 @@ class Standing:
     @property
     def cost(self) -> float:
         """What all of them have cost."""
-        return sum(child.cost for child in self.children)
+        return round(sum(child.cost for child in self.children), 9)  # ten times 0.1 is 1
 
     @property
     def wanted(self) -> list[Wanted]:

@@ -188,6 +188,7 @@ def _view(row: Row, asked: Row | None) -> JobView:
         values[name] = None if values[name] is None else _time(values[name])
     values["params"] = json.loads(values["params"])
     values["result"] = None if values["result"] is None else json.loads(values["result"])
+    values["cost"] = round(values["cost"], 9)  # ten times 0.1 is 1
     return JobView(question=question_of(asked) if asked else None, **values)
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from fraktal_kernel import JobHandle, Workbench
+from fraktal_kernel.agents.plans.model import Step
 from fraktal_kernel.agents.plans.picture import graph
+from fraktal_kernel.agents.plans.standing import Part, Standing, StepStanding
 from fraktal_kernel.core.jobs.model import JobView
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.run import Child, Run
@@ -216,6 +218,13 @@ def test_limits_of_time_and_cost(bench: LocalWorkbench) -> None:
     error = ended(job).error or ""
     assert "the plan has cost 1.5, more than its limit of 1; not finished: c" in error
     assert set(bench.jobs.children(job.id)) == {"a", "b"}
+
+
+def test_a_cost_is_a_sum_of_money() -> None:
+    """Three times 0.1 is 0.3, and not more than a limit of 0.3."""
+    tries = [Child(number, "succeeded", cost=0.1) for number in range(3)]
+    step = StepStanding(Step(id="a", capability="test.echo"), parts=[Part(tries=tries)])
+    assert Standing({"a": step}).cost == 0.3
 
 
 def test_a_cancelled_plan_takes_its_children_with_it(bench: LocalWorkbench) -> None:
