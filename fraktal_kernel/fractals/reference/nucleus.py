@@ -30,6 +30,8 @@ from fraktal_kernel.fractals.reference.period import NONE, Frame, sizes, togethe
 from fraktal_kernel.fractals.reference.recurrences import Number, Recurrence, recurrence_of
 
 _MAX_STEPS = 64
+# An atom in a view is about as small as its square, or somewhat smaller.
+_ROOM_BITS = 256
 _LOOK_UP_S = 0.01
 
 
@@ -151,7 +153,7 @@ def nucleus(
         )
     start = -log2(radius)
     # The size of the atom says how many digits its centre needs; it is estimated on the way.
-    bits = max(128, math.ceil(2 * start) + 64, bits_for(radius, period))
+    bits = max(128, math.ceil(2 * start) + _ROOM_BITS, bits_for(radius, period))
     atom = Atom(0.0, 0.0, np.eye(2))
     for _ in range(4):
         place = _newton(recurrence, (re, im), period, bits, log2(radius), progress, cancelled)
@@ -200,8 +202,13 @@ def _newton(
         with g.context(g.get_context(), precision=precision + 32) as context:
             context.emin, context.emax = g.get_emin_min(), g.get_emax_max()
             point = g.div_2exp(g.mpfr(re), bits), g.div_2exp(g.mpfr(im), bits)
-            walk = _along if recurrence.power else _along_tape
-            steps = walk(recurrence, point, period)
+            # The move has as many digits as are new, and so has the derivative.
+            fine = max(64, precision - int(correct)) + 64
+            steps = (
+                _along(recurrence, point, period, fine)
+                if recurrence.power
+                else _along_tape(recurrence, point, period)
+            )
             moves = _solved(*_watched(steps, period, step, progress, cancelled))
             if moves is None or not all(map(g.is_finite, moves)):
                 break
@@ -241,15 +248,20 @@ def _watched(
     return value
 
 
-def _along(recurrence: Recurrence, c: tuple[Any, Any], period: int) -> Iterator[Any]:
-    """Give ``z**d + c`` and its derivative by c, as the columns of a matrix, step by step."""
+def _along(recurrence: Recurrence, c: tuple[Any, Any], period: int, fine: int) -> Iterator[Any]:
+    """Give ``z**d + c`` and its derivative by c, as the columns of a matrix, step by step.
+
+    The derivative has ``fine`` bits.
+    """
     g = gmpy2()
     point, power = g.mpc(*c), recurrence.power
-    z, d = g.mpc(0), g.mpc(0)
+    rough = g.context(g.get_context(), precision=fine)
+    z, d, one = g.mpc(0), g.mpc(0), g.mpc(1)
     for _ in range(period):
         lower = z if power == 2 else z ** (power - 1)
-        d = power * (lower * d) + 1
-        z = lower * z + point
+        short = rough.plus(lower)
+        d = rough.add(rough.mul(power, rough.mul(short, d)), one)
+        z = (g.square(z) if power == 2 else lower * z) + point
         yield (z.real, z.imag), (d.real, d.imag), (-d.imag, d.real)
 
 
