@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
+from types import MappingProxyType
 
 # Numbers beyond this many bits are refused: far outside float64 and slow to carry along.
 MAX_BITS = 4096
@@ -348,21 +349,26 @@ def differentiate(node: Node, name: str) -> Node:
     return mul(outer, differentiate(a, name))
 
 
-def growth(node: Node) -> float:
-    """Give the power of ``|z|`` with which an expression grows, infinite beyond all powers."""
+def growth(node: Node, exponents: Mapping[str, float] = MappingProxyType({})) -> float:
+    """Give the power of ``|z|`` with which an expression grows, infinite beyond all powers.
+
+    Parameters
+    ----------
+    exponents : values of symbols that stand for real powers
+    """
     if isinstance(node, Number):
         return 0.0 if node != ZERO else -inf
     if isinstance(node, Symbol):
         return 1.0 if node.name == "z" else 0.0
     if isinstance(node, Sum):
-        return max(growth(term) for term in node.terms)
+        return max(growth(term, exponents) for term in node.terms)
     if isinstance(node, Product):
-        powers = [growth(factor) for factor in node.factors]
+        powers = [growth(factor, exponents) for factor in node.factors]
         return inf if inf in powers else sum(powers)
     if isinstance(node, Power):
-        return growth(node.base) * node.exponent
+        return growth(node.base, exponents) * node.exponent
     assert isinstance(node, Call)
-    inner = growth(node.arguments[0])
+    inner = growth(node.arguments[0], exponents)
     if node.name in FOLDS or inner == 0:
         return inner
     if node.name == "sqrt":
@@ -372,6 +378,8 @@ def growth(node: Node) -> float:
     exponent = node.arguments[-1]
     if node.name == "pow" and isinstance(exponent, Number):
         return inner * float(exponent.re)
+    if node.name == "pow" and isinstance(exponent, Symbol) and exponent.name in exponents:
+        return inner * exponents[exponent.name]
     return inf
 
 

@@ -65,7 +65,7 @@ class Formula:
                 known = ", ".join(self.parameters)
                 expected = f"it has {known}" if known else "it has none"
                 raise InvalidInput(f"{self.name} has no parameter named {name!r:.50}; {expected}.")
-        given = dict(parameters)
+        given, broken = dict(parameters), dict[str, Value]()
         for name, value in parameters.items():
             # What is a whole number in the definition stays part of the formula.
             if isinstance(self.parameters[name], (int, Fraction)):
@@ -73,7 +73,12 @@ class Formula:
                 if constant.im == 0:
                     whole = constant.re.denominator == 1
                     given[name] = int(constant.re) if whole else constant.re
-        return replace(self, parameters={**self.parameters, **given}).checked()
+                    broken |= {} if whole else {name: value}
+        made = replace(self, parameters={**self.parameters, **given})
+        if broken:
+            # Its other values compile nothing anew, and orbits begin where they did.
+            made = replace(made, begins=made.start, parameters={**made.parameters, **broken})
+        return made.checked()
 
     def checked(self) -> Formula:
         """Derive what may fail, so that bad input is told at once."""
@@ -161,7 +166,7 @@ class Formula:
     @cached_property
     def degree(self) -> float:
         """The power with which large orbits grow: the base of smooth counts."""
-        grown = algebra.growth(self.node)
+        grown = algebra.growth(self.node, {k: self.values[f"{k}r"] for k in self.real})
         return grown if 1 < grown < math.inf else 2.0
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cmath
 import pickle
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -96,6 +97,22 @@ def test_every_power_is_a_power(power: float) -> None:
     assert formula.start == ("0" if power > 0 else "c")
     cheap = {2: 4, 3: 6, 4: 8, 6: 10, 7: 15, 9: 12}
     assert formula.step.operations <= cheap.get(power, 99)
+
+
+def test_counts_are_continuous_for_a_power_that_is_a_parameter() -> None:
+    """They grow with the value of the power, as those of a power that is written do."""
+    typed = formula_of("z**k + c", {"k": 2.5}, start="0")
+    assert typed.uniforms == ("k",)
+    assert typed.degree == formula_of("multibrot", {"power": 2.5}).degree == 2.5
+
+
+def test_broken_powers_share_their_code() -> None:
+    """A film over powers compiles once: broken ones are inputs, begun where the power begins."""
+    one, other = (formula_of("multibrot", {"power": power}) for power in (2.1, "31/7"))
+    assert one.step == other.step and one.jacobian == other.jacobian
+    assert (one.start, one.degree) == ("0", 2.1)
+    assert other.exact_values == {"powerr": Fraction(31, 7)}
+    assert formula_of("multibrot", {"power": -1.5}).start == "c"
 
 
 @pytest.mark.parametrize("name", formulas)
