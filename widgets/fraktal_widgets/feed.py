@@ -146,6 +146,8 @@ class Feed(ABC):
             except Exception as error:  # the screen lives on and says what is wrong
                 self._note(error)
                 changed = True
+                if self.loading:  # where nothing happens, nothing else would ask again
+                    self._later("load", SETTLE_S, self._load_again)
             self._dirty = self._dirty or changed
 
     def _tell(self) -> None:

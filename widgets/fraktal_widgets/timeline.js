@@ -205,11 +205,13 @@ function render({ model, el }) {
     const known = told.id === chosen ? told.facts : [];
     const times = [["kind", KINDS[span.kind]], ["began", exactTime(span.began)], ["after", took(span.began - scale.whole[0])],
       ["took", span.ended ? took(span.ended - span.began) : "it goes on"], ["span", span.id], ["job", `#${span.job}`]];
+    const inside = details.contains(root.getRootNode().activeElement);
     details.replaceChildren(
       h("div", { class: "fk-time-head" }, h("h4", { class: "fk-time-what" }, span.name),
         h("button", { type: "button", class: "fk-button fk-button-small fk-button-quiet", "aria-label": "Close", onclick: () => { choose(""); go(current); } }, shape("close"))),
       span.error ? h("p", { class: "fk-fault" }, span.error) : "",
       h("dl", { class: "fk-time-facts" }, [...times, ...known].flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
+    if (inside) details.querySelector("button").focus(); // what is told later does not take the keyboard away
   }
 
   closeOnEscape(details, () => Boolean(chosen), () => { choose(""); go(current); });
