@@ -26,7 +26,7 @@ from tests.fuzz.deep_views import View, copy_near, dived, families_of, report
 from tests.fuzz.words import caught_of_word
 
 LEAST, MOST = 445, 3000  # digits
-MAX_ITER, PERIOD = 60_000, 30_000
+MAX_ITER, PERIOD = 60_000, 12_000
 ON_THE_NEEDLE = (
     *("mandelbrot", "burning_ship", "perpendicular_burning_ship", "celtic", "buffalo"),
     *("tricorn", "shark_fin"),
