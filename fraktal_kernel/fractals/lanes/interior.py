@@ -23,6 +23,10 @@ from fraktal_kernel.fractals.lanes.vectors import scalar_slopes, scalar_step
 _NEAR, _SAME = 1e-4, 1e-9
 _LONGEST = 8192
 _ROUNDS = 12
+# A search along p steps costs about so many of them; and a point at most so many, because one that
+# creeps towards a cycle looks near it again and again.
+_SEARCH = 8
+_MOST = _SEARCH * _LONGEST
 
 
 def build_interior(body: Body, jacobian: Tape | None, curvature: Tape | None) -> Any:
@@ -162,6 +166,7 @@ def build_interior(body: Body, jacobian: Tape | None, curvature: Tape | None) ->
             longest = INSIDE - counts[target]
             longest = longest if longest < _LONGEST else _LONGEST
             near = (_NEAR if exact else _SAME) ** 2 * size
+            spent = 0
             for p in range(1, longest + 1):
                 x, y, pr, pi = step(x, y, pr, pi, cr, ci, parameters)
                 left -= 1
@@ -170,7 +175,10 @@ def build_interior(body: Body, jacobian: Tape | None, curvature: Tape | None) ->
                 if not exact:
                     period[target] = p
                     break
-                left -= 8 * p
+                left -= _SEARCH * p
+                spent += _SEARCH * p
+                if spent > _MOST:
+                    break
                 there, wr, wi, lr, li = cycle(x, y, cr, ci, p, parameters)
                 away = (wr - zr) * (wr - zr) + (wi - zi) * (wi - zi)
                 if there and lr * lr + li * li < 1.0 and away <= 1e-4 * size:
