@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import anywidget
 import traitlets
 
 from fraktal_widgets.agent_charts import AgentCharts
 from fraktal_widgets.agent_feed import AgentFeed
 from fraktal_widgets.assets import joined, library
+from fraktal_widgets.panel import Panel
 
 if TYPE_CHECKING:
     from fraktal_kernel.core.workbench import Workbench
 
 
-class AgentMonitor(anywidget.AnyWidget):
+class AgentMonitor(Panel):
     """Watch agents, drain them, and look up what each of them did.
 
     Parameters
@@ -38,39 +38,19 @@ class AgentMonitor(anywidget.AnyWidget):
         *("jobs_panel.css", "agent_monitor.css"),
     )
 
-    board = traitlets.Dict().tag(sync=True)  # Python -> browser: one page of agents
     charts = traitlets.Dict().tag(sync=True)  # Python -> browser: lines over time
     tasks = traitlets.Dict().tag(sync=True)  # Python -> browser: the history
-    api = traitlets.Unicode().tag(sync=True)
-    wish = traitlets.Dict().tag(sync=True)  # browser -> Python: what the user did
 
-    def __init__(self, workbench: Workbench | None = None, *, api: str = "") -> None:
-        if workbench is None:
-            from fraktal_kernel.core.workbench import Workbench
+    feed: AgentFeed
 
-            workbench = Workbench.open()
-        self.feed = AgentFeed(workbench, self._show)
-        self._charts = AgentCharts(self.feed)
-        super().__init__(api=api, board=self.feed.board())
-        self.observe(self._on_wish, "wish")
-
-    def close(self) -> None:
-        """End the widget and its threads."""
-        if hasattr(self, "feed"):
-            self.feed.close()
-        super().close()
+    def _feed_of(self, workbench: Workbench) -> AgentFeed:
+        feed = AgentFeed(workbench, self._show)
+        self._charts = AgentCharts(feed)
+        return feed
 
     def _show(self) -> None:
-        board = self.feed.board()
-        if board | {"now": 0} != self.board | {"now": 0}:
-            self.board = board
+        super()._show()
         charts = self._charts.board()
         if charts is not None:
             self.charts = charts
         self.tasks = self.feed.task_board()
-
-    def _on_wish(self, change: dict[str, Any]) -> None:
-        wish = dict(change["new"])
-        self.feed.start()
-        if wish.get("do") != "ready":
-            self.feed.wish(wish)

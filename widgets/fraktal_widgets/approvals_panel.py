@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import anywidget
 import traitlets
 
 from fraktal_widgets.approval_feed import ApprovalFeed
 from fraktal_widgets.assets import joined
 from fraktal_widgets.capability_form import listed_files, safe
-
-if TYPE_CHECKING:
-    from fraktal_kernel.core.workbench import Workbench
+from fraktal_widgets.panel import Panel
 
 
-class ApprovalsPanel(anywidget.AnyWidget):
+class ApprovalsPanel(Panel):
     """Approve, deny, change and answer what agents, plans, the chat and jobs ask.
 
     Parameters
@@ -31,36 +28,16 @@ class ApprovalsPanel(anywidget.AnyWidget):
         "tokens.css", "controls.css", "job_card.css", "capability_form.css", "approvals_panel.css"
     )
 
-    board = traitlets.Dict().tag(sync=True)  # Python -> browser: what waits
     spec = traitlets.Dict().tag(sync=True)  # Python -> browser: the form of changed arguments
-    api = traitlets.Unicode().tag(sync=True)
-    wish = traitlets.Dict().tag(sync=True)  # browser -> Python: what the user did
 
-    def __init__(self, workbench: Workbench | None = None, *, api: str = "") -> None:
-        if workbench is None:
-            from fraktal_kernel.core.workbench import Workbench
+    feed_class = ApprovalFeed
+    feed: ApprovalFeed
 
-            workbench = Workbench.open()
-        self.feed = ApprovalFeed(workbench, self._show)
-        super().__init__(api=api, board=self.feed.board())
-        self.observe(self._on_wish, "wish")
-
-    def close(self) -> None:
-        """End the widget and its threads."""
-        if hasattr(self, "feed"):
-            self.feed.close()
-        super().close()
-
-    def _show(self) -> None:
-        self.board = self.feed.board()
-
-    def _on_wish(self, change: dict[str, Any]) -> None:
-        wish = dict(change["new"])
-        self.feed.start()
+    def _grant(self, wish: dict[str, Any]) -> None:
         if wish.get("do") == "change":
             self.feed.do(lambda: self._open_form(wish))
-        elif wish.get("do") != "ready":
-            self.feed.wish(wish)
+        else:
+            super()._grant(wish)
 
     def _open_form(self, wish: dict[str, Any]) -> None:
         self.spec = form_of(self.feed, wish)
