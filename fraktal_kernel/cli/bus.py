@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Group = Annotated[str | None, typer.Option("--group", help="Only of this group.")]
+Chosen = Annotated[list[str] | None, typer.Argument(help="Only these messages; all of them else.")]
 Topic = Annotated[
     str | None, typer.Option("--topic", help="Only of this topic, or pattern such as orders.*.")
 ]
@@ -96,9 +97,7 @@ def dead(
 
 @app.command("redrive")
 def redrive(
-    message_ids: Annotated[
-        list[str] | None, typer.Argument(help="Only these messages; all of them else.")
-    ] = None,
+    message_ids: Chosen = None,
     group: Group = None,
     topic: Topic = None,
 ) -> None:
@@ -110,9 +109,7 @@ def redrive(
 
 @app.command("discard")
 def discard(
-    message_ids: Annotated[
-        list[str] | None, typer.Argument(help="Only these messages; all of them else.")
-    ] = None,
+    message_ids: Chosen = None,
     group: Group = None,
     topic: Topic = None,
 ) -> None:
@@ -124,9 +121,7 @@ def discard(
 
 @app.command("restore")
 def restore(
-    message_ids: Annotated[
-        list[str] | None, typer.Argument(help="Only these messages; all of them else.")
-    ] = None,
+    message_ids: Chosen = None,
     group: Group = None,
 ) -> None:
     """Make dead letters again of what was put away."""

@@ -150,13 +150,12 @@ def after_asking(
             note_attempt(tx, each["model"], float(each["seconds"]), each["reason"])
         if answered:
             note_bill(tx, model, tokens_in, tokens_out, cost)
+        days = settings.model_cache_days
+        if answered and response is not None and days and model != "offline":
+            key = digest_of([model, digest])
+            keep_answer(tx, asked.owner_id, key, model, response, days)
         for each in attempts:
             tell_models(asked.engine, tx, each["model"], "asked")
-    if not answered:
-        return None
-    observe_tokens(model, tokens_in, tokens_out)
-    if response is not None and settings.model_cache_days and model != "offline":
-        key = digest_of([model, digest])
-        database, days = asked.engine.database, settings.model_cache_days
-        keep_answer(database, asked.owner_id, key, model, response, days)
+    if answered:
+        observe_tokens(model, tokens_in, tokens_out)
     return cost

@@ -11,7 +11,7 @@ import json
 import time
 from typing import Any
 
-from fraktal_kernel.core.database import Database
+from fraktal_kernel.core.database import Database, Transaction
 
 #: How much is kept for one person; beyond it the oldest go.
 MOST_BYTES = 64 * 1024**2
@@ -44,7 +44,7 @@ def find_answer(database: Database, owner_id: int, digest: str, days: float) -> 
 
 
 def keep_answer(
-    database: Database, owner_id: int, digest: str, model: str, response: Any, days: float
+    tx: Transaction, owner_id: int, digest: str, model: str, response: Any, days: float
 ) -> None:
     """Keep an answer, and let go of what is too old or too much."""
     text = json.dumps(response, separators=(",", ":"))
@@ -52,25 +52,24 @@ def keep_answer(
     if size > LARGEST_BYTES:
         return
     now = time.time()
-    with database.write() as tx:
-        tx.execute(
-            "INSERT INTO model_answer(digest, owner_id, model, response, size_bytes, created_at)"
-            " VALUES(:digest, :owner_id, :model, :response, :size, :now)"
-            " ON CONFLICT (digest, owner_id) DO UPDATE SET response = excluded.response,"
-            " size_bytes = excluded.size_bytes, created_at = excluded.created_at",
-            {
-                "digest": digest,
-                "owner_id": owner_id,
-                "model": model,
-                "response": text,
-                "size": size,
-                "now": now,
-            },
-        )
-        tx.execute(
-            "DELETE FROM model_answer WHERE owner_id = :owner_id AND (created_at <= :since"
-            " OR digest IN (SELECT digest FROM (SELECT digest, SUM(size_bytes) OVER"
-            " (ORDER BY created_at DESC, digest) AS newer FROM model_answer"
-            " WHERE owner_id = :owner_id) AS kept WHERE newer > :most))",
-            {"owner_id": owner_id, "since": now - days * DAY_S, "most": MOST_BYTES},
-        )
+    tx.execute(
+        "INSERT INTO model_answer(digest, owner_id, model, response, size_bytes, created_at)"
+        " VALUES(:digest, :owner_id, :model, :response, :size, :now)"
+        " ON CONFLICT (digest, owner_id) DO UPDATE SET response = excluded.response,"
+        " size_bytes = excluded.size_bytes, created_at = excluded.created_at",
+        {
+            "digest": digest,
+            "owner_id": owner_id,
+            "model": model,
+            "response": text,
+            "size": size,
+            "now": now,
+        },
+    )
+    tx.execute(
+        "DELETE FROM model_answer WHERE owner_id = :owner_id AND (created_at <= :since"
+        " OR digest IN (SELECT digest FROM (SELECT digest, SUM(size_bytes) OVER"
+        " (ORDER BY created_at DESC, digest) AS newer FROM model_answer"
+        " WHERE owner_id = :owner_id) AS kept WHERE newer > :most))",
+        {"owner_id": owner_id, "since": now - days * DAY_S, "most": MOST_BYTES},
+    )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -80,18 +81,24 @@ def test_one_question_tries_a_model_that_has_rested() -> None:
     assert breakers.rest("a") == breakers.rest("a") == 0
 
 
+def keep(database: Database, *what: Any) -> None:
+    """Keep an answer in a transaction of its own."""
+    with database.write() as tx:
+        keep_answer(tx, *what)
+
+
 def test_an_answer_is_found_by_its_owner_until_it_is_old(database: Database) -> None:
     """What is kept is the newest answer of one person, and goes with time."""
     security = Security(database)
     me = security.local_user().user_id
     other = security.add_user("somebody", "a long enough password").user_id
-    keep_answer(database, me, "d", "m", {"text": "one"}, 7)
-    keep_answer(database, me, "d", "m", {"text": "two"}, 7)
+    keep(database, me, "d", "m", {"text": "one"}, 7)
+    keep(database, me, "d", "m", {"text": "two"}, 7)
     assert find_answer(database, me, "d", 7) == {"text": "two"}
     assert find_answer(database, other, "d", 7) is None
     assert find_answer(database, me, "e", 7) is None
     assert find_answer(database, me, "d", 0) is None
-    keep_answer(database, me, "e", "m", {"text": "three"}, 0)
+    keep(database, me, "e", "m", {"text": "three"}, 0)
     with database.read() as tx:
         assert tx.rows("SELECT digest FROM model_answer") == []
 
@@ -103,10 +110,10 @@ def test_kept_answers_take_limited_room(
     me = Security(database).local_user().user_id
     monkeypatch.setattr(cache, "MOST_BYTES", 350)
     for number in range(6):
-        keep_answer(database, me, str(number), "m", "x" * 98, 7)
+        keep(database, me, str(number), "m", "x" * 98, 7)
     kept = [number for number in range(6) if find_answer(database, me, str(number), 7)]
     assert kept == [3, 4, 5]
-    keep_answer(database, me, "large", "m", "x" * cache.LARGEST_BYTES, 7)
+    keep(database, me, "large", "m", "x" * cache.LARGEST_BYTES, 7)
     assert find_answer(database, me, "large", 7) is None
 
 
