@@ -39,9 +39,9 @@ def interruptible(work: Callable[[], T], stop: threading.Event, grace_s: float =
             raised.append(error)
 
     thread = threading.Thread(target=act, daemon=True)
-    thread.start()
     try:
         with _terminable():
+            thread.start()  # only now: what it says may bring a signal at once
             while thread.is_alive():
                 thread.join(0.1)
     except KeyboardInterrupt:
