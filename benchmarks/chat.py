@@ -4,7 +4,9 @@ Both talk to the same scripted server over HTTP, offer it the same tools, stream
 ask again behind each call of a tool. Ours is a job: its server and its worker are counted together,
 the journal, the events that pages hear and the conversation in the database included. The calls are
 of a tool that there is not, so that no child job is counted, which is a tool's own work and not the
-step's.
+step's. One round of ours and one of the peer's take turns, each in processes of their own, and what
+is told is the median of the differences: the clock of a processor wanders more between two minutes
+than the two differ.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psutil
@@ -25,7 +28,7 @@ from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.workbench import Workbench
 
 STEPS = 20
-ROUNDS = 7
+ROUNDS = 25
 SERVER = """
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -78,7 +81,7 @@ def durable(workbench: LocalWorkbench, number: int) -> float:
     turn = workbench.chat.send(f"Go on, round {number}")
     job = workbench.job(turn.job_id)
     while not job.refresh().ended:
-        time.sleep(0.05)  # looking seldom, or our looks would be counted
+        time.sleep(0.25)  # looking seldom, or our looks would be counted
     used = cpu_s(processes) - began
     message = workbench.chat.message(turn.answer_id)
     calls = [part for part in message.details.parts if part["say"] == "call"]
@@ -86,8 +89,11 @@ def durable(workbench: LocalWorkbench, number: int) -> float:
     return used / STEPS * 1000
 
 
-def peer(url: str) -> list[float]:
-    """Let pydantic-ai's own agent do the same; returns milliseconds of CPU a step, by round."""
+def peer(url: str) -> None:
+    """Let pydantic-ai's own agent do the same, a round for each line of the standard input.
+
+    Writes milliseconds of CPU a step for each.
+    """
     from pydantic_ai import Agent
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
@@ -119,24 +125,42 @@ def peer(url: str) -> list[float]:
         async for _event in events:
             pass
 
-    async def rounds() -> list[float]:
-        found = []
-        for number in range(ROUNDS + 1):
-            began = time.process_time()
-            await agent.run(f"Go on, round {number}", event_stream_handler=listen)
-            found.append((time.process_time() - began) / STEPS * 1000)
-        return found[1:]
+    async def rounds() -> None:
+        for line in sys.stdin:
+            began = cpu_s([psutil.Process()])
+            await agent.run(f"Go on, round {line}", event_stream_handler=listen)
+            print((cpu_s([psutil.Process()]) - began) / STEPS * 1000, flush=True)
 
-    return asyncio.run(rounds())
+    asyncio.run(rounds())
+
+
+@contextmanager
+def started(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run Python beside us."""
+    process = subprocess.Popen(
+        [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def line_of(process: subprocess.Popen[str], said: str = "") -> str:
+    """Say a line to a process, if there is one to say, and hear its next."""
+    assert process.stdin is not None and process.stdout is not None
+    if said:
+        process.stdin.write(f"{said}\n")
+        process.stdin.flush()
+    return process.stdout.readline().strip()
 
 
 def main() -> None:
-    script = SERVER.replace("STEPS", str(STEPS))
-    server = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        url = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
+    with started("-c", SERVER.replace("STEPS", str(STEPS))) as server:
+        url = f"http://127.0.0.1:{line_of(server)}/v1"
         with (
+            started("-m", "benchmarks.chat", url) as other,
             tempfile.TemporaryDirectory(dir=".") as data,
             Workbench.open(
                 data=data,
@@ -149,24 +173,28 @@ def main() -> None:
             assert isinstance(workbench, LocalWorkbench)
             workbench.start()
             workbench.job(workbench.chat.send("Warm up").job_id).wait(120)
-            ours = [durable(workbench, number) for number in range(ROUNDS)]
-        theirs = peer(url)
-    finally:
-        server.terminate()
-        server.wait()
-    value = statistics.median(ours) - statistics.median(theirs)
+            line_of(other, "warm up")
+            rounds = [
+                (durable(workbench, number), float(line_of(other, str(number))))
+                for number in range(ROUNDS)
+            ]
+    ours, theirs = (statistics.median(each) for each in zip(*rounds, strict=True))
+    value = statistics.median(one - other for one, other in rounds)
     print(
         json.dumps(
             {
                 "figure": "agent_step_overhead",
-                "value": round(value, 3),
+                "value": round(value, 3) + 0.0,
                 "unit": "ms CPU a step",
-                "peer": f"pydantic-ai's agent: {statistics.median(theirs):.2f} ms a step",
-                "ratio": round(statistics.median(ours) / statistics.median(theirs), 3),
+                "peer": f"pydantic-ai's agent: {theirs:.2f} ms a step, ours {ours:.2f}",
+                "ratio": round(ours / theirs, 3),
             }
         )
     )
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        peer(sys.argv[1])
+    else:
+        main()

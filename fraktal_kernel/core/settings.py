@@ -242,14 +242,14 @@ class Settings(BaseSettings):
         """The TOML file that is read where it exists."""
         return self.data / "fraktal.toml"
 
-    def sources(self) -> dict[str, str]:
-        """Say for each setting where its value came from, in words."""
-        in_file = _toml_keys(self.file)
+    def sources(self, *names: str) -> dict[str, str]:
+        """Say for each setting, or for those named, where its value came from, in words."""
+        in_file, in_environment = _toml_keys(self.file), _environment()
         found = {}
-        for name in type(self).model_fields:
+        for name in names or type(self).model_fields:
             if name in self._arguments:
                 found[name] = "argument"
-            elif PREFIX + name.upper() in _environment():
+            elif PREFIX + name.upper() in in_environment:
                 found[name] = f"environment {PREFIX}{name.upper()}"
             elif name in in_file:
                 found[name] = f"file {self.file}"
@@ -275,7 +275,7 @@ class Settings(BaseSettings):
 
 
 def _environment() -> set[str]:
-    return {name.upper() for name in os.environ if name.upper().startswith(PREFIX)}
+    return {name for name in map(str.upper, os.environ) if name.startswith(PREFIX)}
 
 
 def _toml_keys(file: Path) -> set[str]:

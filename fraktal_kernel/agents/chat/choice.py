@@ -9,7 +9,7 @@ from pydantic_ai.messages import ModelRequest, UserPromptPart
 from pydantic_ai.settings import ModelSettings
 
 from fraktal_kernel.agents.chat.instructions import INSTRUCTIONS
-from fraktal_kernel.agents.chat.questioning import question_of
+from fraktal_kernel.agents.chat.questioning import parameters_for
 from fraktal_kernel.agents.chat.tools import offered, tool_name, tools_for
 from fraktal_kernel.agents.models.asking import Attempt, ask
 from fraktal_kernel.agents.models.loop import wait_for
@@ -27,7 +27,7 @@ def choose(text: str, settings: Settings) -> dict[str, Any]:
     """
     found = offered()
     message = ModelRequest(parts=[UserPromptPart(text)], instructions=INSTRUCTIONS)
-    _, parameters = question_of([message], tools_for([text], found))
+    parameters = parameters_for(tools_for([text], found))
     limits = ModelSettings(
         request_timeout=settings.model_timeout_s, first_event_timeout=settings.model_first_token_s
     )

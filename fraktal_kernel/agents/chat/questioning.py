@@ -1,7 +1,8 @@
-"""A question to a language model: its messages and tools, and the digest that names both."""
+"""The questions of a turn to a language model: their tools, and the digest that names each."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -17,24 +18,46 @@ from fraktal_kernel.agents.models.cache import digest_of
 TOLD = ("part_kind", "content", "tool_name", "args")
 
 
-def question_of(
-    messages: Sequence[ModelMessage], tools: Sequence[Tool]
-) -> tuple[str, ModelRequestParameters]:
-    """Make what a model is asked beside the messages, and the digest of all of it."""
-    definitions = [
-        ToolDefinition(
-            name=tool.name,
-            description=tool.description,
-            parameters_json_schema=tool.schema,
-            strict=False,
-        )
-        for tool in tools
-    ]
-    plain = {
-        "messages": [_told(each) for each in _dumped(messages)],
-        "tools": [[tool.name, tool.description, tool.schema] for tool in tools],
-    }
-    return digest_of(plain), ModelRequestParameters(function_tools=definitions)
+class Questioning:
+    """The questions of one turn, each with the messages of the one before it and some more.
+
+    What was said before is read once, however often is asked.
+    """
+
+    def __init__(self) -> None:
+        self._told = hashlib.sha256()
+        self._count = 0
+        self._tools: list[Tool] = []
+        self._tools_digest = ""
+        self._parameters = ModelRequestParameters()
+
+    def ask(
+        self, messages: Sequence[ModelMessage], tools: Sequence[Tool]
+    ) -> tuple[str, ModelRequestParameters]:
+        """Make what a model is asked beside the messages, and the digest of all of it."""
+        for message in _dumped(messages[self._count :]):
+            self._told.update(digest_of(_told(message)).encode())
+        self._count = len(messages)
+        if not self._tools_digest or list(tools) != self._tools:
+            self._tools = list(tools)
+            self._tools_digest = digest_of([[t.name, t.description, t.schema] for t in tools])
+            self._parameters = parameters_for(tools)
+        return digest_of([self._told.hexdigest(), self._tools_digest]), self._parameters
+
+
+def parameters_for(tools: Sequence[Tool]) -> ModelRequestParameters:
+    """Make what a model is asked beside the messages."""
+    return ModelRequestParameters(
+        function_tools=[
+            ToolDefinition(
+                name=tool.name,
+                description=tool.description,
+                parameters_json_schema=tool.schema,
+                strict=False,
+            )
+            for tool in tools
+        ]
+    )
 
 
 def _dumped(messages: Sequence[ModelMessage]) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ from pydantic_ai.settings import ModelSettings
 
 from fraktal_kernel.agents.chat.capabilities import ChatTurn
 from fraktal_kernel.agents.chat.instructions import INSTRUCTIONS, STOPPED
-from fraktal_kernel.agents.chat.questioning import question_of
+from fraktal_kernel.agents.chat.questioning import Questioning
 from fraktal_kernel.agents.chat.tools import (
     Tool,
     offered,
@@ -91,6 +91,7 @@ class Turn:
         self._seconds = 0.0
         self._cached: list[bool] = []
         self._model = ""
+        self._questioning = Questioning()
 
     def take(self) -> dict[str, Any]:
         """Take the turn to its end; returns what came of it."""
@@ -136,7 +137,7 @@ class Turn:
         """Ask the models, or what was kept of their answers; the step's value."""
         began = time.monotonic()
         tools = self._tools(messages)
-        digest, parameters = question_of(messages, tools)
+        digest, parameters = self._questioning.ask(messages, tools)
         known = self._run.request("chat.before", digest=digest, fresh=self._params.fresh)
         resting = [
             f"{model} rests for {left:.0f} s after several failures"

@@ -37,6 +37,7 @@ from pydantic_ai.profiles import ModelProfile, merge_profile
 from pydantic_ai.providers.ollama import OllamaProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
+from typing_extensions import override
 
 from fraktal_kernel.agents.models.failures import NoAnswer, why
 from fraktal_kernel.agents.models.offline import stream_offline
@@ -100,13 +101,19 @@ def model_of(spec: ModelSpec, limits: ModelSettings) -> Model:
             own["first_event_timeout"] = first_s
         if whole_s is not None:
             own["request_timeout"] = whole_s
-        _models[key] = InstrumentedModel(_make(spec, own), _told())
+        _models[key] = InstrumentedModel(_make(spec, own), _Figures())
     return _models[key]
 
 
-def _told() -> InstrumentationSettings:
-    """Say what the span of a question tells: model, tokens and times, and nothing that was said."""
-    return InstrumentationSettings(include_content=False, include_model_request_parameters=False)
+class _Figures(InstrumentationSettings):
+    """What the span of a question tells: model, tokens and times, and nothing that was said."""
+
+    def __init__(self) -> None:
+        super().__init__(include_content=False, include_model_request_parameters=False)
+
+    @override
+    def handle_messages(self, *_: Any, **__: Any) -> None:
+        """Leave even the outline of the messages out: with each question there is more of it."""
 
 
 def _make(spec: ModelSpec, limits: ModelSettings) -> Model:

@@ -40,6 +40,10 @@ def log_file(settings: Settings) -> Path:
     return settings.data / "logs" / "fraktal.jsonl"
 
 
+_TALKATIVE = (
+    *("asyncio", "numba", "botocore", "aiobotocore", "s3fs", "fsspec"),
+    *("httpcore", "httpcore2", "httpx", "httpx2"),
+)
 _METHODS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -348,7 +352,7 @@ def _install(handlers: list[logging.Handler], level: str, whole_process: bool) -
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         _take_over(logging.getLogger(name), [], propagate=True)
     # These speak at every request and every turn of a loop; ask for them by name when needed.
-    for name in ("asyncio", "botocore", "aiobotocore", "s3fs", "fsspec", "numba", "httpcore"):
+    for name in _TALKATIVE:
         _set_level(logging.getLogger(name), "WARNING")
 
 
