@@ -344,7 +344,7 @@ def reachable(settings: Settings) -> Iterator[Finding]:
 
 def setting_lines(settings: Settings) -> list[SettingLine]:
     """List every setting with its value and where that came from."""
-    sources = settings.sources()
+    sources = settings.sources
     return [
         SettingLine(name, masked(getattr(settings, name)), sources[name])
         for name in type(settings).model_fields

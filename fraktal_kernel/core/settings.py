@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -242,11 +243,12 @@ class Settings(BaseSettings):
         """The TOML file that is read where it exists."""
         return self.data / "fraktal.toml"
 
-    def sources(self, *names: str) -> dict[str, str]:
-        """Say for each setting, or for those named, where its value came from, in words."""
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """For each setting, where its value came from, in words."""
         in_file, in_environment = _toml_keys(self.file), _environment()
         found = {}
-        for name in names or type(self).model_fields:
+        for name in type(self).model_fields:
             if name in self._arguments:
                 found[name] = "argument"
             elif PREFIX + name.upper() in in_environment:

@@ -28,7 +28,7 @@ def test_an_argument_beats_the_environment_beats_the_file_beats_the_default(
 
     def look(**arguments: int) -> None:
         settings = load_settings(**arguments)
-        seen.append((settings.port, settings.sources()["port"].partition(" ")[0]))
+        seen.append((settings.port, settings.sources["port"].partition(" ")[0]))
 
     look()
     (bare / "fraktal.toml").write_text("port = 2\n")
@@ -46,7 +46,7 @@ def test_sources_name_the_file_and_the_variable(
     (bare / "fraktal.toml").write_text("workers = 3\n")
     monkeypatch.setenv("FRAKTAL_LOG_LEVEL", "DEBUG")
     settings = load_settings(lab_port=0)
-    sources = settings.sources()
+    sources = settings.sources
     assert set(sources) == set(Settings.model_fields)
     assert sources["workers"] == f"file {bare / 'fraktal.toml'}"
     assert sources["log_level"] == "environment FRAKTAL_LOG_LEVEL"

@@ -17,6 +17,8 @@ from fraktal_kernel.core.database import Database, Transaction
 MOST_BYTES = 64 * 1024**2
 #: An answer larger than this is not worth the room.
 LARGEST_BYTES = 256 * 1024
+#: An answer whose digest begins so, one in sixteen, has the room looked after.
+PRUNING = "0"
 DAY_S = 86400.0
 
 
@@ -46,7 +48,7 @@ def find_answer(database: Database, owner_id: int, digest: str, days: float) -> 
 def keep_answer(
     tx: Transaction, owner_id: int, digest: str, model: str, response: Any, days: float
 ) -> None:
-    """Keep an answer, and let go of what is too old or too much."""
+    """Keep an answer; every now and then let go of what is too old or too much."""
     text = json.dumps(response, separators=(",", ":"))
     size = len(text.encode())
     if size > LARGEST_BYTES:
@@ -66,10 +68,16 @@ def keep_answer(
             "now": now,
         },
     )
+    if digest.startswith(PRUNING):
+        prune_answers(tx, owner_id, days)
+
+
+def prune_answers(tx: Transaction, owner_id: int, days: float) -> None:
+    """Let go of a person's answers that are too old or too much; it reads the sizes of all."""
     tx.execute(
         "DELETE FROM model_answer WHERE owner_id = :owner_id AND (created_at <= :since"
         " OR digest IN (SELECT digest FROM (SELECT digest, SUM(size_bytes) OVER"
         " (ORDER BY created_at DESC, digest) AS newer FROM model_answer"
         " WHERE owner_id = :owner_id) AS kept WHERE newer > :most))",
-        {"owner_id": owner_id, "since": now - days * DAY_S, "most": MOST_BYTES},
+        {"owner_id": owner_id, "since": time.time() - days * DAY_S, "most": MOST_BYTES},
     )

@@ -66,7 +66,7 @@ class Shelf:
     @property
     def fixed(self) -> str:
         """Why the list cannot be changed here, in a sentence; empty where it can."""
-        source = self._settings.sources("models")["models"]
+        source = self._settings.sources["models"]
         if source == "default":
             if self._settings.models == [OFFLINE]:
                 return ""

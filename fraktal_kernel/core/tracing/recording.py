@@ -68,9 +68,7 @@ class Recording(SpanExporter):
                 sampler=ALWAYS_ON,
                 resource=Resource({"service.name": "fraktal"}),
                 shutdown_on_exit=False,
-                span_limits=SpanLimits(
-                    max_span_attributes=ATTRIBUTES, max_span_attribute_length=TEXT_CHARS
-                ),
+                span_limits=SpanLimits(max_span_attributes=ATTRIBUTES),
             )
             trace.set_tracer_provider(provider)
         provider.add_span_processor(_Stamp(self))
@@ -130,9 +128,11 @@ def _told(span: ReadableSpan) -> dict[str, Any]:
     attributes: dict[str, str | float | bool] = {}
     room = SPAN_CHARS
     for key, value in (span.attributes or {}).items():
+        if key in _LONG or key == JOB:
+            continue
         written = _plain(value)
         room -= len(key) + len(str(written))
-        if key not in _LONG and key != JOB and room > 0:
+        if room > 0:
             attributes[plain_text(key)] = written
     error = ""
     if span.status.status_code is StatusCode.ERROR:
@@ -160,9 +160,12 @@ def _raised(span: ReadableSpan) -> object:
 
 
 def _plain(value: Any) -> str | float | bool:
-    """Write an attribute as one value; a short list as its JSON."""
+    """Write an attribute as one value, cut where it is long; a short list as its JSON.
+
+    The cut is ours: that of the SDK warns of each.
+    """
     if isinstance(value, str):
-        return plain_text(value)
+        return plain_text(value[:TEXT_CHARS])
     if isinstance(value, bool) or (isinstance(value, int | float) and math.isfinite(value)):
         return value
     if isinstance(value, int | float):

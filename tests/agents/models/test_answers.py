@@ -82,9 +82,15 @@ def test_one_question_tries_a_model_that_has_rested() -> None:
 
 
 def keep(database: Database, *what: Any) -> None:
-    """Keep an answer in a transaction of its own."""
+    """Keep an answer in a transaction of its own, under a digest that has the room looked after."""
+    owner_id, digest, *rest = what
     with database.write() as tx:
-        keep_answer(tx, *what)
+        keep_answer(tx, owner_id, cache.PRUNING + digest, *rest)
+
+
+def find(database: Database, owner_id: int, digest: str, days: float) -> Any | None:
+    """Find an answer that was kept like this."""
+    return find_answer(database, owner_id, cache.PRUNING + digest, days)
 
 
 def test_an_answer_is_found_by_its_owner_until_it_is_old(database: Database) -> None:
@@ -94,10 +100,10 @@ def test_an_answer_is_found_by_its_owner_until_it_is_old(database: Database) -> 
     other = security.add_user("somebody", "a long enough password").user_id
     keep(database, me, "d", "m", {"text": "one"}, 7)
     keep(database, me, "d", "m", {"text": "two"}, 7)
-    assert find_answer(database, me, "d", 7) == {"text": "two"}
-    assert find_answer(database, other, "d", 7) is None
-    assert find_answer(database, me, "e", 7) is None
-    assert find_answer(database, me, "d", 0) is None
+    assert find(database, me, "d", 7) == {"text": "two"}
+    assert find(database, other, "d", 7) is None
+    assert find(database, me, "e", 7) is None
+    assert find(database, me, "d", 0) is None
     keep(database, me, "e", "m", {"text": "three"}, 0)
     with database.read() as tx:
         assert tx.rows("SELECT digest FROM model_answer") == []
@@ -111,10 +117,24 @@ def test_kept_answers_take_limited_room(
     monkeypatch.setattr(cache, "MOST_BYTES", 350)
     for number in range(6):
         keep(database, me, str(number), "m", "x" * 98, 7)
-    kept = [number for number in range(6) if find_answer(database, me, str(number), 7)]
+    kept = [number for number in range(6) if find(database, me, str(number), 7)]
     assert kept == [3, 4, 5]
     keep(database, me, "large", "m", "x" * cache.LARGEST_BYTES, 7)
-    assert find_answer(database, me, "large", 7) is None
+    assert find(database, me, "large", 7) is None
+
+
+def test_room_is_looked_after_now_and_then(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most answers cost no look at all others; however many come, the room stays bounded."""
+    me = Security(database).local_user().user_id
+    monkeypatch.setattr(cache, "MOST_BYTES", 1000)
+    for number in range(300):
+        with database.write() as tx:
+            keep_answer(tx, me, digest_of(number), "m", "x" * 98, 7)
+    with database.read() as tx:
+        (size,) = tx.row("SELECT SUM(size_bytes) FROM model_answer", {}) or (None,)
+    assert 1000 <= size <= 1000 + 100 * 100
 
 
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text()))

@@ -16,6 +16,7 @@ from fraktal_kernel.core.jobs.handle import JobHandle
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.tracing.context import here
 from fraktal_kernel.core.tracing.model import SpanView, Timeline
+from fraktal_kernel.core.tracing.recording import TEXT_CHARS
 from fraktal_kernel.core.tracing.story import MOST_JOBS, keep_spans, prune_spans
 from fraktal_kernel.errors import JobFailed, NotFound
 
@@ -145,8 +146,10 @@ def test_libraries_record_below_the_step_that_called_them(workbench: LocalWorkbe
     by_name = {span.name: span for span in timeline.spans}
     assert by_name["boil"].parent_id == by_name["taste"].parent_id == by_name["cook"].id
     assert by_name["salt"].parent_id == by_name["boil"].id
-    assert by_name["boil"].attributes == {"litres": 2.5}
+    recipe = ("stir " * 1000)[:TEXT_CHARS]  # long ones are cut, and nobody is warned of each
+    assert by_name["boil"].attributes == {"litres": 2.5, "recipe": recipe}
     assert (by_name["taste"].state, by_name["taste"].error) == ("error", "ValueError: too hot")
+    assert job.log() == []
 
 
 def test_retried_after_its_end_it_begins_anew(workbench: LocalWorkbench, tmp_path: Path) -> None:

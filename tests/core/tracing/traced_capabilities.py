@@ -96,6 +96,7 @@ def records(params: Nothing, run: Run) -> int:
     def cook() -> int:
         with tracer.start_as_current_span("boil") as span:
             span.set_attribute("litres", 2.5)
+            span.set_attribute("recipe", "stir " * 1000)
             with tracer.start_as_current_span("salt"):
                 pass
         try:
