@@ -78,7 +78,7 @@ def approve(
     with open_workbench() as workbench:
         asked = workbench.approvals.get(approval)
         params = _changed(asked, changes) if changes else None
-        view = workbench.approvals.approve(approval, params, note, asked.digest)
+        view = workbench.approvals.approve(approval, params, note, digest=asked.digest)
         served = workbench.remote
     hint = "" if served else "; it starts when a server runs: fraktal serve"
     _report(view, as_json, f"is approved and queued{hint}")

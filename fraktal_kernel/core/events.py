@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -103,7 +103,7 @@ class Events:
     def page(
         self,
         after: int = 0,
-        topics: str = "*",
+        topics: str | Sequence[str] = "*",
         owner_id: int | None = None,
         subject: str | None = None,
         limit: int = PAGE,
@@ -113,7 +113,7 @@ class Events:
         Parameters
         ----------
         after : read what has a greater sequence number
-        topics : a topic or a pattern such as ``jobs.*``
+        topics : a topic or a pattern such as ``jobs.*``, or several
         owner_id : only this owner's and those that are everybody's, None for all
         subject : only of this subject, such as a job's number
         limit : at most so many
@@ -150,7 +150,7 @@ class Events:
     def follow(
         self,
         after: int | None = None,
-        topics: str = "*",
+        topics: str | Sequence[str] = "*",
         owner_id: int | None = None,
         subject: str | None = None,
         stop: threading.Event | None = None,
@@ -163,7 +163,7 @@ class Events:
     def _follow(
         self,
         after: int,
-        topics: str,
+        topics: str | Sequence[str],
         owner_id: int | None,
         subject: str | None,
         stop: threading.Event | None,
@@ -191,7 +191,7 @@ class Events:
     async def pages(
         self,
         after: int | None = None,
-        topics: str = "*",
+        topics: str | Sequence[str] = "*",
         owner_id: int | None = None,
         subject: str | None = None,
     ) -> AsyncIterator[list[EventView]]:

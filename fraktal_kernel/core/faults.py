@@ -11,6 +11,12 @@ MOST = 5
 _TYPE = re.compile(r"(?:str|int|float|bool|none|(?:list|dict|set|tuple)\[.*\])")
 _SPECIAL = {"missing": "missing, and needed", "extra_forbidden": "there is no such field"}
 
+#: Of a value that says by one of its fields of which kind it is.
+_TAGGED = {
+    "union_tag_not_found": "missing, and needed",
+    "union_tag_invalid": "given {tag!r}, expected one of {expected_tags}",
+}
+
 
 def sentence_of(faults: Sequence[Mapping[str, Any]], outer: int = 0) -> str:
     """Name each value at fault, what was given, and what was expected.
@@ -28,6 +34,10 @@ def sentence_of(faults: Sequence[Mapping[str, Any]], outer: int = 0) -> str:
         message = fault["msg"].removeprefix("Value error, ").rstrip(".")
         if fault["type"] in _SPECIAL:
             said.append(f"{place}{_SPECIAL[fault['type']]}")
+        elif fault["type"] in _TAGGED:
+            tagged = {name: str(word) for name, word in fault["ctx"].items()}
+            place += f"{tagged['discriminator'].strip(chr(39))}: "
+            said.append(place + _TAGGED[fault["type"]].format(**tagged))
         elif fault["type"] == "value_error":
             said.append(f"{place}{message}")
         else:

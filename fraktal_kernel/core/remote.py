@@ -260,7 +260,8 @@ class RemoteApprovals:
         approval_id: int,
         params: Mapping[str, Any] | None = None,
         note: str = "",
-        digest: str | None = None,
+        *,
+        digest: str,
     ) -> ApprovalView:
         """Say yes, with other arguments where they are given."""
         body = {"params": to_json(params), "note": note, "digest": digest}

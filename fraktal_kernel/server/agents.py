@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import HTTPConnection
 
 from fraktal_kernel.agents.desk import AgentLine, Desk, refusal
-from fraktal_kernel.agents.line import BAD_MESSAGE, FRAME_BYTES
+from fraktal_kernel.agents.line import BAD_MESSAGE, check_size
 from fraktal_kernel.agents.registry import MOST_POINTS, AgentView, TaskView, agents_of
 from fraktal_kernel.agents.samples import Sample
 from fraktal_kernel.core.jobs.model import AGENT_NAME
@@ -291,8 +291,12 @@ async def _listen(socket: WebSocket, line: AgentLine, hang_up: Callable[[int, st
             raise InvalidInput(f"nothing was said for {REGISTER_S:g} s.") from None
         if first is None:
             return
-        if isinstance(first, bytes) or len(first) > FRAME_BYTES:
-            first = "{}"
+        check_size(len(first))
+        if isinstance(first, bytes):
+            raise InvalidInput(
+                f"the first message is {len(first):,} bytes that are no text, expected 'register' "
+                "as JSON text; agents are started with: fraktal agent start."
+            )
         await asyncio.to_thread(line.register, first)
         while (frame := await _frame(socket)) is not None:
             wait_s = bucket.take()

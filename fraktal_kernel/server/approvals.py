@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fraktal_kernel.core.jobs.approvals import NOTE_CHARS, LocalApprovals
 from fraktal_kernel.core.jobs.model import ApprovalView
+from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.server.body import StrictRoute
 from fraktal_kernel.server.callers import Caller, Limit, Number, ServedWorkbench, allowed, errors
 
@@ -39,16 +40,19 @@ class Yes(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         allow_inf_nan=False,
-        json_schema_extra={"examples": [{"note": "only this once"}]},
+        json_schema_extra={
+            "examples": [{"digest": "9f86d0...", "note": "only this once"}],
+            "required": ["digest"],
+        },
     )
 
+    digest: str | None = Field(
+        None, max_length=64, description="Of the arguments that were seen; others are refused."
+    )
     params: dict[str, Any] | None = Field(
         None, description="All arguments of the job, where they are to be others than asked for."
     )
     note: str = Field("", max_length=NOTE_CHARS, description="Words to go with it.")
-    digest: str | None = Field(
-        None, max_length=64, description="Of the arguments that were seen; others are refused."
-    )
 
 
 class No(BaseModel):
@@ -92,11 +96,17 @@ def get(approval_id: Number, approvals: OwnApprovals) -> ApprovalView:
     summary="Approve",
     responses=errors(404, 409, 413, 422),
     dependencies=[Depends(allowed("approve"))],
+    openapi_extra={"requestBody": {"required": True}},
 )
 def approve(approval_id: Number, approvals: OwnApprovals, given: Yes | None = None) -> ApprovalView:
     """Say yes to exactly these arguments, once; the job is queued."""
-    given = given or Yes()
-    return approvals.approve(approval_id, given.params, given.note, given.digest)
+    asked = approvals.get(approval_id)
+    if given is None or given.digest is None:
+        raise InvalidInput(
+            f"digest: missing, and needed; send the 'digest' that GET /api/approvals/{asked.id} "
+            "shows, for a yes is bound to the arguments that were seen."
+        )
+    return approvals.approve(approval_id, given.params, given.note, digest=given.digest)
 
 
 @router.post(

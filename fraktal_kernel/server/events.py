@@ -31,8 +31,12 @@ from fraktal_kernel.server.gate import RECHECK_S
 
 router = APIRouter(prefix="/api/events", tags=["events"])
 REFUSED, GOING_AWAY = 1008, 1001
+JOBS = ["jobs.*"]
 
-Topic = Annotated[str, Query(max_length=80, description="A topic, or a pattern such as jobs.*.")]
+Topics = Annotated[
+    list[str],
+    Query(description="A topic, or a pattern such as jobs.*; may be given several times."),
+]
 Subject = Annotated[
     str | None, Query(max_length=80, description="Only about this, such as a job's number.")
 ]
@@ -58,7 +62,7 @@ class EventPage(BaseModel):
 def read(
     who: Caller,
     workbench: ServedWorkbench,
-    topic: Topic = "jobs.*",
+    topic: Topics = JOBS,
     after: After = 0,
     subject: Subject = None,
     limit: Annotated[
@@ -77,7 +81,7 @@ def read(
 @router.websocket("")
 async def follow(
     socket: WebSocket,
-    topic: str = "jobs.*",
+    topic: Topics = JOBS,
     after: str | None = None,
     subject: str | None = None,
 ) -> None:
@@ -111,7 +115,7 @@ def _sequence(after: str | None) -> int | None:
 
 
 async def _send(
-    socket: WebSocket, who: Principal, topic: str, after: int | None, subject: str | None
+    socket: WebSocket, who: Principal, topic: list[str], after: int | None, subject: str | None
 ) -> None:
     checked = time.monotonic()
     try:

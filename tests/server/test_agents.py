@@ -363,6 +363,25 @@ def test_a_flood_costs_the_flooder_alone(served: Served, call: Call, client: Any
     assert row is not None and row[0] < 100, "heartbeats are written once a second"
 
 
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (b"\x00\xff\x00", "the first message is 3 bytes that are no text, expected 'register'"),
+        ("{}", "op: missing, and needed"),
+        ('{"op": "fly"}', "op: given 'fly', expected one of 'register', "),
+        ('{"op": "leave"}', "the first message is 'leave', expected 'register'"),
+    ],
+)
+def test_who_begins_amiss_is_told_what_comes_first(
+    call: Call, frame: str | bytes, words: str
+) -> None:
+    """What is no registration is named as what it is."""
+    stranger = call("stranger")
+    stranger.line.send(frame)
+    code, sentence = stranger.refusal()
+    assert code == 4400 and words in sentence
+
+
 def test_who_says_nothing_is_hung_up_on(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line on which nobody registers does not stay open."""
     monkeypatch.setattr("fraktal_kernel.server.agents.REGISTER_S", 0.2)

@@ -30,13 +30,15 @@ def test_a_yes_lets_it_happen_once(client: httpx.Client) -> None:
     assert (asked["effect"], asked["state"]) == ("sends a letter", "open")
     assert asked["asked_by"] == f"served.clerk, job {number}"
     place = f"/api/approvals/{asked['id']}"
+    given = {"digest": asked["digest"]}
+    for blind in ({}, {"json": {}}, {"json": {"note": "yes", "digest": None}}):
+        refused = client.post(f"{place}/approve", **blind)
+        assert refused.status_code == 422 and f"GET {place} shows" in refused.json()["error"]
     seen = client.post(f"{place}/approve", json={"digest": "0" * 64})
     assert seen.status_code == 409 and "other arguments" in seen.json()["error"]
-    bad = client.post(f"{place}/approve", json={"params": {"text": "x" * 21}})
+    bad = client.post(f"{place}/approve", json={**given, "params": {"text": "x" * 21}})
     assert bad.status_code == 422 and "text" in bad.json()["error"]
-    yes = client.post(
-        f"{place}/approve", json={"params": {"text": "bye"}, "digest": asked["digest"]}
-    )
+    yes = client.post(f"{place}/approve", json={**given, "params": {"text": "bye"}})
     assert yes.status_code == 200 and yes.json()["params"] == {"text": "bye"}
     assert wait_for(client, number, "succeeded")["result"] == "sent bye"
     again = client.post(f"{place}/deny", json={})
@@ -68,7 +70,8 @@ def test_a_program_does_not_say_yes_to_itself(served: Served, client: httpx.Clie
     with served.client(served.token("jobs")) as program:
         assert program.get("/api/approvals").status_code == 403
     with served.client(served.token("approve")) as person:
-        assert person.post(f"{place}/approve").status_code == 200  # no body needs no body
+        yes = person.post(f"{place}/approve", json={"digest": asked["digest"]})
+        assert yes.status_code == 200
     wait_for(client, number, "succeeded")
 
 
@@ -110,8 +113,8 @@ def test_a_notebook_answers_as_well(served: Served, client: httpx.Client) -> Non
         mine = [each for each in far.approvals.list() if each.id == asked["id"]]
         assert mine == [near.approvals.get(asked["id"])] == [far.approvals.get(asked["id"])]
         with pytest.raises(InvalidInput, match="text"):
-            far.approvals.approve(asked["id"], {"text": 7})
-        far.approvals.approve(asked["id"], note="fine")
+            far.approvals.approve(asked["id"], {"text": 7}, digest=asked["digest"])
+        far.approvals.approve(asked["id"], note="fine", digest=asked["digest"])
         for bench in (near, far):
             with pytest.raises(Conflict):
                 bench.approvals.deny(asked["id"])

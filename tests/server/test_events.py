@@ -192,6 +192,22 @@ def test_pages_tell_the_same(client: httpx.Client, served: Served) -> None:
     assert seen == recorded(served, last - 7)
 
 
+def test_several_topics_are_told_in_one_order(client: httpx.Client, served: Served) -> None:
+    """Each topic that is named counts, here and over the WebSocket; one bad name refuses all."""
+    served.run("served.count", times=2)
+    wanted = ["jobs.progress", "agents.*", "jobs.state"]
+    page = {"limit": 1000}
+    each = [client.get("/api/events", params={"topic": topic, **page}).json() for topic in wanted]
+    truth = sorted(event["seq"] for one in each for event in one["events"])[:1000]
+    told = client.get("/api/events", params={"topic": wanted, **page}).json()["events"]
+    assert [event["seq"] for event in told] == truth
+    assert {event["topic"] for event in told} >= {"jobs.progress", "jobs.state"}
+    with follow(served, topic=wanted, after=0) as line:
+        assert [event["seq"] for event in receive(line, len(truth))] == truth
+    for bad in (["jobs.*", "';"], ["jobs.*"] * 21):
+        assert client.get("/api/events", params={"topic": bad}).status_code == 422
+
+
 def _page(client: httpx.Client, after: int) -> dict[str, Any]:
     found: dict[str, Any] = client.get("/api/events", params={"after": after, "limit": 3}).json()
     return found

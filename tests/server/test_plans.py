@@ -42,7 +42,7 @@ def test_a_plan_is_drawn_while_it_waits_and_when_it_is_done(
         if each["job_id"] in node("send")["jobs"]  # type: ignore[operator]
     ]
     assert asked["params"] == {"text": "no. 1"}
-    client.post(f"/api/approvals/{asked['id']}/approve", json={})
+    client.post(f"/api/approvals/{asked['id']}/approve", json={"digest": asked["digest"]})
     while node("again")["waits_for"] != "question":
         assert not client.get(f"/api/jobs/{number}").json()["ended_at"]
     (job,) = node("again")["jobs"]  # type: ignore[misc]

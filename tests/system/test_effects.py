@@ -22,6 +22,11 @@ def waiting(bench: RemoteWorkbench, count: int) -> list[ApprovalView]:
     return bench.approvals.list()
 
 
+def agree(bench: RemoteWorkbench, asked: ApprovalView) -> ApprovalView:
+    """Say yes to what was seen."""
+    return bench.approvals.approve(asked.id or 0, digest=asked.digest)
+
+
 def test_no_kill_doubles_or_hides_an_effect(tmp_path: Path) -> None:
     """Before the yes, after it, before the deed and after it, of server and worker, and at a stop.
 
@@ -47,7 +52,7 @@ def test_no_kill_doubles_or_hides_an_effect(tmp_path: Path) -> None:
             asked = {each.params["text"]: each for each in waiting(bench, 2)}
             held = bench.submit("test.gate", file=str(gates / "held"))
             until(lambda: held.state == "running", START_S)
-            assert bench.approvals.approve(asked["b"].id or 0).state == "approved"
+            assert agree(bench, asked["b"]).state == "approved"
             server.kill()
             assert lines(file) == []
             server.start()
@@ -55,7 +60,7 @@ def test_no_kill_doubles_or_hides_an_effect(tmp_path: Path) -> None:
             until(lambda: lines(file) == ["b"], START_S, "the approved deed")
 
             # Killed after it had begun, before it did anything: nobody but the person knows.
-            bench.approvals.approve(asked["a"].id or 0)
+            agree(bench, asked["a"])
             until(lambda: (gates / "b1.reached").exists(), START_S, "the gate")
             server.kill()
             (gates / "b1").touch()
@@ -70,7 +75,7 @@ def test_no_kill_doubles_or_hides_an_effect(tmp_path: Path) -> None:
             # The worker is killed after the deed, and the server stopped after another one.
             for text, end in (("c", "worker"), ("d", "stop")):
                 errand = bench.submit("test.errand", deeds=[deed(text, after=f"{text}1")])
-                bench.approvals.approve(waiting(bench, 1)[0].id or 0)
+                agree(bench, waiting(bench, 1)[0])
                 until(lambda text=text: (gates / f"{text}1.reached").exists(), START_S, "the gate")
                 if end == "worker":
                     for worker in server.workers():

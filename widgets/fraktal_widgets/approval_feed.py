@@ -109,9 +109,7 @@ class ApprovalFeed(Feed):
             item.choice = str(wish.get("choice"))
             self.workbench.jobs.answer(view.job_id, item.choice)
         elif what == "approve":
-            approvals.approve(
-                view.id, params=wish.get("params"), digest=str(wish.get("digest")) or None
-            )
+            approvals.approve(view.id, params=wish.get("params"), digest=str(wish.get("digest")))
         elif what == "deny":
             approvals.deny(view.id, note=str(wish.get("note") or "").strip())
 

@@ -88,7 +88,8 @@ class LocalApprovals:
         approval_id: int,
         params: Mapping[str, Any] | None = None,
         note: str = "",
-        digest: str | None = None,
+        *,
+        digest: str,
     ) -> ApprovalView:
         """Say yes, with other arguments where they are given; those are checked first."""
         asked = self.get(approval_id)
@@ -96,7 +97,7 @@ class LocalApprovals:
         if params is not None:
             changed = checked_json(capabilities[asked.capability], params, self._roots)
         self._journal.approve(
-            approval_id, self._user_id, self._user_id, changed, _checked(note), digest
+            approval_id, self._user_id, self._user_id, digest, changed, _checked(note)
         )
         self._wake()
         return self.get(approval_id)

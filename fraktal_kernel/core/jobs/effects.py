@@ -142,16 +142,16 @@ class Effects(Ledger):
         approval_id: int,
         owner_id: int,
         answered_by: int,
+        digest: str,
         params: str | None = None,
         note: str = "",
-        digest: str | None = None,
     ) -> None:
         """Say yes to a job, with other arguments where they are given, and queue it.
 
         Parameters
         ----------
+        digest : of the arguments that the person saw
         params : the job's new arguments as JSON, checked by its capability
-        digest : of the arguments that the person saw, None for whatever they are now
 
         Raises
         ------
@@ -160,7 +160,7 @@ class Effects(Ledger):
         """
         with self._database.write(full_sync=True) as tx:
             job_id, capability, old = self._open(tx, approval_id, owner_id)
-            if digest is not None and digest != old:
+            if digest != old:
                 raise Conflict(
                     f"approval {approval_id} asks for other arguments than those that you saw; "
                     "look at it again."

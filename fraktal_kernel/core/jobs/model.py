@@ -202,14 +202,16 @@ class Approvals(Protocol):
         approval_id: int,
         params: Mapping[str, Any] | None = None,
         note: str = "",
-        digest: str | None = None,
+        *,
+        digest: str,
     ) -> ApprovalView:
         """Say yes, with other arguments where they are given.
 
         Parameters
         ----------
         params : all arguments of the job, checked as those of a new one
-        digest : of the arguments that the person saw; others raise Conflict
+        digest : of the arguments that the person saw, as it stands in the view; others raise
+            Conflict
         """
 
     def deny(self, approval_id: int, note: str = "") -> ApprovalView:

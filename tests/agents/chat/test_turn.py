@@ -112,7 +112,7 @@ def test_an_effect_waits_for_a_person(desk: Desk, tmp_path: Path) -> None:
     assert not file.exists()
     assert "not today" in desk.server.results()[0]
     (second,) = desk.workbench.approvals.list()
-    desk.workbench.approvals.approve(second.id)
+    desk.workbench.approvals.approve(second.id, digest=second.digest)
     desk.workbench.job(turn.job_id).wait(PATIENCE_S)
     assert len(file.read_text().splitlines()) == 1
     states = [call["state"] for call in calls_of(desk.answer(turn))]

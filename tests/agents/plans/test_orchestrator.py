@@ -201,7 +201,7 @@ def test_people_are_asked_and_approve(bench: LocalWorkbench, tmp_path: Path) -> 
     waits = {node.id: node.waits_for for node in drawn.nodes}
     assert waits == {"who": "question", "deed": "approval", "says": ""}
     bench.jobs.answer(question.job_id, "ada")
-    bench.approvals.approve(approval.id or 0)
+    bench.approvals.approve(approval.id or 0, digest=approval.digest)
     assert job.wait(PATIENCE_S)["steps"]["says"]["result"] == {"text": "ada"}
     assert len(file.read_text().splitlines()) == 1
 

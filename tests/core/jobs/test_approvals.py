@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,11 @@ class Desk:
         (found,) = self.approvals.list()
         return found
 
+    def agree(self) -> None:
+        """Say yes to what has waited longest, as it was seen."""
+        asked = self.approvals.list()[0]
+        self.approvals.approve(asked.id or 0, digest=asked.digest)
+
     def claim(self) -> Claimed:
         """Take the one job that there must be, with a lease that is over."""
         (job,) = self.journal.claim("w", -1, 1)
@@ -67,8 +73,8 @@ class Desk:
     def begun(self, **more: Any) -> Claimed:
         """Submit, approve, claim and start a deed."""
         self.submit(**more)
-        if found := self.approvals.list():
-            self.approvals.approve(found[0].id or 0)
+        if self.approvals.list():
+            self.agree()
         job = self.claim()
         self.journal.start(job)
         return job
@@ -109,7 +115,9 @@ def test_what_a_program_wants_waits_for_a_yes_and_uses_it_up(desk: Desk) -> None
     assert (asked.kind, asked.job_id, asked.state) == ("approval", job_id, "open")
     assert (asked.asked_by, asked.effect) == ("a plan", "writes a line for ever")
     assert asked.digest == digest_of("test.deed", asked.params)
-    assert desk.approvals.approve(asked.id or 0, note="go on").state == "approved"
+    assert (
+        desk.approvals.approve(asked.id or 0, note="go on", digest=asked.digest).state == "approved"
+    )
     job = desk.claim()
     desk.journal.start(job)
     used = desk.approvals.get(asked.id or 0)
@@ -144,9 +152,9 @@ def test_changed_arguments_are_what_is_done_and_what_was_approved(desk: Desk) ->
     asked = desk.asked()
     before = desk.view(job_id).params
     with pytest.raises(InvalidInput, match="text"):
-        desk.approvals.approve(asked.id or 0, {**before, "text": "x" * 101})
+        desk.approvals.approve(asked.id or 0, {**before, "text": "x" * 101}, digest=asked.digest)
     with pytest.raises(InvalidInput, match=r"no parameter of test\.deed named 'tex'"):
-        desk.approvals.approve(asked.id or 0, {"file": "/tmp/x", "tex": "x"})
+        desk.approvals.approve(asked.id or 0, {"file": "/tmp/x", "tex": "x"}, digest=asked.digest)
     assert desk.view(job_id).params == before and desk.asked() == asked
     changed = desk.approvals.approve(asked.id or 0, {**before, "text": "less"}, digest=asked.digest)
     assert desk.view(job_id).params == changed.params == {**before, "text": "less"}
@@ -157,11 +165,13 @@ def test_changed_arguments_are_what_is_done_and_what_was_approved(desk: Desk) ->
 def test_each_answer_that_comes_too_late_is_one_sentence(simple: Desk) -> None:
     """Answered, expired, withdrawn, somebody else's, or seen otherwise: refused, and said why."""
     simple.submit()
-    first = simple.asked().id or 0
+    asked = simple.asked()
+    first, seen = asked.id or 0, asked.digest
     with pytest.raises(Conflict, match="other arguments than those that you saw"):
         simple.approvals.approve(first, digest="0" * 64)
-    simple.approvals.approve(first)
-    for answer in (simple.approvals.approve, simple.approvals.deny):
+    approve = partial(simple.approvals.approve, digest=seen)
+    approve(first)
+    for answer in (approve, simple.approvals.deny):
         with pytest.raises(Conflict, match=f"approval {first} was approved already by "):
             answer(first)
     job = simple.claim()
@@ -172,14 +182,14 @@ def test_each_answer_that_comes_too_late_is_one_sentence(simple: Desk) -> None:
     second = simple.submit()
     simple.journal.cancel(second)
     with pytest.raises(Conflict, match="was withdrawn: its job was cancelled"):
-        simple.approvals.approve(first + 1)
+        approve(first + 1)
 
     simple.submit()
     other = simple.answers_of(simple.security.add_user("ada", "correct horse battery").user_id)
     assert other.list() == []
     for number in (simple.asked().id or 0, 10**30, -1):
         with pytest.raises(NotFound, match="there is no approval"):
-            other.approve(number)
+            other.approve(number, digest=seen)
     with pytest.raises(InvalidInput, match="note"):
         simple.approvals.deny(simple.asked().id or 0, "x" * 1001)
 
@@ -189,7 +199,7 @@ def test_what_nobody_answers_expires_and_fails(desk: Desk) -> None:
     desk.journal.approval_s = -1
     job_id = desk.submit()
     with pytest.raises(Conflict, match="has expired"):
-        desk.approvals.approve(desk.asked().id or 0)
+        desk.agree()
     (number,) = desk.journal.expire()
     assert desk.journal.expire() == []
     view = desk.view(job_id)
@@ -203,12 +213,12 @@ def test_a_yes_that_does_not_fit_starts_nothing(desk: Desk) -> None:
     """Expired meanwhile, or of other arguments: the job goes back and asks anew."""
     job_id = desk.submit()
     desk.journal.approval_s = -1
-    desk.approvals.approve(desk.asked().id or 0)
+    desk.agree()
     desk.journal.approval_s = HOUR_S
     with pytest.raises(Fenced, match="the yes has expired"):
         desk.journal.start(desk.claim())
     assert desk.view(job_id).state == "waiting" and desk.asked().reason == "the yes has expired"
-    desk.approvals.approve(desk.asked().id or 0)
+    desk.agree()
     with desk.database.write() as tx:
         tx.execute('UPDATE job SET params = \'{"text": "evil"}\'')
     job = desk.claim()
@@ -247,7 +257,7 @@ LOSSES: dict[str, Loss] = {
 def test_a_loss_before_the_start_is_begun_again_with_the_same_yes(desk: Desk, loss: str) -> None:
     """Claimed and not started: nothing can have happened."""
     job_id = desk.submit()
-    desk.approvals.approve(desk.asked().id or 0)
+    desk.agree()
     LOSSES[loss](desk, desk.claim())
     assert desk.view(job_id).state == "queued"
     desk.journal.start(desk.claim())
@@ -298,7 +308,7 @@ def test_giving_up_fails_and_wakes_whoever_waits(simple: Desk) -> None:
     )
     child_id = simple.journal.begin(claimed.id, claimed.fence, order)
     simple.journal.pause(claimed.id, claimed.fence, [child_id])
-    simple.approvals.approve(simple.asked().id or 0)
+    simple.agree()
     child = simple.claim()
     simple.journal.start(child)
     simple.journal.spend(child.id, child.fence, 0.25)
@@ -389,9 +399,11 @@ def test_an_errand_waits_for_each_yes(bench: LocalWorkbench, tmp_path: Path) -> 
     asked = {each.params["text"]: each for each in waiting(bench, 4)}
     assert not file.exists() and job.state == "waiting"
     for text in ("yes", "fail"):
-        bench.approvals.approve(asked[text].id or 0)
+        bench.approvals.approve(asked[text].id or 0, digest=asked[text].digest)
     bench.approvals.deny(asked["no"].id or 0, "no")
-    bench.approvals.approve(asked["more"].id or 0, {**asked["more"].params, "text": "less"})
+    more = asked["more"]
+    changed = {**more.params, "text": "less"}
+    bench.approvals.approve(more.id or 0, changed, digest=more.digest)
     name = bench.user.name
     assert ended(job).result == [
         "succeeded yes",

@@ -329,7 +329,8 @@ def test_what_stays_waits_for_a_yes_and_is_asked_about(
 
     until(lambda: len(asked()) == 1)
     assert not file.exists()
-    bench.approvals.approve(asked()[0].id or 0)
+    (seen,) = asked()
+    bench.approvals.approve(seen.id or 0, digest=seen.digest)
     until(gate.with_suffix(".reached").exists)
     (child,) = bench.jobs.children(job.id).values()
     assert bench.engine.dispatcher is not None

@@ -58,7 +58,7 @@ class Game(RuleBasedStateMachine):
         asked = [each for each in self.desk.approvals.list() if each.kind == "approval"]
         for each in asked[:1]:
             if yes:
-                self.desk.approvals.approve(each.id or 0)
+                self.desk.approvals.approve(each.id or 0, digest=each.digest)
                 self.agreed[each.job_id] += 1
             else:
                 self.desk.approvals.deny(each.id or 0)
