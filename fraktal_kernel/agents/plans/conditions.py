@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from fraktal_kernel.agents.plans.paths import Path, look_up
 from fraktal_kernel.errors import InvalidInput
 
 MAX_CHARS = 500
+#: A text in quotes, which stays as it is, or a reference.
+_PIECE = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\$\{([^{}]*)\}""")
 _WORDS = {"true": True, "false": False, "null": None}
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -76,11 +79,11 @@ def read(text: str) -> Condition:
     """
     if len(text) > MAX_CHARS:
         raise InvalidInput(f"when: given {len(text)} characters, expected at most {MAX_CHARS}.")
-    plain = text.replace("${", " ").replace("}", " ").strip()
+    plain = _PIECE.sub(lambda piece: piece[0] if piece[1] is None else f" {piece[1]} ", text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Python thinks of an odd comparison
-            tree = ast.parse(plain, mode="eval").body
+            tree = ast.parse(plain.strip(), mode="eval").body
         paths = tuple(_paths(tree, text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _refused(text) from None
@@ -97,6 +100,11 @@ def _refused(text: str) -> InvalidInput:
 def _paths(node: ast.expr, text: str) -> list[Path]:
     """Find the paths of an expression, all of whose parts are checked on the way."""
     match node:
+        case ast.Constant(value=str(said)) if "${" in said:
+            raise InvalidInput(
+                f"when {text!r:.80}: {said!r:.40} stands in quotes and is a text there; take the "
+                "quotes off."
+            )
         case ast.Constant(value=bool() | int() | float() | str() | None):
             return []
         case ast.Name(id=name) if name in _WORDS:

@@ -29,6 +29,7 @@ SCOPE = {
         ("inputs.none == null and gone.result.x == null and gone.state == 'skipped'", True),
         ("fit.state in ['failed', 'skipped']", False),
         ("false or true", True),
+        ("'}' != ' ' and \"'}'\" in [\"'}'\"]", True),
     ],
 )
 def test_a_condition_is_decided(text: str, holds: bool) -> None:
@@ -73,6 +74,8 @@ def test_whatever_else_python_could_do_is_refused(text: str) -> None:
         ("1 / (fit.result.loss - 0.25) > 1", "cannot be decided"),
         ("fit.result.los < 3", "no 'los' in fit.result"),
         ("3 in inputs.none", "cannot be decided"),
+        ("'${fit.result.name}' == 'a b'", "take the quotes off"),
+        ("${fit.result.name == 'a b'", "is not understood"),
     ],
 )
 def test_what_cannot_be_decided_says_why(text: str, said: str) -> None:
