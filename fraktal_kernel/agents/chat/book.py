@@ -35,6 +35,9 @@ BEGINNING = 0
 _MESSAGE = (
     "id, conversation_id, parent_id, job_id, role, state, text, error, details, created_at, memory"
 )
+_UNDER_WAY = (
+    "SELECT id FROM job WHERE id = :id AND state NOT IN ('succeeded', 'failed', 'cancelled')"
+)
 
 
 class Book:
@@ -232,7 +235,7 @@ class Book:
     # ------------------------------------------------------------------ turns
 
     def check(self, text: str, conversation_id: int | None, parent: int | None) -> None:
-        """Refuse what cannot be said, and a place that is missing, deleted, or no answer."""
+        """Refuse what cannot be said, and a place that is missing, deleted, or no answer yet."""
         _stripped(text)
         with self._database.read() as tx:
             self._follows(tx, conversation_id, parent)
@@ -251,11 +254,19 @@ class Book:
                 f"conversation {conversation_id} was deleted; restore it to go on with it."
             )
         parent = row[2] if parent is None else parent
-        if parent and self._message(tx, parent, conversation_id)[4] != "assistant":
+        if not parent:
+            return None
+        before = self._message(tx, parent, conversation_id)
+        if before[4] != "assistant":
             raise InvalidInput(
                 f"parent: message {parent} is a question; name the answer that comes before."
             )
-        return parent or None
+        if before[5] == "open" and tx.rows(_UNDER_WAY, {"id": before[3]}):
+            raise Conflict(
+                f"answer {parent} is still being given; wait for its end, or stop it, and then go "
+                "on behind it."
+            )
+        return parent
 
     def open_turn(
         self, job_id: int, text: str, conversation_id: int | None, parent: int | None

@@ -425,7 +425,7 @@ class _Turn:
             self.language,
             capability=profile.name,
             arguments=arguments,
-            missing=tuple(missing),
+            missing=tuple(dict.fromkeys(missing)),
             confidence=min(candidate.score, 1.0),
             alternatives=others,
         )

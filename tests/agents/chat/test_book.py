@@ -144,6 +144,20 @@ def test_places_that_cannot_be_answered_are_refused(shelf: Shelf) -> None:
     assert len(book.conversations()) == 2
 
 
+def test_what_is_still_being_answered_is_waited_for(shelf: Shelf) -> None:
+    """Behind an open answer nothing is asked; beside it, or once it was stopped, it may be."""
+    book, owner_id = shelf.mine
+    ((job, _),) = shelf.journal.submit([Submission(owner_id, "chat.turn", "{}")])
+    turn = book.open_turn(job, "draw it", None, None)
+    where = turn.conversation_id
+    for parent in (None, turn.answer_id):
+        with pytest.raises(Conflict, match=f"answer {turn.answer_id} is still being given"):
+            shelf.say("larger", where, parent)
+    shelf.say("draw another", where, BEGINNING)
+    shelf.journal.cancel(job)
+    shelf.say("larger", where, turn.answer_id)
+
+
 def test_a_turn_has_one_place_however_often_it_is_opened(shelf: Shelf) -> None:
     """A worker that takes a turn up again finds the same question and the same answer."""
     book, owner_id = shelf.mine

@@ -139,9 +139,10 @@ def test_what_leaves_the_choice_open_is_asked_back() -> None:
     for text, scenes in (
         ("render a julia set", {"julia_dragon", "julia_pearls"}),
         ("render elephant and starfish", {"elephant", "starfish"}),
+        ("render the seahorse valley and the elephant valley", {"seahorse", "elephant"}),
     ):
         found = told(text)
-        assert found.kind == "missing" and "scene" in found.missing
+        assert found.kind == "missing" and found.missing == ("scene",)
         assert all(scene in found.reply for scene in scenes)
 
 
