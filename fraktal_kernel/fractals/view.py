@@ -131,7 +131,7 @@ class View:
 
     @property
     def matrix(self) -> tuple[float, float, float, float]:
-        """Rotation and skew as rows of one matrix of determinant 1, as `Geometry` takes it."""
+        """Rotation and skew as rows of one matrix, as `Geometry` takes it."""
         from fraktal_kernel.fractals.geometry import matrix_of
 
         return matrix_of(self.rotation_deg, self.skew)
