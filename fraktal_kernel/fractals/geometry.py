@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def matrix_of(rotation_deg: object = 0, skew: object = None) -> tuple[float, flo
     skew : rows of a 2 x 2 matrix that stretches the plane before; its determinant is scaled to 1,
         or to -1 where it mirrors
     """
-    if isinstance(rotation_deg, bool) or not isinstance(rotation_deg, (int, float)):
+    if isinstance(rotation_deg, bool) or not isinstance(rotation_deg, Real):
         raise InvalidInput(f"rotation_deg is {rotation_deg!r:.60}; expected a number of degrees.")
     if not math.isfinite(rotation_deg):
         raise InvalidInput(f"rotation_deg is {rotation_deg}; expected a finite number of degrees.")
