@@ -73,6 +73,12 @@ def run(
         return
     found, params = checked
     if out is not None:
+        made = getattr(params, "suffixes", ())
+        if out.suffix and made and not out.name.lower().endswith(made):
+            raise InvalidInput(
+                f"--out {out}: {found.name} makes a file that ends in {' or '.join(made)} of what "
+                "is given; name it so, or ask for another kind (--help tells of them)."
+            )
         check_out(out, getattr(params, "largest_bytes", 0))
     start = time.monotonic()
     result, artifacts = _with_bar(found, params, out.parent if out else None)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from numbers import Complex
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,7 @@ def _seed(julia: object) -> tuple[str, str] | None:
     """Read the constant of a Julia set as two decimal texts."""
     if julia is None:
         return None
-    if isinstance(julia, complex):
+    if isinstance(julia, Complex) and not isinstance(julia, bool):
         julia = (julia.real, julia.imag)
     if not isinstance(julia, (tuple, list)) or len(julia) != 2:
         raise InvalidInput(

@@ -143,6 +143,11 @@ def shortcut_names(shortcuts: bool | Collection[str]) -> list[str]:
     """List the shortcuts that are on, in order, and refuse names that there are not."""
     if isinstance(shortcuts, bool):
         return list(SHORTCUTS) if shortcuts else []
+    if isinstance(shortcuts, str) or not isinstance(shortcuts, Collection):
+        raise InvalidInput(
+            f"shortcuts is {shortcuts!r:.60}; expected True, False, or a list of some of "
+            f"{', '.join(SHORTCUTS)}."
+        )
     for name in shortcuts:
         if name not in SHORTCUTS:
             raise InvalidInput(f"no shortcut named {name!r:.60}; there are {', '.join(SHORTCUTS)}.")

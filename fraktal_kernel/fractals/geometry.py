@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class Geometry:
     ----------
     view : centre and width, decimal
     width, height : size in pixels
-    matrix : rotation and skew, rows of a 2 x 2 matrix of determinant 1
+    matrix : rotation and skew, rows of a 2 x 2 matrix of determinant 1, or -1 where it mirrors
 
     Examples
     --------
@@ -97,9 +98,10 @@ def matrix_of(rotation_deg: object = 0, skew: object = None) -> tuple[float, flo
     Parameters
     ----------
     rotation_deg : turns the window on the plane counter-clockwise, in degrees
-    skew : rows of a 2 x 2 matrix that stretches the plane before; its determinant is scaled to 1
+    skew : rows of a 2 x 2 matrix that stretches the plane before; its determinant is scaled to 1,
+        or to -1 where it mirrors
     """
-    if isinstance(rotation_deg, bool) or not isinstance(rotation_deg, (int, float)):
+    if isinstance(rotation_deg, bool) or not isinstance(rotation_deg, Real):
         raise InvalidInput(f"rotation_deg is {rotation_deg!r:.60}; expected a number of degrees.")
     if not math.isfinite(rotation_deg):
         raise InvalidInput(f"rotation_deg is {rotation_deg}; expected a finite number of degrees.")
@@ -125,6 +127,21 @@ def matrix_of(rotation_deg: object = 0, skew: object = None) -> tuple[float, flo
     scale = 1 / math.sqrt(abs(determinant))
     a, b, c, d = a * scale, b * scale, c * scale, d * scale
     return (cos * a - sin * c, cos * b - sin * d, sin * a + cos * c, sin * b + cos * d)
+
+
+def inverse_of(
+    matrix: tuple[float, float, float, float],
+) -> tuple[float, float, float, float]:
+    """Invert a matrix that `matrix_of` made.
+
+    Examples
+    --------
+    >>> inverse_of(matrix_of(0, ((1, 3), (0, -1))))
+    (1.0, 3.0, 0.0, -1.0)
+    """
+    a, b, c, d = matrix
+    sign = 1.0 if a * d > b * c else -1.0
+    return sign * d, -sign * b, -sign * c + 0.0, sign * a
 
 
 def _rows(skew: object) -> Sequence[Sequence[float]]:

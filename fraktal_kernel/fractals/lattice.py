@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 
+from fraktal_kernel.fractals.geometry import inverse_of
 from fraktal_kernel.fractals.view import MAX_DIGITS, View, text_of
 
 # So many digits has the size of a pixel; float64 has no more.
@@ -87,8 +88,8 @@ def moved_by(view: View, before: View, width_px: int) -> tuple[int, int] | None:
     )
     if max(abs(x), abs(y)) > _FAR:
         return None
-    a, b, c, d = view.matrix
-    columns, up = d * x - b * y, a * y - c * x
+    a, b, c, d = inverse_of(view.matrix)
+    columns, up = a * x + b * y, c * x + d * y
     whole = round(columns), round(-up)
     near = 0.0 if view.straight else TOLERANCE
     if abs(columns - whole[0]) > near or abs(-up - whole[1]) > near:

@@ -133,10 +133,10 @@ def _write_exr(path: Path, fields: Mapping[str, NDArray[Any]], text: str) -> Non
             channels[f"{name}.high"] = (whole >> np.uint64(32)).astype(np.uint32)
             channels[f"{name}.low"] = whole.astype(np.uint32)
         elif array.dtype == np.complex128:
-            channels[f"{name}.re"] = np.ascontiguousarray(array.real, np.float32)
-            channels[f"{name}.im"] = np.ascontiguousarray(array.imag, np.float32)
+            channels[f"{name}.re"] = _single(array.real)
+            channels[f"{name}.im"] = _single(array.imag)
         else:
-            channels[name] = np.ascontiguousarray(array, np.float32)
+            channels[name] = _single(array)
     header = {
         "compression": OpenEXR.ZIP_COMPRESSION,
         "type": OpenEXR.scanlineimage,
@@ -144,6 +144,12 @@ def _write_exr(path: Path, fields: Mapping[str, NDArray[Any]], text: str) -> Non
     }
     with OpenEXR.File(header, channels) as file:
         file.write(str(path))
+
+
+def _single(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Round to single precision; what is beyond, such as a last z of ``exp``, is infinite."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, np.float32)
 
 
 def _read_exr(place: str) -> tuple[dict[str, NDArray[Any]], str]:
@@ -158,7 +164,9 @@ def _read_exr(place: str) -> tuple[dict[str, NDArray[Any]], str]:
             whole = (high | channels[f"{name}.low"].astype(np.uint64)) ^ np.uint64(1 << 63)
             fields[name] = whole.astype(np.int64)
         elif kind.dtype == "complex128" and f"{name}.re" in channels:
-            fields[name] = channels[f"{name}.re"] + 1j * channels[f"{name}.im"].astype(float)
+            both = np.empty(channels[f"{name}.re"].shape, np.complex128)
+            both.real, both.imag = channels[f"{name}.re"], channels[f"{name}.im"]
+            fields[name] = both
         elif name in channels:
             fields[name] = channels[name].astype(np.float64)
     return fields, text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
+from numbers import Integral, Real
 
 from fraktal_kernel.errors import InvalidInput
 
@@ -21,16 +22,15 @@ _SHORT = Context(prec=17, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 def decimal_of(name: str, value: object) -> Decimal:
     """Read one finite decimal number of bounded length; ``name`` says in errors what it is."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if isinstance(value, bool) or not isinstance(value, (str, Real, Decimal)):
         raise InvalidInput(
             f"{name} is {value!r:.60}; give a decimal number as text, such as '-0.75'."
         )
-    # repr gives the shortest text that is the same float.
-    text = repr(value) if isinstance(value, float) else value
-    if isinstance(text, int):
-        if text.bit_length() > 64:
-            raise InvalidInput(f"{name} is a whole number of more than 64 bits; give it as text.")
-        text = str(text)
+    if isinstance(value, Integral) and int(value).bit_length() > 64:
+        raise InvalidInput(f"{name} is a whole number of more than 64 bits; give it as text.")
+    # Of a float of any size this is the shortest text that is the same; on web pages and in
+    # papers a minus is a sign of its own.
+    text = str(value).replace("\N{MINUS SIGN}", "-")
     if len(text) > MAX_DIGITS:
         raise InvalidInput(f"{name} has {len(text)} characters; at most {MAX_DIGITS} are read.")
     try:
@@ -63,7 +63,7 @@ def _skew_of(rows: object) -> Skew | None:
     try:
         numbers = [number for row in rows for number in row]  # type: ignore[attr-defined]
         shape = [len(row) for row in rows]  # type: ignore[attr-defined]
-        odd = any(isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers)
+        odd = any(isinstance(n, bool) or not isinstance(n, Real) for n in numbers)
         if shape != [2, 2] or odd:
             raise TypeError
         a, b, c, d = (float(n) + 0.0 for n in numbers)
@@ -77,7 +77,7 @@ def _skew_of(rows: object) -> Skew | None:
 
 def _degrees_of(turn: object) -> float:
     """Take an angle as the same angle from -180 to 180."""
-    number = isinstance(turn, (int, float)) and not isinstance(turn, bool)
+    number = isinstance(turn, Real) and not isinstance(turn, bool)
     if not number or not -1e9 <= turn <= 1e9:  # type: ignore[operator]
         raise InvalidInput(
             f"rotation_deg is {turn!r:.60}; expected a number of degrees, such as 30."
@@ -131,7 +131,7 @@ class View:
 
     @property
     def matrix(self) -> tuple[float, float, float, float]:
-        """Rotation and skew as rows of one matrix of determinant 1, as `Geometry` takes it."""
+        """Rotation and skew as rows of one matrix, as `Geometry` takes it."""
         from fraktal_kernel.fractals.geometry import matrix_of
 
         return matrix_of(self.rotation_deg, self.skew)

@@ -96,6 +96,22 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(fraktal, folde
     assert "%" not in done.stderr, "no work had begun"
 
 
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("fractal.render --out a.jpg", ".png"),
+        ("fractal.poster --out a.png", ".tif or .tiff"),
+        ("fractal.compute --out a.exr", ".npz"),
+        ("fractal.film --codec prores --out a.mp4", ".mov"),
+    ],
+)
+def test_no_file_is_named_as_another_kind(fraktal, folder, words, part):
+    """A poster is no PNG because its name says so; told before anything is computed."""
+    done = fraktal("run", *words.split())
+    assert done.returncode == 2 and f"ends in {part} of what is given" in one_sentence(done)
+    assert os.listdir(folder) == []
+
+
 def test_a_file_that_does_not_fit_on_the_disk_is_refused(folder):
     """What it may take is compared with what is left, before any work."""
     check_out(folder / "a.png", 1_000_000)

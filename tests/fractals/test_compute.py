@@ -190,6 +190,8 @@ def test_whatever_can_go_deep_does(given: dict[str, Any], word: str) -> None:
         ({"device": "abacus"}, "device"),
         ({"threads": 0}, "threads"),
         ({"shortcuts": ["magic"]}, "magic"),
+        ({"shortcuts": "period"}, "shortcuts is 'period'"),
+        ({"shortcuts": None}, "shortcuts is None"),
         ({"parameters": {"power": 3}}, "power"),
         ({"parameters": 3}, "parameters"),
         ({"formula": "sin(z) + c", "re": "1", "width": "1e-30"}, r"sin\(z\) \+ c"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fraktal_kernel.fractals import View
 from fraktal_kernel.fractals.geometry import Geometry
 from fraktal_kernel.fractals.lattice import moved_by, pixel_of, shifted, snapped
+from fraktal_kernel.fractals.view import Skew
 
 widths = st.one_of(
     st.decimals("1e-6", "8", allow_nan=False, places=9).filter(bool).map(str),
@@ -30,10 +31,11 @@ def test_a_move_is_known_as_what_it_was(width: str, width_px: int, columns: int,
     assert shifted(moved, -columns, -rows, width_px) == view
 
 
+@pytest.mark.parametrize("skew", [None, ((1, 0.4), (0, 1)), ((1, 0.4), (0, -1))])
 @pytest.mark.parametrize("degrees", [30, 90, -137.5])
-def test_a_turned_view_moves_along_its_own_sides(degrees: float) -> None:
-    """Pixels of a turned view are found again; another turn is another lattice."""
-    view = View("0.3", "0.1", "0.01", rotation_deg=degrees)
+def test_a_turned_view_moves_along_its_own_sides(degrees: float, skew: Skew | None) -> None:
+    """Pixels of a turned, stretched or mirrored view are found; another turn has other ones."""
+    view = View("0.3", "0.1", "0.01", rotation_deg=degrees, skew=skew)
     moved = shifted(view, 21, -8, 640)
     assert moved_by(moved, view, 640) == (21, -8)
     assert moved_by(replace(moved, rotation_deg=degrees + 1), view, 640) is None

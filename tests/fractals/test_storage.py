@@ -63,6 +63,15 @@ def test_exr_holds_whole_numbers_exactly_and_others_in_single_precision(tmp_path
             np.testing.assert_allclose(again[name], array, rtol=1e-6)
 
 
+def test_exr_knows_infinities_of_each_part(tmp_path: Path) -> None:
+    """What single precision has no number for is infinite, and the other part stays as it is."""
+    z = np.array([[complex(1e300, 2), complex(3, -1e300), complex(np.nan, 4)]])
+    write_fields(tmp_path / "a.exr", {"z": z})
+    again = read_fields(tmp_path / "a.exr")[0]["z"]
+    assert again.real[0].tolist()[:2] == [np.inf, 3] and np.isnan(again.real[0, 2])
+    assert again.imag[0].tolist() == [2, -np.inf, 4]
+
+
 @pytest.mark.parametrize("name", ["a.npz", "a.exr", "a.zarr"])
 def test_a_url_of_a_file_is_its_path(name: str, tmp_path: Path) -> None:
     """What fsspec calls file:// needs no folder that is there already."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,14 @@ def test_equal_numbers_are_equal_views() -> None:
     """Texts are written one way, so that stored views compare."""
     assert View("-0.750", "0.0", "3.50") == View("-75e-2", "-0", "3.5")
     assert View("0", "0", "0.0000000000175").width == "1.75e-11"
+
+
+def test_numbers_come_as_they_are_at_hand() -> None:
+    """Numbers of numpy, of decimal and with the minus of web pages mean what they say."""
+    wanted = View("-0.1", "3", "0.5", 30)
+    assert View("\N{MINUS SIGN}0.1", np.int64(3), Decimal("0.5"), np.int64(30)) == wanted
+    assert View(np.float32(-0.1), np.float64(3), np.float64(0.5), np.float32(30)) == wanted
+    assert View(np.longdouble("-0.1000000000000000005"), "3", "1").re == "-0.1000000000000000005"
 
 
 def test_digits_are_kept() -> None:

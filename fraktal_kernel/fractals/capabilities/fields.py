@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -126,6 +127,11 @@ class FieldsParams(BaseModel):
         """How large the arrays are."""
         a_pixel = sum(16 if KINDS[name].dtype == "complex128" else 8 for name in self.fields)
         return self.width * self.height * a_pixel
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What the name of the file may end in."""
+        return (Path(_FILES[self.format][1]).suffix,)
 
     @property
     def wanted(self) -> Scene:

@@ -171,6 +171,11 @@ class FilmParams(BaseModel):
         return self
 
     @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What the name of the file may end in."""
+        return CODECS[self.codec].suffixes[:1]
+
+    @property
     def film(self) -> Film:
         """The film that is meant."""
         assert self._film is not None

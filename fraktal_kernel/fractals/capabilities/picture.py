@@ -81,6 +81,11 @@ class RenderParams(BaseModel):
         """How large the file may become: that of a picture which cannot be compressed."""
         return self.height * (3 * self.width + 1) * 1001 // 1000 + _HEAD_BYTES
 
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What the name of the file may end in."""
+        return (".png",)
+
     @model_validator(mode="before")
     @classmethod
     def _as_the_picture(cls, data: Any, info: ValidationInfo) -> Any:

@@ -28,6 +28,7 @@ _FILES = {
     "png": ("poster.zarr", "poster.png", "image/png"),
     "zarr": ("poster.zarr", "poster.zarr.zip", "application/zip"),
 }
+_SUFFIXES = {"tiff": (".tif", ".tiff"), "png": (".png",), "zarr": (".zip",)}
 _PREVIEW_SIDE = 1200
 
 
@@ -76,6 +77,11 @@ class PosterParams(RenderParams):
         description="The colours that pixels can mean; what only knows sRGB shows others pale.",
         json_schema_extra={"enum": list(GAMUTS)},
     )
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What the name of the file may end in."""
+        return _SUFFIXES[self.format]
 
     @model_validator(mode="before")
     @classmethod

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from fraktal_kernel.fractals.colouring.look import LENGTHS
 from fraktal_kernel.fractals.fields import empty_fields
 from fraktal_kernel.fractals.film.path import Frame, Shot
-from fraktal_kernel.fractals.geometry import Geometry, matrix_of
+from fraktal_kernel.fractals.geometry import Geometry, inverse_of, matrix_of
 from fraktal_kernel.fractals.planner import Request, request_of
 from fraktal_kernel.fractals.poster.cells import Cell
 from fraktal_kernel.fractals.poster.points import points_of
@@ -119,7 +119,7 @@ class Grid:
         """Lay the levels under the frames of a shot."""
         film = shot.film
         turn = shot.deeper.view.rotation_deg
-        back = _inverse(matrix_of(turn, shot.deeper.view.skew))
+        back = inverse_of(matrix_of(turn, shot.deeper.view.skew))
         edges: dict[int, list[float]] = {}
         for frame in shot.frames():
             base, scale = place(frame, film.antialias)
@@ -323,16 +323,10 @@ def _around(
     return x - across, y - down, x + across, y + down
 
 
-def _inverse(matrix: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    """Invert a matrix of determinant 1."""
-    a, b, c, d = matrix
-    return d, -b, -c, a
-
-
 def offset(frame: Frame, shot: Shot) -> tuple[float, float]:
     """Give the centre of a window from the anchor, in its widths along the rows of the levels."""
     view = shot.deeper.view
-    a, b, c, d = _inverse(matrix_of(view.rotation_deg, view.skew))
+    a, b, c, d = inverse_of(matrix_of(view.rotation_deg, view.skew))
     return a * frame.right + b * frame.up, c * frame.right + d * frame.up
 
 

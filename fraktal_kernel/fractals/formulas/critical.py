@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from fraktal_kernel.fractals.formulas import algebra, polynomial
-from fraktal_kernel.fractals.formulas.algebra import Node, Number, Symbol
+from fraktal_kernel.fractals.formulas.algebra import Call, Node, Number, Symbol
 
 
 def critical_point(node: Node) -> Node:
@@ -24,8 +24,15 @@ def critical_point(node: Node) -> Node:
         root = _root(slope)
         if root is not None:
             return root
+    nothing = {"z": algebra.ZERO, "previous": algebra.ZERO}
     try:
-        first = algebra.substitute(node, {"z": algebra.ZERO, "previous": algebra.ZERO})
+        first = algebra.substitute(node, nothing)
+        for part in algebra.walk(node):
+            # Powers that vary are taken by the logarithm, which 0 has none of, though 0**0 be 1.
+            if isinstance(part, Call) and part.name == "pow":
+                base, exponent = (algebra.substitute(a, nothing) for a in part.arguments)
+                if base == algebra.ZERO == exponent:
+                    return c
     except (ZeroDivisionError, OverflowError):
         return c
     return c if first == algebra.ZERO else algebra.ZERO

@@ -120,7 +120,7 @@ class Formula:
     @cached_property
     def uniforms(self) -> tuple[str, ...]:
         """Parameters that are inputs of the tapes."""
-        return tuple(n for n, meaning in self._meaning.items() if isinstance(meaning, Symbol))
+        return tuple(n for n, node in self._meaning.items() if node in (Symbol(n), Symbol(n, True)))
 
     @cached_property
     def real(self) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ class _Parser:
 
     def __init__(self, text: str, names: Mapping[str, Node]) -> None:
         self._names = names
-        self._tokens = list(self._split(text))
+        self._tokens = list(self._split(text.replace("\N{MINUS SIGN}", "-")))
         self._next = 0
         self._depth = 0
 

@@ -10,8 +10,9 @@ import pytest
 
 from fraktal_kernel.fractals import Scene, View, scenes
 from fraktal_kernel.fractals.film import zoom
-from fraktal_kernel.fractals.film.levels import Box, Grid, Store, place
+from fraktal_kernel.fractals.film.levels import Box, Grid, Store, offset, place
 from fraktal_kernel.fractals.film.path import shots
+from fraktal_kernel.fractals.view import Skew
 
 SHALLOW = scenes["seahorse_tail"]
 DEEP = Scene(view=View("-1.768778833", "-0.001738996", "1e-15"), max_iter=800)
@@ -51,6 +52,17 @@ def test_every_frame_lies_in_its_levels() -> None:
         assert box.bottom <= step * 64 * frame.up - half * 48 / 64
         assert box.top >= step * 64 * frame.up + half * 48 / 64
         assert level - 1 in grid.boxes
+
+
+@pytest.mark.parametrize("skew", [((1, 0.3), (0, 1)), ((1, 0.3), (0, -1))])
+def test_a_window_lies_in_the_levels_as_in_the_plane(skew: Skew) -> None:
+    """The offset along the rows of stretched or mirrored levels leads to the window's centre."""
+    scene = replace(SHALLOW, view=replace(SHALLOW.view, rotation_deg=30, skew=skew))
+    start = replace(scene, view=scene.view.zoomed(0.2).panned(0.2, -0.1))
+    (shot,) = shots(zoom(scene, 2, start=start, width=64, height=48, fps=20))
+    frame = next(shot.frames())
+    x, y = offset(frame, shot)
+    assert x == pytest.approx(0.2) and y == pytest.approx(-0.1)
 
 
 def test_boxes_come_apart_without_a_gap() -> None:

@@ -99,6 +99,17 @@ def test_every_power_is_a_power(power: float) -> None:
     assert formula.step.operations <= cheap.get(power, 99)
 
 
+def test_zero_is_no_start_where_a_power_takes_its_logarithm() -> None:
+    """z**z has no value at 0 in float64, so that all of its picture would end at once."""
+    assert formula_of("z**z + c").start == "c" and formula_of("z**2.5 + c").start == "0"
+
+
+def test_a_parameter_may_be_a_variable() -> None:
+    """A parameter that stands for c, or for z alone, is part of the formula."""
+    assert formula_of("z**2 + k", {"k": "c"}).step == formula_of("z**2 + c").step
+    assert formula_of("newton", {"polynomial": "z"}).uniforms == ("relaxation",)
+
+
 def test_counts_are_continuous_for_a_power_that_is_a_parameter() -> None:
     """They grow with the value of the power, as those of a power that is written do."""
     typed = formula_of("z**k + c", {"k": 2.5}, start="0")

@@ -34,6 +34,7 @@ def value(node: algebra.Node, z: complex, c: complex) -> complex:
         ("z*z+c", "z**2 + c"),
         (" z ** 2\n+ c ", "z**2 + c"),
         ("-z^2 + c", "-(z**2) + c"),
+        ("z^2 \N{MINUS SIGN} c", "z**2 - c"),
         ("z^2^3 + c", "z**8 + c"),
         ("z^-2 + c", "1/z/z + c"),
         ("2i*z + 3j", "2*i*z + 3*i"),
