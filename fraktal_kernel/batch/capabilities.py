@@ -78,9 +78,14 @@ def find_notebook(name: str, roots: list[Path]) -> Path:
 
     A workspace's artifacts are left out: what a job made must not become code that runs.
     """
+    known = ", ".join(sorted(path.name for path in OURS.glob("*.ipynb")))
     refused = InvalidInput(
-        f"given {name!r:.120}, expected a notebook of papermill_jobs/ or of the workspace, such as "
-        f"{', '.join(sorted(path.name for path in OURS.glob('*.ipynb'))) or 'poster.ipynb'}"
+        f"given {name!r:.120}, expected a notebook "
+        + (
+            f"of papermill_jobs/ or of the workspace, such as {known}"
+            if known
+            else "of the workspace"
+        )
     )
     if "\0" in name or not name.endswith(".ipynb"):
         raise refused

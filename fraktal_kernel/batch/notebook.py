@@ -10,6 +10,7 @@ from typing import Any
 
 from fraktal_kernel.batch.parameters import Parameter, check_parameters, read_cell
 from fraktal_kernel.batch.places import beside, read_bytes, scheme, split, whole
+from fraktal_kernel.core.store.keys import as_part
 from fraktal_kernel.errors import InvalidInput
 
 
@@ -20,7 +21,7 @@ class Notebook:
     Attributes
     ----------
     place : the path or URL it was read from
-    name : its file name without ``.ipynb``
+    name : its file name without ``.ipynb``, as every store can hold it
     content : the notebook itself, as Jupyter's JSON
     sha256 : hash of what its cells say; outputs, counts and cell ids do not change it
     parameters : what it asks for
@@ -42,7 +43,7 @@ class Notebook:
         content = _parse(place, read_bytes(place))
         return cls(
             place=place,
-            name=name.removesuffix(".ipynb"),
+            name=as_part(name.removesuffix(".ipynb")),
             content=content,
             sha256=_hash(content),
             parameters=_parameters(content),

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from fraktal_kernel.batch.notebook import Notebook
 from fraktal_kernel.batch.places import beside, store_at
 from fraktal_kernel.core.run import Cancelled
-from fraktal_kernel.errors import FraktalError, NotFound
+from fraktal_kernel.core.store.keys import check_key
+from fraktal_kernel.errors import FraktalError, InvalidInput, NotFound
 
 if TYPE_CHECKING:
     import psutil
@@ -275,6 +276,12 @@ def _keep(plan: Plan, work: Path, output: Path, started_at: str, duration_s: flo
         for file in made
         if file != Path(RESULT) and not any(part.startswith(".") for part in file.parts)
     ]
+    for name in files:
+        try:
+            check_key(name)
+        except InvalidInput as error:
+            ended = {"cell": None, "error": f"of what it wrote, {error}"}
+            raise _keep_failed(plan, output, ended) from None
     for name in files:
         with (work / name).open("rb") as data:
             store.put(name, data)

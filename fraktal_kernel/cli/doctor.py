@@ -139,7 +139,7 @@ def installed() -> Iterator[Finding]:
 def _database(settings: Settings) -> Finding:
     from fraktal_kernel.core.database import Database
 
-    shown = masked(settings.database)
+    shown = masked(str(settings.database))
     with closing(Database(settings.database)) as database:
         if database.file is not None and not database.file.exists():
             return Finding("database", OK, f"{shown}; not there yet, the first start makes it")

@@ -103,7 +103,10 @@ def create_token(
     name: Annotated[str, typer.Argument(help="What it is for, such as nightly-posters.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="read, jobs[:PATTERN], agent[:PATTERN], approve or admin; may repeat."),
+        typer.Option(
+            help="read, jobs[:PATTERN], agent[:PATTERN], bus[:PATTERN], approve or admin; "
+            "may repeat."
+        ),
     ] = None,
     user: For = None,
 ) -> None:

@@ -12,7 +12,7 @@ import tomllib
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -25,6 +25,9 @@ from pydantic_settings import (
 
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.registry import unknown_name
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 PREFIX = "FRAKTAL_"
 #: How the URL of a message broker may begin.
@@ -229,9 +232,14 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def database(self) -> str:
+    def database(self) -> str | URL:
         """The database URL that holds, default included."""
-        return self.database_url or f"sqlite:///{self.data / 'fraktal.db'}"
+        if self.database_url:
+            return self.database_url
+        from sqlalchemy import URL
+
+        # As text, all behind a question mark in a folder's name would be no part of the name.
+        return URL.create("sqlite", database=str(self.data / "fraktal.db"))
 
     @property
     def store(self) -> str:

@@ -27,7 +27,6 @@ from fraktal_kernel.agents.bus.user import (
     seen,
 )
 from fraktal_kernel.agents.desk import Desk
-from fraktal_kernel.core.security import Principal
 from fraktal_kernel.errors import FraktalError, InvalidInput, Unavailable
 from fraktal_kernel.server.body import INT64, StrictRoute
 from fraktal_kernel.server.callers import (
@@ -42,7 +41,6 @@ from fraktal_kernel.server.callers import (
     workbench_of,
 )
 from fraktal_kernel.server.events import REFUSED
-from fraktal_kernel.server.gate import RECHECK_S
 
 router = APIRouter(prefix="/api/bus", tags=["bus"], route_class=StrictRoute)
 #: An answer is a number and a sentence.
@@ -287,12 +285,6 @@ class Line:
             if (said.id, said.attempt) == self._asked and not self._answer.done():
                 self._answer.set_result(said)
 
-    async def watch(self) -> None:
-        """Return once the subscriber's session or token has ended."""
-        while await self._socket.state.still_allowed():
-            await asyncio.sleep(RECHECK_S)
-        raise InvalidInput("signed out")
-
     def leave(self) -> None:
         """Wait for no answer any more."""
         self._left = True
@@ -321,26 +313,12 @@ async def keep_line(socket: WebSocket, topic: str = "*", group: str = "") -> Non
     desk.scribe.audit(who, "bus.subscribe", asked, "ok")
     try:
         await line.welcome()
-        await _serve(socket, line, who)
+        await line.listen()
+    except FraktalError as error:
+        await _refuse(socket, error)
     finally:
         line.leave()
         await asyncio.to_thread(subscription.close)
-
-
-async def _serve(socket: WebSocket, line: Line, who: Principal) -> None:
-    tasks = {asyncio.create_task(line.listen()), asyncio.create_task(line.watch())}
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            error = task.exception()
-            if isinstance(error, FraktalError):
-                await _refuse(socket, error)
-            elif error is not None:
-                raise error
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _refuse(socket: WebSocket, error: FraktalError) -> None:

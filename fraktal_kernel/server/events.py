@@ -7,7 +7,6 @@ it reads the next page when the one before has gone out, so a slow client costs 
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
@@ -27,7 +26,6 @@ from fraktal_kernel.server.callers import (
     visitor,
     workbench_of,
 )
-from fraktal_kernel.server.gate import RECHECK_S
 
 router = APIRouter(prefix="/api/events", tags=["events"])
 REFUSED, GOING_AWAY = 1008, 1001
@@ -117,17 +115,11 @@ def _sequence(after: str | None) -> int | None:
 async def _send(
     socket: WebSocket, who: Principal, topic: list[str], after: int | None, subject: str | None
 ) -> None:
-    checked = time.monotonic()
     try:
         pages = workbench_of(socket).engine.events.pages(after, topic, who.user_id, subject)
         async for page in pages:
             for event in page:
                 await socket.send_text(event.model_dump_json())
-            if time.monotonic() - checked > RECHECK_S:
-                checked = time.monotonic()
-                if not await socket.state.still_allowed():
-                    await socket.close(REFUSED, "signed out")
-                    return
         await socket.close(GOING_AWAY, "the server stops")
     except FraktalError as error:
         await socket.close(1011, str(error)[:120])

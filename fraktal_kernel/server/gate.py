@@ -9,6 +9,7 @@ sees the credential itself: Bokeh would write cookies and headers into its pages
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import time
@@ -191,20 +192,21 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})  # before accept: HTTP 403
             return
         log.info("websocket", path=scope["path"], owner=scope["state"]["principal"].user_id)
-        still_allowed = scope["state"]["still_allowed"]
-        checked = time.monotonic()
+        over = False
 
-        async def checked_receive() -> Message:
-            nonlocal checked
-            message = await receive()
-            if message["type"] == "websocket.receive" and time.monotonic() - checked > RECHECK_S:
-                checked = time.monotonic()
-                if not await still_allowed():
-                    await send({"type": "websocket.close", "code": 1008, "reason": "signed out"})
-                    return {"type": "websocket.disconnect", "code": 1008}
-            return message
+        async def send_until_over(message: Message) -> None:
+            nonlocal over
+            if not over:
+                over = message["type"] == "websocket.close"
+                await send(message)
 
-        await self._app(scope, checked_receive, send)
+        watching = asyncio.create_task(
+            _end_with_the_right(scope["state"]["still_allowed"], send_until_over)
+        )
+        try:
+            await self._app(scope, receive, send_until_over)
+        finally:
+            watching.cancel()
 
     # -- who, and from where -------------------------------------------------------------
 
@@ -318,11 +320,28 @@ async def _answer_error(error: Exception, scope: Scope, headers: Headers, send: 
         )
 
 
+async def _end_with_the_right(still_allowed: Callable[[], Awaitable[bool]], send: Send) -> None:
+    """Close a WebSocket once the session or token that opened it has ended.
+
+    It is watched from here and not when something passes: a page that only listens sends
+    nothing, and what it hears would have gone out before anybody had asked.
+    """
+    while True:
+        await asyncio.sleep(RECHECK_S)
+        try:
+            if await still_allowed():
+                continue
+        except FraktalError:  # the database is away; nobody can have signed out meanwhile
+            continue
+        await send({"type": "websocket.close", "code": 1008, "reason": "signed out"})
+        return
+
+
 async def _answer_preflight(send: Send) -> None:
     """Tell a browser what pages of a friendly origin may send; it asks without credentials."""
     headers = [
-        (b"access-control-allow-methods", b"GET, POST, DELETE"),
-        (b"access-control-allow-headers", b"authorization, content-type"),
+        (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
+        (b"access-control-allow-headers", b"authorization, content-type, traceparent"),
     ]
     await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body", "body": b""})

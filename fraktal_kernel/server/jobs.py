@@ -98,7 +98,7 @@ class Log(BaseModel):
     summary="Submit a job",
     responses={
         200: {"model": JobView, "description": "The key was known: this is its job."},
-        **errors(413, 422),
+        **errors(409, 413, 422),
     },
 )
 def submit(

@@ -55,6 +55,24 @@ def test_a_failed_notebook_is_kept_and_its_cell_named(write, tmp_path):
     assert plan.finished() is None
 
 
+def test_a_file_that_no_store_could_hold_fails_its_run_alone(write, tmp_path):
+    """What one notebook names its files is no reason to stop the others of a sweep."""
+    place = write("open('at 12:30' if n == 3 else 'at noon', 'w').close()", parameters="n = 2")
+    bad, good = run_sweep(plan_sweep(place, {}, {"n": [3, 4]}, str(tmp_path / "out")))
+    assert isinstance(bad.error, NotebookFailed) and "'at 12:30' has a ':'" in str(bad.error)
+    assert Path(bad.error.output).exists()
+    assert good.finished is not None and good.finished.files == ["at noon"]
+
+
+def test_any_name_of_a_notebook_will_do(write, tmp_path):
+    """A name that not every store can hold, or that is too long for more, names its output."""
+    for name in ("Escape: why?", "ż" * 120):
+        plan = Plan.of(Notebook.read(write("1", name=f"{name}.ipynb")), {}, str(tmp_path / "out"))
+        output = Path(run_notebook(plan).output)
+        assert output.exists() and len(output.name.encode()) < 200
+    assert Plan.of(Notebook.read(write("1", name="a:b.ipynb")), {}, "out").notebook.name == "a_b"
+
+
 def test_a_kernel_that_dies_is_told_as_a_failure_of_its_cell(write, tmp_path):
     """A kernel killed by the system is a failed cell, not a hang and not a traceback."""
     place = write("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", parameters="n = 2")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fraktal_kernel.core.database import Database
 from fraktal_kernel.core.settings import PREFIX, Settings, default_data, load_settings
 from fraktal_kernel.errors import InvalidInput, UnknownName
 
@@ -67,8 +68,10 @@ def test_the_file_is_that_of_the_workspace_that_was_asked_for(tmp_path: Path) ->
 def test_engines_are_in_the_workspace_unless_named(bare: Path) -> None:
     """Database and store lie in the workspace root; a URL takes them elsewhere."""
     settings = load_settings()
-    assert settings.database == f"sqlite:///{bare}/fraktal.db"
+    assert str(settings.database) == f"sqlite:///{bare}/fraktal.db"
     assert settings.store == str(bare / "store")
+    odd = bare / "why? #1"
+    assert Database(load_settings(data=odd).database).file == odd / "fraktal.db"
     assert load_settings(database_url="postgresql://host/db").database == "postgresql://host/db"
     assert load_settings(store_url="s3://bucket").store == "s3://bucket"
 

@@ -52,6 +52,15 @@ def test_key_gives_the_same_job(client: httpx.Client) -> None:
     assert first.json()["id"] == second.json()["id"]
 
 
+def test_key_of_another_capability_is_refused(served: Served) -> None:
+    """A key neither gives another capability's job as one's own, nor shows it to its token."""
+    with served.client() as client:
+        client.post("/api/jobs", json={"capability": "served.count", "key": "counted"})
+    with served.client(served.token("jobs:served.fail")) as program:
+        answer = program.post("/api/jobs", json={"capability": "served.fail", "key": "counted"})
+    assert answer.status_code == 409 and "choose another" in answer.json()["error"]
+
+
 def test_job_is_cancelled_and_retried(client: httpx.Client) -> None:
     """A running job is cancelled, which cannot be done twice, and can be queued again."""
     number = submit(client, "served.wait")["id"]

@@ -27,7 +27,7 @@ from fraktal_kernel.core.jobs.reading import Reader
 from fraktal_kernel.core.store import Store
 from fraktal_kernel.core.tracing.context import here, read_traceparent
 from fraktal_kernel.core.tracing.model import Timeline
-from fraktal_kernel.errors import InvalidInput
+from fraktal_kernel.errors import Conflict, InvalidInput
 
 MAX_PRIORITY = 1000
 MAX_ATTEMPTS = 100
@@ -102,7 +102,13 @@ class LocalJobs:
             ]
         )
         self._wake()
-        return self._reader.get(job_id), new
+        job = self._reader.get(job_id)
+        if job.capability != capability:
+            raise Conflict(
+                f"key: job {job_id} of {job.capability} has the key {options.key!r} already; "
+                "choose another."
+            )
+        return job, new
 
     def get(self, job_id: int) -> JobView:
         """Return one job."""

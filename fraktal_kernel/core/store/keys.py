@@ -7,6 +7,8 @@ import unicodedata
 from fraktal_kernel.errors import InvalidInput
 
 OURS = ".fraktal-"  # names that begin so are the store's own: parts of writes, probes
+#: What not every store can hold in a name.
+HELD_BY_FEW = '\\:*?"<>|'
 
 
 def check_key(key: str) -> str:
@@ -32,15 +34,32 @@ expected a relative path such as 'jobs/7/picture.png'.
     return key
 
 
+def as_part(name: str, most_bytes: int = 150) -> str:
+    """Make one part of a key of any name: what not every store can hold becomes ``_``.
+
+    Examples
+    --------
+    >>> as_part('Escape: when? a/b')
+    'Escape_ when_ a_b'
+    """
+    held = "".join("_" if _is_odd(c) or c in "/" + HELD_BY_FEW else c for c in name)
+    held = held.encode()[:most_bytes].decode(errors="ignore")
+    return "_" + held if held in ("", ".", "..") or held.startswith(OURS) else held
+
+
+def _is_odd(char: str) -> bool:
+    # Cs: half a surrogate pair; no UTF-8, and the last two are no XML, which S3 speaks.
+    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in "\ufffe\uffff"
+
+
 def _fault(key: str) -> str | None:
     """Name what is wrong with a key, or None."""
     if not key:
         return "is empty"
     for char in key:
-        # Cs: half a surrogate pair; no UTF-8, and the last two are no XML, which S3 speaks.
-        if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in "\ufffe\uffff":
+        if _is_odd(char):
             return f"has the control character {char!a}"
-        if char in '\\:*?"<>|':
+        if char in HELD_BY_FEW:
             return f"has a {char!r}, which not every store can hold"
     if len(key.encode()) > 800:
         return "is longer than 800 bytes"
