@@ -15,7 +15,7 @@ from fraktal_kernel.agents.models.shelf import Choice
 from fraktal_kernel.core.local import LocalWorkbench
 from fraktal_kernel.core.services import Asked
 from fraktal_kernel.core.settings import load_settings
-from fraktal_widgets import ModelsPanel
+from fraktal_widgets import ChatPanel, ModelsPanel
 
 Until = Callable[..., None]
 
@@ -51,6 +51,30 @@ def test_who_may_not_change_the_list_sees_it_all_the_same(
             assert [one["model"] for one in panel.board["models"]] == [
                 one["model"] for one in before
             ]
+        finally:
+            panel.close()
+            assert panel.feed.wait_closed(60)
+
+
+@pytest.mark.parametrize("kind", [ModelsPanel, ChatPanel])
+def test_a_list_that_cannot_be_read_says_so_until_it_can_be(
+    tmp_path: Path, until: Until, kind: type[ModelsPanel] | type[ChatPanel]
+) -> None:
+    """What goes well meanwhile does not take the sentence away; a mended file does."""
+    file = tmp_path / "models.json"
+    file.write_text("mine!")
+    with LocalWorkbench(load_settings(data=tmp_path), may_run=False) as workbench:
+        panel = kind(workbench)
+        try:
+            panel.wish = {"do": "ready", "visit": "v", "seq": 0}
+            until(lambda: "mend it" in panel.board["trouble"])
+            done: list[bool] = []
+            panel.feed.do(lambda: done.append(True))
+            panel.feed.do(lambda: done.append("mend it" in panel.feed.board()["trouble"]))
+            until(lambda: len(done) == 2)
+            assert done[1]
+            file.unlink()
+            until(lambda: panel.board["models"] and not panel.board["trouble"])
         finally:
             panel.close()
             assert panel.feed.wait_closed(60)

@@ -15,10 +15,11 @@ from typing_extensions import override
 
 from fraktal_kernel.agents.chat.transcript import add
 from fraktal_kernel.agents.models.keeper import models_of
-from fraktal_kernel.errors import NotFound
+from fraktal_kernel.errors import InvalidInput, NotFound
 from fraktal_widgets.approval_feed import ApprovalFeed
 from fraktal_widgets.job_facts import facts, milliseconds
 from fraktal_widgets.job_feed import JobFeed
+from fraktal_widgets.models_feed import AGAIN_S
 
 if TYPE_CHECKING:
     from fraktal_kernel.agents.chat.book import ConversationView, MessageView
@@ -61,6 +62,7 @@ class ChatFeed(JobFeed):
         self.conversations: list[ConversationView] = []
         self.messages: list[MessageView] = []
         self.models: list[str] = []
+        self.unread = ""  # why the list of models cannot be read; that holds until it can be
         self.here: int | None = None
         self.search = ""
         self.older_ones = False
@@ -99,7 +101,7 @@ class ChatFeed(JobFeed):
             "suggestions": list(SUGGESTIONS),
             "models": self.models,
             "loading": self.loading,
-            "trouble": self.trouble,
+            "trouble": self.trouble or self.unread,
             "now": round(time.time() * 1000),
         }
 
@@ -205,7 +207,13 @@ class ChatFeed(JobFeed):
         self.conversations, self.older_ones = found, len(found) == PAGE
 
     def _read_models(self) -> None:
-        self.models = [each.model for each in models_of(self.workbench).list().models]
+        try:
+            listed = models_of(self.workbench).list().models
+        except InvalidInput as error:  # somebody has written into its file
+            self.models, self.unread = [], str(error)
+            self._later("models", AGAIN_S, self._read_models)
+        else:
+            self.models, self.unread = [each.model for each in listed], ""
 
     def _read_messages(self) -> None:
         if self.here is None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 TRY = "chat.try_model"
 #: Events come in bursts: the list is read once for all of them.
 GATHER_S = 0.2
+#: A list that cannot be read, since somebody has written into its file, is looked at so often.
+AGAIN_S = 2.0
 
 
 class ModelsFeed(Feed):
@@ -35,6 +37,7 @@ class ModelsFeed(Feed):
         super().__init__(workbench, changed)
         self._models = models_of(workbench)
         self.listed: ModelList | None = None
+        self.unread = ""  # why the list cannot be read; that holds until it can be
         self.tries: dict[str, dict[str, Any]] = {}
         self.outcome: dict[str, Any] = {}  # of the last wish: which, and why it was refused
 
@@ -48,7 +51,7 @@ class ModelsFeed(Feed):
             "may_change": bool(listed and listed.may_change),
             "outcome": self.outcome,
             "loading": self.loading,
-            "trouble": self.trouble,
+            "trouble": self.unread or self.trouble,
             "now": round(time.time() * 1000),
         }
 
@@ -128,10 +131,12 @@ class ModelsFeed(Feed):
                 self._hear(model, tried["job"])
 
     def _look(self) -> None:
+        self.loading = False
         try:
-            self.listed = self._models.list()
-        finally:
-            self.loading = False
+            self.listed, self.unread = self._models.list(), ""
+        except InvalidInput as error:
+            self.listed, self.unread = None, str(error)
+            self._later("look", AGAIN_S, self._look)
 
     def _apply(self, event: Any) -> bool:
         if event.topic == "models.state":

@@ -7,6 +7,7 @@ model that did not answer is named with the reason.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +48,9 @@ from fraktal_kernel.errors import Unavailable
 
 #: A dead server on this computer is found out at once, within 50 ms with all that goes with it;
 #: one far away gets a moment.
-CONNECT_LOCAL_S, CONNECT_S = 0.04, 5.0
+CONNECT_LOCAL_S, CONNECT_S = 0.035, 5.0
+#: So long the system itself has to connect to one on this computer; it is done in no time.
+LOOK_S = 0.005
 #: An answer longer than this, thoughts and arguments included, is cut.
 ANSWER_MAX_CHARS = 200_000
 #: What each model has of its own; given with a question, it would win over that.
@@ -105,6 +108,34 @@ def model_of(spec: ModelSpec, limits: ModelSettings) -> Model:
     return _models[key]
 
 
+class _Local(httpx2.AsyncHTTPTransport):
+    """The way to a server on this computer, which is not taken for dead where we are late.
+
+    On a busy machine it may be longer than the limit before we look whether it has taken the
+    connection. The system, asked without our event loop, knows at once.
+    """
+
+    @override
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            return await super().handle_async_request(request)
+        except httpx2.ConnectTimeout:
+            if not _takes_connections(request.url):
+                raise
+        limits = {**request.extensions["timeout"], "connect": CONNECT_S}
+        request.extensions = {**request.extensions, "timeout": limits}
+        return await super().handle_async_request(request)
+
+
+def _takes_connections(url: httpx2.URL) -> bool:
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        with socket.create_connection((url.host, port), timeout=LOOK_S):
+            return True
+    except OSError:
+        return False
+
+
 class _Figures(InstrumentationSettings):
     """What the span of a question tells: model, tokens and times, and nothing that was said."""
 
@@ -122,14 +153,17 @@ def _make(spec: ModelSpec, limits: ModelSettings) -> Model:
     if spec.lacks_key:
         return FunctionModel(stream_function=_keyless, model_name=spec.spec, settings=limits)
     connect = CONNECT_LOCAL_S if spec.local else CONNECT_S
+    # Certificates take 50 ms to load, and plain http, which is not led elsewhere, has none.
+    verify = not spec.url.startswith("http://")
     client = AsyncOpenAI(
         base_url=spec.url,
         api_key=spec.key or "none",
         max_retries=0,  # the next model is the retry
         timeout=httpx2.Timeout(None, connect=connect),  # the rest is limited by the settings
-        # Certificates take 50 ms to load, and plain http, which is not led elsewhere, has none.
         http_client=httpx2.AsyncClient(
-            trust_env=not spec.local, verify=not spec.url.startswith("http://")
+            trust_env=not spec.local,
+            verify=verify,
+            transport=_Local(verify=verify) if spec.local else None,
         ),
     )
     kind = OllamaProvider if spec.spec.startswith("ollama:") else OpenAIProvider

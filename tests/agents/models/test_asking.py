@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 from pydantic_ai.messages import ModelRequest, UserPromptPart
@@ -98,6 +98,24 @@ def test_a_dead_server_is_found_out_at_once() -> None:
     assert asked.attempts[0].reason == "connection refused"
     fastest = min(put(spec, "offline").attempts[0].seconds for _ in range(5))
     assert fastest < 0.05
+
+
+def test_a_server_that_lives_is_not_lost_where_we_look_too_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine the limit is over before we look; only one that takes nobody is dead."""
+    monkeypatch.setattr("fraktal_kernel.agents.models.asking.CONNECT_LOCAL_S", 1e-9)
+    with scripted(says("I live.")) as server:
+        asked = put(server.spec, "offline")
+    assert (asked.model, asked.response.text) == (server.spec, "I live.")
+    with ExitStack() as stack:
+        full = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0), backlog=1)))
+        for _ in range(8):  # more than wait in its line: it lets nobody in any more
+            waiting = stack.enter_context(closing(socket.socket()))
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        asked = put(f"openai:a@http://127.0.0.1:{full.getsockname()[1]}/v1", "offline")
+    assert [each.reason for each in asked.attempts] == ["no connection in time", ""]
 
 
 def broken(kind: str, never: threading.Event) -> tuple[Said, ...]:
