@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -81,7 +82,7 @@ def run(
             )
         check_out(out, getattr(params, "largest_bytes", 0))
     start = time.monotonic()
-    result, artifacts = _with_bar(found, params, out.parent if out else None)
+    result, artifacts = _with_bar(found, params, out)
     if out is not None:
         _write(found, result, artifacts, out)
     if as_json:
@@ -150,10 +151,11 @@ def _run(found: Capability, params: BaseModel, detached: DetachedRun) -> tuple[A
         ) from error
 
 
-def _with_bar(
-    found: Capability, params: BaseModel, folder: Path | None
-) -> tuple[Any, list[Artifact]]:
-    """Do the work beside a progress bar; large files lie where the result is to be."""
+def _with_bar(found: Capability, params: BaseModel, out: Path | None) -> tuple[Any, list[Artifact]]:
+    """Do the work beside a progress bar; large files lie where the result is to be.
+
+    After a kill the same command for the same file finds them there, and goes on.
+    """
     from fraktal_kernel.core.run import Run
     from fraktal_kernel.core.settings import load_settings
 
@@ -180,12 +182,17 @@ def _with_bar(
         ask=ask,
         cancelled=stop.is_set,
         cluster=load_settings().dask_scheduler,
-        folder=folder,
+        folder=out.parent if out else None,
+        name=_name(f"{found.name} {params.model_dump_json()} {out.name}") if out else "",
     )
     with progress:
         value = interruptible(lambda: _run(found, params, detached), stop)
         progress.update(task, completed=1.0, description=found.title)
     return value
+
+
+def _name(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _ask(question: str, choices: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
@@ -28,13 +29,39 @@ T = TypeVar("T")
 
 
 class _Folder:
-    """Files of a direct call: they are there as long as the run, or an artifact of it, is."""
+    """Files of a direct call: they are there as long as the run, or an artifact of it, is.
 
-    def __init__(self, parent: Path | None) -> None:
-        place = tempfile.mkdtemp(prefix=".fraktal-", dir=parent)
-        weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
-        self.scratch = Path(place, "scratch")
-        self.scratch.mkdir()
+    One with a name is what a run of that name was killed over, unless another is at it.
+    """
+
+    def __init__(self, parent: Path | None, name: str = "") -> None:
+        place = Path(parent or tempfile.gettempdir(), f".fraktal-{name}")
+        lock = _held(place) if name else None
+        if lock is None:
+            place = Path(tempfile.mkdtemp(prefix=".fraktal-", dir=parent))
+        weakref.finalize(self, _let_go, place, lock)
+        self.scratch = place / "scratch"
+        self.scratch.mkdir(exist_ok=True)
+
+
+def _held(place: Path) -> int | None:
+    """Make a folder, or take one that was left behind, and its lock; None where another has it."""
+    place.mkdir(exist_ok=True)
+    lock = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(lock), os.stat(place)):
+            return lock
+    except OSError:  # it is held, or its holder has just done away with it
+        pass
+    os.close(lock)
+    return None
+
+
+def _let_go(place: Path, lock: int | None) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    if lock is not None:
+        os.close(lock)
 
 
 class DetachedRun(Run):
@@ -48,6 +75,7 @@ class DetachedRun(Run):
         cancelled: Callable[[], bool] | None,
         cluster: str = "",
         folder: Path | None = None,
+        name: str = "",
         serve: Callable[[str, Mapping[str, Any]], Any] | None = None,
     ) -> None:
         self._serve = serve
@@ -58,7 +86,7 @@ class DetachedRun(Run):
         self._begun: dict[str, Child] = {}
         self.began = time.time()
         self._cluster = cluster
-        self._where = folder
+        self._where, self._name = folder, name
         self._folder: _Folder | None = None
         self._on_progress = on_progress
         self._on_log = on_log
@@ -197,7 +225,7 @@ class DetachedRun(Run):
     @override
     def scratch(self) -> Path:
         if self._folder is None:
-            self._folder = _Folder(self._where)
+            self._folder = _Folder(self._where, self._name)
         return self._folder.scratch
 
     @override

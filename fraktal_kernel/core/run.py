@@ -62,6 +62,7 @@ class Run(ABC):
         cancelled: Callable[[], bool] | None = None,
         cluster: str = "",
         folder: Path | None = None,
+        name: str = "",
         serve: Callable[[str, Mapping[str, Any]], Any] | None = None,
     ) -> DetachedRun:
         """Make the run of a direct call: nothing is journaled, and files go with it.
@@ -70,11 +71,12 @@ class Run(ABC):
         ----------
         cluster : address of a Dask scheduler that may share the work
         folder : in which files lie while they are needed; by default one for temporary files
+        name : of this very work: what a killed run of it left in the folder is gone on with
         serve : answers what the run requests of a server, by name and arguments
         """
         from fraktal_kernel.core.detached import DetachedRun
 
-        return DetachedRun(on_progress, on_log, ask, cancelled, cluster, folder, serve)
+        return DetachedRun(on_progress, on_log, ask, cancelled, cluster, folder, name, serve)
 
     @abstractmethod
     def progress(self, fraction: float, text: str = "") -> None:

@@ -142,23 +142,31 @@ def test_ctrl_c_stops_the_work_and_leaves_nothing_behind(folder, tmp_path, liste
     assert os.listdir(folder) == []
 
 
-def test_a_poster_that_is_ended_leaves_no_folder(folder, tmp_path):
-    """Tiles lie beside the file while it grows, and go with the process."""
+def test_a_poster_goes_on_after_a_kill_and_leaves_no_folder(folder, tmp_path):
+    """Tiles lie beside the file, outlive a kill, and go with a process that is asked to end."""
     words = "run fractal.poster --scene full_set --width 9000 --height 9000 --out a.tif".split()
-    with subprocess.Popen(
-        [*COMMAND, *words],
-        cwd=folder,
-        env={**os.environ, "FRAKTAL_DATA": str(tmp_path / "data")},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        until = time.monotonic() + 120
-        while not list(folder.glob("*/scratch/poster.tif.part/*")):
-            assert process.poll() is None and time.monotonic() < until
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=120)
-    assert process.returncode == 130
+
+    def ended(sent, ready):
+        with subprocess.Popen(
+            [*COMMAND, *words],
+            cwd=folder,
+            env={**os.environ, "FRAKTAL_DATA": str(tmp_path / "data")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            until = time.monotonic() + 120
+            while not ready():
+                assert process.poll() is None and time.monotonic() < until
+                time.sleep(0.02)
+            process.send_signal(sent)
+            process.wait(timeout=120)
+        return process.returncode
+
+    assert ended(signal.SIGKILL, lambda: list(folder.glob("*/scratch/*.part/journal"))) == -9
+    (journal,) = folder.glob("*/scratch/poster.tif.part/journal")
+    with journal.open("ab") as file:
+        file.write(b"torn")  # who goes on cuts it off
+    assert ended(signal.SIGTERM, lambda: b"torn" not in journal.read_bytes()) == 130
     assert os.listdir(folder) == []
 
 

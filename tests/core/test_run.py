@@ -7,6 +7,8 @@ import gc
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -224,5 +226,21 @@ def test_a_large_file_is_kept_as_a_file(tmp_path: Path) -> None:
     del run
     assert links == 2 and artifact.read() == b"data" * 1000
     del artifact
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_work_of_a_name_goes_on_with_what_a_kill_left(tmp_path: Path) -> None:
+    """It finds its files again; at the same time another of that name has its own."""
+    killed = (
+        "import os, pathlib, sys; from fraktal_kernel.core.run import Run\n"
+        "run = Run.detached(folder=pathlib.Path(sys.argv[1]), name='poster')\n"
+        "(run.scratch() / 'tiles').write_text('half of them'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", killed, str(tmp_path)]).returncode == 9
+    run, other = (Run.detached(folder=tmp_path, name="poster") for _ in range(2))
+    assert (run.scratch() / "tiles").read_text() == "half of them"
+    assert not list(other.scratch().iterdir()) and len(list(tmp_path.iterdir())) == 2
+    del run, other
     gc.collect()
     assert list(tmp_path.iterdir()) == []
