@@ -198,7 +198,7 @@ def _workspace(settings: Settings) -> Finding:
     folder = settings.data
     while not folder.exists():
         folder = folder.parent
-    if not os.access(folder, os.W_OK):
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
         return Finding(
             "workspace",
             BROKEN,

@@ -20,6 +20,7 @@ from pathlib import Path
 import httpx
 
 from fraktal_kernel.core.settings import Settings
+from fraktal_kernel.core.workspace import make_folder
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STOP_S = 1.5  # from being asked to end until it is ended
@@ -61,7 +62,7 @@ class Lab:
 
     def start(self) -> None:
         """Start it, and start it again when it dies."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.log.parent)
         self._watcher.start()
 
     def answers(self) -> bool:

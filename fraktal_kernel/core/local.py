@@ -38,7 +38,7 @@ from fraktal_kernel.core.services import Asked, answer
 from fraktal_kernel.core.settings import Settings
 from fraktal_kernel.core.store import Store
 from fraktal_kernel.core.workbench import Workbench
-from fraktal_kernel.core.workspace import Hold
+from fraktal_kernel.core.workspace import Hold, make_folder
 from fraktal_kernel.errors import AlreadyRunning, Conflict, FraktalError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Engine:
     """What all users of one workspace share."""
 
     def __init__(self, settings: Settings, may_run: bool) -> None:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.data)
         self.settings = settings
         self.may_run = may_run
         self.database = Database(settings.database)

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from fraktal_kernel.core.settings import Settings
-from fraktal_kernel.errors import AlreadyRunning
+from fraktal_kernel.errors import AlreadyRunning, InvalidInput
 
 
 class ServerAddress(BaseModel):
@@ -20,6 +20,21 @@ class ServerAddress(BaseModel):
     url: str
     token: str
     pid: int
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of the workspace, and those above it, or say why it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(folder, error) from None
+
+
+def _unusable(folder: Path, error: OSError) -> InvalidInput:
+    return InvalidInput(
+        f"the workspace folder {folder} cannot be used ({error.strerror}); set FRAKTAL_DATA to a "
+        "folder that this user may write."
+    )
 
 
 def _address_file(settings: Settings) -> Path:
@@ -61,8 +76,11 @@ class Hold:
     def __init__(self, file: Path) -> None:
         file = file.resolve()
         self._path = file.with_name(file.name + ".lock")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a+")
+        make_folder(self._path.parent)
+        try:
+            self._file = self._path.open("a+")
+        except OSError as error:
+            raise _unusable(self._path.parent, error) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fraktal_kernel.cli import doctor
 from fraktal_kernel.core.settings import load_settings
+from fraktal_kernel.core.workbench import Workbench
 from fraktal_kernel.core.workspace import (
     Hold,
     ServerAddress,
@@ -18,7 +20,7 @@ from fraktal_kernel.core.workspace import (
     remove_address,
     write_address,
 )
-from fraktal_kernel.errors import AlreadyRunning
+from fraktal_kernel.errors import AlreadyRunning, InvalidInput
 
 HOLDER = """
 import sys
@@ -46,6 +48,19 @@ def test_one_holds_and_the_second_is_told_who(tmp_path: Path) -> None:
     other.kill()  # the system takes the right back from who cannot give it back
     other.communicate()
     Hold(file).release()
+
+
+def test_a_folder_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
+    """A workspace where a file stands in the way says which folder to change, and to whom."""
+    file = tmp_path / "file"
+    file.touch()
+    for data in (file, file / "below"):
+        with pytest.raises(InvalidInput, match=rf"{data} cannot be used .*FRAKTAL_DATA"):
+            Workbench.open(data=data)
+        assert doctor._workspace(load_settings(data=data)).state == doctor.BROKEN
+    (tmp_path / "fraktal.db.lock").mkdir()
+    with pytest.raises(InvalidInput, match=rf"{tmp_path} cannot be used"):
+        Hold(tmp_path / "fraktal.db")
 
 
 def test_a_right_that_was_given_back_can_be_taken(tmp_path: Path) -> None:
