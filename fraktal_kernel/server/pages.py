@@ -73,8 +73,8 @@ PAGES = {
         "What took the time of a job: waiting, attempts, steps, models, people, and its jobs.",
     ),
 }
-#: A page that nobody is connected to any more is forgotten after so long.
-FORGET_AFTER_MS = 15_000
+#: A page that no browser has connected to is forgotten after so long; one that was left, sooner.
+FORGET_AFTER_MS = 120_000
 LOOK_EVERY_MS = 5_000
 _visitor: ContextVar[Principal] = ContextVar("visitor")
 

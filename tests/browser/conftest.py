@@ -298,7 +298,7 @@ def panel_server() -> Iterator[Callable[[Any], str]]:
             {"/app": page},
             app=app,
             check_unused_sessions_milliseconds=1_000,
-            unused_session_lifetime_milliseconds=15_000,
+            unused_session_lifetime_milliseconds=120_000,
         )
         server = uvicorn.Server(
             uvicorn.Config(app, "127.0.0.1", port, log_level="warning", ws="websockets-sansio")

@@ -99,6 +99,7 @@ class ServedWorkbench:
             f"{self.url}/api/launch-links",
             headers={"authorization": f"Bearer {self.workbench.address.token}"},
             trust_env=False,
+            timeout=60,
         )
         token = answer.json()["url"].partition("token=")[2]
         address, _, anchor = path.partition("#")
@@ -111,6 +112,7 @@ class ServedWorkbench:
             f"{self.url}/api/capabilities",
             headers={"authorization": f"Bearer {self.workbench.address.token}"},
             trust_env=False,
+            timeout=60,
         )
         return [known["name"] for known in answer.json()["capabilities"]]
 

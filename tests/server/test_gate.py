@@ -396,21 +396,28 @@ def test_pages_never_see_the_credentials(served: Served) -> None:
 
 
 @TORNADO
-def test_visits_are_let_go(served: Served) -> None:
-    """When a browser leaves a page, nothing holds the page's session any more."""
+def test_visits_are_let_go(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that its browser has left is forgotten, and one that still loads is waited for."""
     import gc
     import re
 
     from bokeh.server.session import ServerSession
 
-    def held() -> int:
-        # By type alone: asking a weak reference for its class raises once its target is gone.
-        sessions = (item for item in gc.get_objects() if type(item) is ServerSession)
-        return sum(session.connection_count for session in sessions)
+    from fraktal_kernel.server import leaving
 
-    before = held()
+    def held() -> tuple[int, set[str]]:
+        # By type alone: asking a weak reference for its class raises once its target is gone.
+        sessions = [item for item in gc.get_objects() if type(item) is ServerSession]
+        connected = sum(session.connection_count for session in sessions)
+        return connected, {session.id for session in sessions if not session.destroyed}
+
+    monkeypatch.setattr(leaving, "BACK_S", 0.1)
+    before, known = held()
     with served.client() as client:
         token = re.search(r'"token":"([^"]+)"', client.get("/explorer").text)
+        (left,) = held()[1] - known
+        client.get("/explorer")
+        (loading,) = held()[1] - known - {left}
     assert token
     with connect(
         served.websocket + "/explorer/ws",
@@ -421,11 +428,11 @@ def test_visits_are_let_go(served: Served) -> None:
     ) as line:
         for _ in range(3):  # one message of three frames: the connection is acknowledged
             line.recv(timeout=120)
-        assert held() == before + 1
+        assert held()[0] == before + 1
     until = time.monotonic() + 60
-    while held() > before and time.monotonic() < until:
+    while left in held()[1] and time.monotonic() < until:
         time.sleep(0.05)
-    assert held() == before
+    assert held()[0] == before and left not in held()[1] and loading in held()[1]
 
 
 def test_open_websocket_ends_when_its_token_is_revoked(

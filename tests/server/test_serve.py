@@ -82,8 +82,10 @@ def test_start_and_stop(tmp_path: Path, how: signal.Signals) -> None:
         told = json.loads(note.read_text())
         assert told["url"] == url and told["pid"] == process.pid and told["token"] != token
         own = {"authorization": f"Bearer {told['token']}"}
-        assert httpx.get(f"{url}/api/me", headers=own, trust_env=False).json()["is_admin"]
-        assert httpx.get(f"{url}/?token={token}", trust_env=False).status_code == 303
+        assert httpx.get(f"{url}/api/me", headers=own, trust_env=False, timeout=60).json()[
+            "is_admin"
+        ]
+        assert httpx.get(f"{url}/?token={token}", trust_env=False, timeout=60).status_code == 303
         children = psutil.Process(process.pid).children(recursive=True)
         ended: list[ConnectionClosed] = []
         events = url.replace("http", "ws", 1) + "/api/events"
@@ -118,7 +120,7 @@ def test_second_server_is_refused(tmp_path: Path) -> None:
         assert second.returncode == 1 and output == ""
         assert complaint.startswith("AlreadyRunning: ") and str(process.pid) in complaint
         assert len(complaint.splitlines()) == 1
-        assert httpx.get(f"{url}/api/me", trust_env=False).status_code == 401
+        assert httpx.get(f"{url}/api/me", trust_env=False, timeout=60).status_code == 401
         assert (folder / "server.json").exists()
 
 

@@ -30,7 +30,7 @@ def broker() -> Iterator[Broker]:
 def number(bench: RemoteWorkbench, name: str) -> float:
     """Read one number of Prometheus' text."""
     head = {"Authorization": f"Bearer {bench.address.token}"}
-    text = httpx.get(f"{bench.address.url}/metrics", headers=head, trust_env=False).text
+    text = httpx.get(f"{bench.address.url}/metrics", headers=head, trust_env=False, timeout=60).text
     found = [line for line in text.splitlines() if line.startswith(f"{name} ")]
     return float(found[0].rpartition(" ")[2]) if found else -1.0
 

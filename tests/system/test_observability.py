@@ -80,6 +80,7 @@ class Scraped:
             f"{address.url}/api/alerts",
             headers={"authorization": f"Bearer {address.token}"},
             trust_env=False,
+            timeout=60,
         )
         return {alert["name"] for alert in answer.json()["alerts"]}
 
