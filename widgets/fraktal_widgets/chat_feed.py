@@ -68,6 +68,7 @@ class ChatFeed(JobFeed):
         self.older_ones = False
         self._said = said
         self._live: list[dict[str, Any]] = []
+        self._heard = 0  # the last event that was in there when the messages were read
 
     @override
     def start(self) -> None:
@@ -224,12 +225,16 @@ class ChatFeed(JobFeed):
         except NotFound:
             self.here, self.messages = None, []
             return
-        answering = self._answering()
-        if answering is None:
-            self._live = []
         for message in self.messages:
             for part in message.details.parts:
                 self._know(part)
+        answering = self._answering()
+        if answering is None:
+            self._live, self._heard = [], 0
+        else:  # what was said before we came is in there, what comes later is heard
+            said = answering.details
+            self._live, self._heard = [dict(part) for part in said.parts], said.seq
+            self._tell_live(answering)
 
     def _know(self, part: dict[str, Any]) -> None:
         """Show the card of a job that an answer called."""
@@ -261,7 +266,12 @@ class ChatFeed(JobFeed):
         answering = self._answering()
         if answering is None or event.subject != str(answering.job_id):
             return
+        if event.seq <= self._heard:
+            return
         add(self._live, event.payload)
         for part in self._live:
             self._know(part)
+        self._tell_live(answering)
+
+    def _tell_live(self, answering: MessageView) -> None:
         self._said(answering.id, [self._part(part) for part in self._live])

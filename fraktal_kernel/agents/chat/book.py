@@ -184,7 +184,7 @@ class Book:
             if tip is None:
                 return []
             self._message(tx, tip, conversation_id)
-            path = self._path(tx, tip)
+            path = [self._so_far(tx, each) for each in self._path(tx, tip)]
             siblings = tx.rows(
                 "SELECT parent_id, id FROM chat_message WHERE conversation_id = :id ORDER BY id",
                 {"id": conversation_id},
@@ -200,7 +200,7 @@ class Book:
             row = self._message(tx, message_id)
         self._settle(row[1])
         with self._database.read() as tx:
-            row = self._message(tx, message_id)
+            row = self._so_far(tx, self._message(tx, message_id))
             rows = tx.rows(
                 "SELECT id FROM chat_message WHERE conversation_id = :conversation AND"
                 " COALESCE(parent_id, 0) = :parent ORDER BY id",
@@ -221,6 +221,23 @@ class Book:
             where = "" if conversation_id is None else f" in conversation {conversation_id}"
             raise NotFound(f"there is no message {message_id}{where}.")
         return row
+
+    def _said(self, tx: Transaction, job_id: int) -> tuple[list[dict[str, Any]], int]:
+        """Put together what a turn has said, and name the last event of it."""
+        said = tx.rows(
+            "SELECT payload, seq FROM event WHERE subject = :subject AND topic = 'jobs.said'"
+            " ORDER BY seq",
+            {"subject": str(job_id)},
+        )
+        return replay(json.loads(each[0]) for each in said), said[-1][1] if said else 0
+
+    def _so_far(self, tx: Transaction, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Give an open answer what has come of it, for whoever comes in the middle."""
+        if row[5] != "open":
+            return row
+        parts, seq = self._said(tx, row[3])
+        details = json.dumps({"parts": parts, "seq": seq})
+        return (*row[:6], text_of(parts), row[7], details, *row[9:])
 
     def _path(self, tx: Transaction, tip: int) -> list[tuple[Any, ...]]:
         rows = tx.rows(
@@ -396,12 +413,7 @@ class Book:
                 return
         with self._database.write() as tx:
             for message_id, job_id, job_state, error in tx.rows(open_answers, values):
-                said = tx.rows(
-                    "SELECT payload FROM event WHERE subject = :subject AND topic = 'jobs.said'"
-                    " ORDER BY seq",
-                    {"subject": str(job_id)},
-                )
-                parts = replay(json.loads(each[0]) for each in said)
+                parts, _ = self._said(tx, job_id)
                 state = "stopped" if job_state == "cancelled" else "failed"
                 tx.execute(
                     "UPDATE chat_message SET state = :state, text = :text, error = :error,"

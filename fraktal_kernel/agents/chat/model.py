@@ -36,6 +36,7 @@ class AnswerDetails(BaseModel):
     tokens_out: int = 0
     cost: float | None = Field(None, description="None where no price is known.")
     seconds: float = 0.0
+    seq: int = Field(0, description="Of an open answer: the last event that its parts tell of.")
 
 
 class MessageView(BaseModel):
