@@ -29,6 +29,12 @@ def echo(params: Text, run: Run) -> Text:
     return params
 
 
+@capability("test.name", title="Name a file")
+def name(params: Text, run: Run) -> None:
+    """Keep a file that is called as the text says."""
+    run.save(params.text, params.text.encode())
+
+
 class Steps(BaseModel):
     """How many steps, where to write a line for each, and how long each takes.
 

@@ -124,5 +124,7 @@ def _usage(error: Any) -> str:
 
 
 def _say(sentence: object) -> None:
-    text = " ".join(str(sentence).split())
+    from fraktal_kernel.cli.screen import visible
+
+    text = visible(" ".join(str(sentence).split()))
     print(f"fraktal: {text}", file=sys.stderr)

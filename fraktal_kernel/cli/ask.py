@@ -9,7 +9,7 @@ import typer
 
 from fraktal_kernel.cli.exits import FAILED
 from fraktal_kernel.cli.jobs import follow
-from fraktal_kernel.cli.screen import print_json, say, size
+from fraktal_kernel.cli.screen import print_json, say, size, visible
 from fraktal_kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _ask_models(text: str, settings: Settings, as_json: bool) -> None:
             raise
         answer = workbench.chat.message(turn.answer_id)
         if answer.text:
-            print(answer.text)
+            print(visible(answer.text))
         if answer.state != "done":
             say(answer.error or f"the answer was {answer.state}.")
             raise typer.Exit(FAILED)
@@ -130,7 +130,7 @@ def _answer(understood: Understanding) -> None:
         told = answer(
             understood.capability, dict(understood.arguments), workbench, understood.language
         )
-    print(told.reply)
+    print(visible(told.reply))
 
 
 def _carry_out(understood: Understanding) -> None:

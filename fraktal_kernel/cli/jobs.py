@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fraktal_kernel.cli.exits import FAILED
-from fraktal_kernel.cli.screen import ago, bar, print_json, say, seconds, size, table
+from fraktal_kernel.cli.screen import ago, bar, print_json, say, seconds, size, table, visible
 from fraktal_kernel.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def show(job: Id, as_json: Json = False) -> None:
         print_json(view)
         return
     for name, value in _facts(view):
-        print(f"{name:<12}{value}")
+        print(f"{name:<12}{visible(value)}")
 
 
 def _facts(view: JobView) -> Iterator[tuple[str, object]]:
@@ -136,14 +136,15 @@ def follow(workbench: Workbench, view: JobView) -> JobView:
             for event in workbench.events("jobs.*", after=0, subject=str(view.id)):
                 facts = event.payload
                 if event.topic == "jobs.progress":
-                    text = facts.get("message") or view.capability
+                    text = visible(facts.get("message") or view.capability)
                     progress.update(task, completed=facts["progress"], description=text)
                 elif event.topic == "jobs.log":
-                    progress.console.print(facts["text"], markup=False)
+                    progress.console.print(visible(facts["text"]), markup=False)
                 elif event.topic == "jobs.question":
                     answers = "|".join(facts["choices"])
                     progress.console.print(
-                        f"{facts['text']} fraktal jobs answer {view.id} {answers}", markup=False
+                        visible(f"{facts['text']} fraktal jobs answer {view.id} {answers}"),
+                        markup=False,
                     )
                 elif event.topic == "jobs.state":
                     progress.update(task, description=f"{view.capability}: {facts['state']}")
@@ -223,7 +224,7 @@ def log(job: Id, as_json: Json = False) -> None:
         return
     for line in lines:
         level = "" if line.level == "info" else f"{line.level}: "
-        print(f"{line.time:%H:%M:%S} {level}{line.text}")
+        print(f"{line.time:%H:%M:%S} {level}{visible(line.text)}")
 
 
 @app.command()

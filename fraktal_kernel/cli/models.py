@@ -9,7 +9,7 @@ import typer
 
 from fraktal_kernel.cli.exits import FAILED
 from fraktal_kernel.cli.jobs import Json, open_workbench
-from fraktal_kernel.cli.screen import print_json, say, seconds, table
+from fraktal_kernel.cli.screen import print_json, say, seconds, table, visible
 
 if TYPE_CHECKING:
     from fraktal_kernel.agents.models.keeper import ModelList, ModelView
@@ -136,7 +136,7 @@ def try_model(model: Model, as_json: Json = False) -> None:
     if as_json:
         print_json(tried)
     elif tried["answered"]:
-        print(tried["text"])
+        print(visible(tried["text"]))
         say(f"{model} answered in {seconds(tried['seconds'])}.")
     else:
         say(f"{model} did not answer: {tried['reason']} ({seconds(tried['seconds'])}).")

@@ -18,7 +18,7 @@ import typer
 from fraktal_kernel.cli.capabilities import find, show
 from fraktal_kernel.cli.interrupt import interruptible
 from fraktal_kernel.cli.parameters import parse
-from fraktal_kernel.cli.screen import bar, print_json, say, seconds, size
+from fraktal_kernel.cli.screen import bar, print_json, say, seconds, size, visible
 from fraktal_kernel.errors import FraktalError, InvalidInput
 
 if TYPE_CHECKING:
@@ -164,10 +164,11 @@ def _with_bar(found: Capability, params: BaseModel, out: Path | None) -> tuple[A
     task = progress.add_task(found.title, total=1.0)
 
     def on_progress(fraction: float, text: str) -> None:
-        progress.update(task, completed=fraction, description=text or found.title)
+        progress.update(task, completed=fraction, description=visible(text) or found.title)
 
     def on_log(text: str, level: str) -> None:
-        progress.console.print(text if level == "info" else f"{level}: {text}", markup=False)
+        said = text if level == "info" else f"{level}: {text}"
+        progress.console.print(visible(said), markup=False)
 
     def ask(question: str, choices: Sequence[str]) -> str:
         progress.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+#: What moves, colours or hides in a terminal: control characters, and those that turn directions.
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
 
 def console(stderr: bool = False) -> Console:
     """Open a console; where nobody looks, lines are long rather than cut."""
@@ -19,6 +23,20 @@ def console(stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 200)
+
+
+def visible(text: object) -> str:
+    r"""Write what a terminal would obey as what it is, lines and tabs aside.
+
+    What a job, a model or another program says must not hide or rewrite what a person reads
+    before they say yes.
+
+    Examples
+    --------
+    >>> visible("two\nlines, \x1b[8mhidden\x1b[0m, \u202ereversed")
+    'two\nlines, \\x1b[8mhidden\\x1b[0m, \\u202ereversed'
+    """
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], str(text))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
@@ -32,7 +50,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
         right = column in ("job", "done", "size", "attempt", "id")
         shown.add_column(column, overflow="fold", justify="right" if right else "left")
     for row in rows:
-        shown.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+        shown.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row))
     console().print(shown)
 
 
@@ -45,7 +63,7 @@ def print_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """Tell the person something that is not the result."""
-    print(text, file=sys.stderr, flush=True)
+    print(visible(text), file=sys.stderr, flush=True)
 
 
 def bar() -> Progress:

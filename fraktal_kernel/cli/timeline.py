@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fraktal_kernel.cli.screen import console, seconds
+from fraktal_kernel.cli.screen import console, seconds, visible
 
 if TYPE_CHECKING:
     from fraktal_kernel.core.tracing.model import SpanView, Timeline
@@ -38,10 +38,10 @@ def draw(timeline: Timeline) -> None:
         begin = (span.began_at - first).total_seconds() / whole
         colour = _COLOURS.get(span.state, "")
         shown.add_row(
-            Text("  " * span.depth + _name(span), style=colour),
+            Text("  " * span.depth + visible(_name(span)), style=colour),
             _short(took),
             Text(bar(begin, took / whole, width, _FILLS.get(span.kind, "█")), style=colour),
-            Text(span.error or _WORDS.get(span.state, "")),
+            Text(visible(span.error or _WORDS.get(span.state, ""))),
         )
     screen.print(shown)
     if timeline.jobs_left_out:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 import httpx
 from typing_extensions import override
@@ -213,7 +214,7 @@ class RemoteJobs:
     def open_artifact(self, job_id: int, name: str) -> BinaryIO:
         """Fetch one file that a job made; large ones wait on the disk, not in memory."""
         target = tempfile.SpooledTemporaryFile(max_size=32 * 1024**2)
-        path = f"/api/jobs/{job_id}/artifacts/{httpx.URL(path=name).path}"
+        path = f"/api/jobs/{job_id}/artifacts/{quote(name)}"
         try:
             with contextlib.closing(self._send("GET", path, stream=True)) as answer:
                 if not answer.is_success:

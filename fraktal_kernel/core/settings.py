@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 PREFIX = "FRAKTAL_"
 #: How the URL of a message broker may begin.
 BROKERS = ("amqp", "amqps", "nats", "redis", "rediss", "kafka")
+#: A host as a browser names it: what it calls it in an address, and where no port can follow.
+_SPOKEN = r"[\w.-]+|\[[\da-fA-F:.]+\]"
+_ALONE = rf"{_SPOKEN}|[\da-fA-F]*:[\da-fA-F:.]*:[\da-fA-F:.]*"
 _HOST = r"(?:\[[\da-fA-F:.]+\]|[^\s/:@,?\[\]]+)(?::\d{1,5})?"
 _BROKER = rf"(?:{'|'.join(BROKERS)})://(?:[^\s@]*@)?{_HOST}(?:,{_HOST})*(?:[/?]\S*)?"
 #: a language model: the offline one, or who serves it, its name, and where that is
@@ -188,6 +191,28 @@ class Settings(BaseSettings):
             raise ValueError("expected debug, info, warning, error or critical")
         return value.lower()
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _bare_hosts(cls, value: list[str]) -> list[str]:
+        for each in value:
+            if not re.fullmatch(_ALONE, each, re.ASCII):
+                raise ValueError(
+                    f"{each!r} is no host as browsers name it; expected such as lab.example, "
+                    "without https:// and port"
+                )
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins_of_browsers(cls, value: list[str]) -> list[str]:
+        for each in value:
+            if not re.fullmatch(rf"https?://({_SPOKEN})(:\d{{1,5}})?/?", each, re.ASCII):
+                raise ValueError(
+                    f"{each!r} is no origin as browsers name it; expected such as "
+                    "https://lab.example or http://10.0.0.5:3000"
+                )
+        return value
+
     @field_validator("bus")
     @classmethod
     def _known_broker(cls, value: str) -> str:
@@ -315,6 +340,7 @@ def load_settings(**arguments: Any) -> Settings:
     _refuse_misspelled_variables(known)
     try:
         settings = Settings(**arguments)
+        in_file = _toml_keys(settings.file)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -333,7 +359,11 @@ def load_settings(**arguments: Any) -> Settings:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"the settings file fraktal.toml is not valid TOML: {error}.") from None
-    if "data" in _toml_keys(settings.file):
+    except OSError as error:
+        raise InvalidInput(
+            f"the settings file {error.filename} cannot be read ({error.strerror}); let this user."
+        ) from None
+    if "data" in in_file:
         raise InvalidInput(
             f"{settings.file} sets data, but it is read because it lies there; remove that line "
             f"and set {PREFIX}DATA."

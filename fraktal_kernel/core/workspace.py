@@ -41,20 +41,31 @@ def _address_file(settings: Settings) -> Path:
     return settings.data / "server.json"
 
 
+def _number(folder: Path) -> int:
+    """Tell folders apart by what stays when one is renamed and changes when it is copied."""
+    return folder.stat().st_ino
+
+
 def write_address(settings: Settings, address: ServerAddress) -> None:
     """Tell this user's other programs where the server is; nobody else can read it."""
     file = _address_file(settings)
     handle, beside = tempfile.mkstemp(dir=file.parent, prefix=".server.")  # mode 0600
     with os.fdopen(handle, "w") as stream:
-        stream.write(address.model_dump_json())
+        json.dump({**address.model_dump(), "folder": _number(file.parent)}, stream)
     os.replace(beside, file)
 
 
 def read_address(settings: Settings) -> ServerAddress | None:
-    """Read where the server said it is; it may be gone meanwhile."""
+    """Read where the server said it is; it may be gone meanwhile.
+
+    A copy of a workspace holds what the server of the original said, which is none of its own.
+    """
+    file = _address_file(settings)
     try:
-        return ServerAddress(**json.loads(_address_file(settings).read_text()))
-    except (OSError, ValueError, TypeError, ValidationError):
+        told = json.loads(file.read_text())
+        here = _number(file.parent)
+        return ServerAddress(**told) if told.pop("folder", here) == here else None
+    except (OSError, ValueError, TypeError, AttributeError, ValidationError):
         return None
 
 

@@ -84,7 +84,8 @@ class Gate:
         self._rate = RateLimit(settings.token_rate_per_s, settings.token_burst)
         self._local_digest = digest(local_secret) if local_secret else None
         self._local_user = security.local_user()
-        self._hosts = {name.lower() for name in (*settings.allowed_hosts, settings.host)}
+        hosts = (*settings.allowed_hosts, settings.host)
+        self._hosts = {name.lower().strip("[]") for name in hosts}
         self._origins = {origin.lower().rstrip("/") for origin in settings.allowed_origins}
         # The database is asked beside the event loop, and beside the threads of the routes.
         self._threads = CapacityLimiter(8)
@@ -238,10 +239,11 @@ class Gate:
             raise Refusal(400, "the address holds the character NUL; leave it out.")
 
     def _is_ours(self, name: str) -> bool:
+        name = name.strip("[]")
         if name == "localhost" or name in self._hosts:
             return True
         try:
-            return ipaddress.ip_address(name.strip("[]")).is_loopback
+            return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
 

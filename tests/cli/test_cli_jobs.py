@@ -249,3 +249,14 @@ def test_bad_input_is_refused_in_one_sentence(request, way, words, part):
     done = request.getfixturevalue(way)(*words)
     assert done.returncode == 2, done.stderr
     assert part in one_sentence(done)
+
+
+def test_a_terminal_obeys_nothing_that_jobs_say(served):
+    """What would move, colour, hide or turn round is shown as what it is; JSON stays whole."""
+    text = "\x1b[8mhidden\x1b[0m \u202e \x9b2J"
+    job = json.loads(served("submit", "test.echo", "--text", text, "--json").stdout)["id"]
+    watched = served("jobs", "watch", job)
+    shown = [watched.stderr, *(served("jobs", what, job).stdout for what in ("show", "log"))]
+    for each in shown:
+        assert r"\x1b[8mhidden" in each and not {"\x1b", "\x9b", "\u202e"} & set(each)
+    assert json.loads(served("jobs", "show", job, "--json").stdout)["params"]["text"] == text

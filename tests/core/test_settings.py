@@ -96,6 +96,12 @@ def test_the_workspace_is_an_absolute_path(monkeypatch: pytest.MonkeyPatch) -> N
         ("LOG_LEVEL", "loud", "expected debug, info, warning, error or critical"),
         ("CAPABILITY_MODULES", "a,b", "FRAKTAL_CAPABILITY_MODULES: given 'a,b', expected JSON"),
         ("STORE_OPTIONS", "{", "FRAKTAL_STORE_OPTIONS: given '{', expected JSON"),
+        (
+            "ALLOWED_HOSTS",
+            '["lab.example:8081"]',
+            "'lab.example:8081' is no host as browsers name it",
+        ),
+        ("ALLOWED_ORIGINS", '["lab.example"]', "'lab.example' is no origin as browsers name it"),
         ("PROT", "1", "no setting named 'prot'; did you mean 'port'?"),
     ],
 )
@@ -127,6 +133,21 @@ def test_a_wrong_file_is_refused_in_one_sentence(bare: Path, text: bytes, words:
     with pytest.raises(InvalidInput) as refusal:
         load_settings()
     assert words in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_hosts_and_origins_are_taken_as_browsers_name_them(bare: Path) -> None:
+    """Names, IPv4 and IPv6 with and without brackets; origins with and without a port."""
+    hosts = ["Lab.example", "10.0.0.5", "fe80::1", "[2001:db8::5]", "my_host-2"]
+    origins = ["https://lab.example", "http://[::1]:3000", "http://10.0.0.5:80/"]
+    settings = load_settings(allowed_hosts=hosts, allowed_origins=origins)
+    assert (settings.allowed_hosts, settings.allowed_origins) == (hosts, origins)
+
+
+def test_a_file_that_cannot_be_read_is_a_sentence(bare: Path) -> None:
+    """What stands where the settings file should is named, with the reason."""
+    (bare / "fraktal.toml").mkdir()
+    with pytest.raises(InvalidInput, match=r"fraktal\.toml cannot be read \(Is a directory\)"):
+        load_settings()
 
 
 def test_a_wrong_argument_is_refused() -> None:

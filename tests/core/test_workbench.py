@@ -96,6 +96,14 @@ def test_a_job_from_order_to_result(bench: Workbench) -> None:
     assert repr(job) == f"<job {job.id}: test.echo is succeeded>"
 
 
+@pytest.mark.parametrize("name", ["run #3; 50%.csv", "%2e%2e%2f.txt", "sub/a b'c+ü 😀&=.txt"])
+def test_a_file_of_any_name_is_fetched(bench: Workbench, name: str) -> None:
+    """What an address would read otherwise is read as a name."""
+    job = bench.submit("test.name", text=name)
+    job.wait(60)
+    assert job.artifact(name).read().decode() == name
+
+
 def test_patience_ends_but_the_job_goes_on(bench: Workbench) -> None:
     """Waiting with a limit raises TimeoutError and leaves the job alone."""
     job = bench.submit("test.sleep")

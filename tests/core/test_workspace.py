@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -101,3 +102,14 @@ def test_an_address_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> No
     """A file that somebody has broken does not keep the workbench from opening."""
     (tmp_path / "server.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     assert read_address(load_settings(data=tmp_path)) is None
+
+
+def test_a_copy_does_not_speak_to_the_server_of_its_original(tmp_path: Path) -> None:
+    """A workspace that was renamed still finds its server; a copy does not take it for its own."""
+    (tmp_path / "first").mkdir()
+    address = ServerAddress(url="http://127.0.0.1:1", token="t", pid=1)
+    write_address(load_settings(data=tmp_path / "first"), address)
+    (tmp_path / "first").rename(tmp_path / "renamed")
+    shutil.copytree(tmp_path / "renamed", tmp_path / "copy")
+    assert read_address(load_settings(data=tmp_path / "renamed")) == address
+    assert read_address(load_settings(data=tmp_path / "copy")) is None

@@ -11,11 +11,14 @@ import time
 import httpx
 import psutil
 import pytest
+from fastapi import FastAPI
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from fraktal_kernel.core.settings import load_settings
 from fraktal_kernel.errors import Unavailable
-from fraktal_kernel.server.links import cookie_name
+from fraktal_kernel.server.gate import Gate
+from fraktal_kernel.server.links import LaunchLinks, cookie_name
 from tests.server.served import FRIEND, LAUNCH, SECRET, Served
 
 #: Panel calls Tornado in a way that the next Tornado does away with.
@@ -468,6 +471,15 @@ def test_open_websocket_ends_when_its_token_is_revoked(
         done.set()
         busy.join()
     assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+
+
+def test_an_address_of_ipv6_is_ours_where_we_listen_on_it(served: Served) -> None:
+    """Settings name it bare, browsers in brackets."""
+    settings = load_settings(data=served.workbench.settings.data, host="2001:DB8::5")
+    gate = Gate(
+        FastAPI(), security=served.workbench.security, settings=settings, links=LaunchLinks()
+    )
+    assert gate._is_ours("[2001:db8::5]") and not gate._is_ours("[2001:db8::6]")
 
 
 def test_httpx_sends_what_the_tests_mean() -> None:
