@@ -18,7 +18,7 @@ from fraktal_kernel.fractals.fields import KINDS, checked_fields, empty_fields
 from fraktal_kernel.fractals.formulas import formula_of
 from fraktal_kernel.fractals.geometry import Geometry, matrix_of
 from fraktal_kernel.fractals.planner import Request, plan_for
-from fraktal_kernel.fractals.progress import Cancelled, Progress
+from fraktal_kernel.fractals.progress import Cancelled, Progress, apart
 from fraktal_kernel.fractals.scene import LARGEST_SEED, MAX_ITER
 from fraktal_kernel.fractals.view import View, decimal_of, text_of
 
@@ -124,7 +124,8 @@ def compute(
 
         request = replace(request, max_iter=proposed_limit(request, cancelled))
     method = plan_for(request)
-    out = empty_fields(names, request.geometry.height, request.geometry.width)
+    # Taking gigabytes is no reason to let a cancel wait.
+    out = apart(lambda: empty_fields(names, int(down), int(across)), cancelled)
     words = method.fill(out, progress=progress, cancelled=cancelled)
     facts = {
         "formula": request.formula.called,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,14 @@ def test_cancelling_stops_the_work(place: dict[str, str]) -> None:
 
 def _noted(seen: list[float]) -> Any:
     return lambda fraction, text: seen.append(fraction)
+
+
+def test_what_is_cancelled_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays of gigabytes take a second to make; no cancel waits for them."""
+    module = sys.modules["fraktal_kernel.fractals.compute"]  # the package has the function
+    monkeypatch.setattr(module, "empty_fields", lambda *_: 1 / 0)
+    with pytest.raises(Stopped):
+        compute(size=(10_000, 10_000), cancelled=lambda: True)
 
 
 def test_progress_goes_up_to_the_whole(tmp_path: Path) -> None:

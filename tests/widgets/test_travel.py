@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from fraktal_kernel.fractals import Scene, View, scenes
+from fraktal_kernel.fractals.geometry import Geometry
+from fraktal_kernel.fractals.view import Skew
 from fraktal_widgets.scene_text import centre_for, depth_for
 from fraktal_widgets.travel import changed, fitted, iterations_for, look_name, moved, same_place
 
@@ -67,3 +70,13 @@ def test_a_look_is_known_again_under_another_palette() -> None:
     assert look_name(changed(scene, {"palette": "glacier"}, SIZE)) == "relief"
     assert look_name(Scene()) == ""
     assert look_name(Scene(look={"layers": [{"field": "angle"}]})) == "own"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("skew", [None, ((1, 0.4), (0, 1)), ((2, 0.3), (0, -1))])
+def test_a_turn_turns_what_is_seen(skew: Skew | None) -> None:
+    """A quarter turn of a stretched or mirrored view shows the old points, each turned."""
+    view = View("0.3", "0.1", "2", rotation_deg=20, skew=skew)
+    before = Geometry(view, 9, 9, view.matrix).points()
+    turned = moved(view, (9, 9), 1, 0, 0, 90)
+    after = Geometry(turned, 9, 9, turned.matrix).points()
+    np.testing.assert_allclose(np.rot90(after), before, atol=1e-12)

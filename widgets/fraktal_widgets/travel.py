@@ -8,12 +8,14 @@ from dataclasses import replace
 from decimal import Context, Decimal
 from typing import Any
 
+import numpy as np
+
 from fraktal_kernel.errors import InvalidInput
 from fraktal_kernel.fractals import Scene, Seed, View, formulas, scenes
 from fraktal_kernel.fractals.colouring import looks
 from fraktal_kernel.fractals.gallery import home_view
 from fraktal_kernel.fractals.lattice import shifted, snapped
-from fraktal_kernel.fractals.view import text_of
+from fraktal_kernel.fractals.view import Skew, text_of
 from fraktal_widgets.scene_text import read_scene
 
 Size = tuple[int, int]
@@ -57,10 +59,19 @@ def moved(view: View, size: Size, scale: float, x: float, y: float, turn: float 
         return view.panned(x, -y)
     view = view if x == y == 0 else view.panned(x, -y)
     if turn:
-        view = replace(view, rotation_deg=round(view.rotation_deg + turn, 6))
+        skew = view.skew and _turned(view.skew, turn)
+        view = replace(view, rotation_deg=round(view.rotation_deg + turn, 6), skew=skew)
     if scale == 1:
         return view
     return snapped(view.zoomed(1 / scale), width)
+
+
+def _turned(skew: Skew, degrees: float) -> Skew:
+    """Turn the directions of a stretch back, so that what is seen turns as a whole with it."""
+    angle = math.radians(degrees)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    (a, b), (c, d) = (turn.T @ np.array(skew) @ turn).tolist()
+    return ((a, b), (c, d))
 
 
 def fitted(scene: Scene, size: Size | None) -> Scene:

@@ -26,7 +26,7 @@ from fraktal_kernel.fractals.geometry import Geometry, inverse_of, matrix_of
 from fraktal_kernel.fractals.planner import Request, request_of
 from fraktal_kernel.fractals.poster.cells import Cell
 from fraktal_kernel.fractals.poster.points import points_of
-from fraktal_kernel.fractals.progress import Cancelled, Stopped
+from fraktal_kernel.fractals.progress import Cancelled, Stopped, apart
 from fraktal_kernel.fractals.view import text_of
 
 Fields = dict[str, NDArray[Any]]
@@ -188,7 +188,7 @@ class Grid:
         """
         request = replace(self.request(level), threads=threads)
         box, geometry = self.boxes[level], request.geometry
-        fields = empty_fields(self.names, *box.shape)
+        fields = apart(lambda: empty_fields(self.names, *box.shape), cancelled)
         inner = None
         if finer is not None:
             inner = finer.box.halved().common(box)

@@ -17,15 +17,17 @@ def critical_point(node: Node) -> Node:
     c = Symbol("c")
     if "c" not in algebra.symbols(node):
         return c
-    if algebra.is_holomorphic(node, ("z",)) and algebra.is_polynomial(node):
-        slope = polynomial.coefficients(algebra.differentiate(node, "z"), "z") or {}
-        if slope and 0 not in slope:
-            return algebra.ZERO
-        root = _root(slope)
-        if root is not None:
-            return root
-    nothing = {"z": algebra.ZERO, "previous": algebra.ZERO}
+    nothing = {"z": algebra.ZERO}
     try:
+        # Nothing comes before the first step.
+        node = algebra.substitute(node, {"previous": algebra.ZERO})
+        if algebra.is_holomorphic(node, ("z",)) and algebra.is_polynomial(node):
+            slope = polynomial.coefficients(algebra.differentiate(node, "z"), "z") or {}
+            if slope and 0 not in slope:
+                return algebra.ZERO
+            root = _root(slope)
+            if root is not None:
+                return root
         first = algebra.substitute(node, nothing)
         for part in algebra.walk(node):
             # Powers that vary are taken by the logarithm, which 0 has none of, though 0**0 be 1.

@@ -104,6 +104,12 @@ def test_zero_is_no_start_where_a_power_takes_its_logarithm() -> None:
     assert formula_of("z**z + c").start == "c" and formula_of("z**2.5 + c").start == "0"
 
 
+def test_nothing_comes_before_the_first_step() -> None:
+    """A critical point that would depend on the z before is that of the first step."""
+    assert formula_of("previous*z + z**2 + c").start == "0"
+    assert formula_of("z**3 + (previous - c)*z").start == formula_of("z**3 - c*z").start
+
+
 def test_a_parameter_may_be_a_variable() -> None:
     """A parameter that stands for c, or for z alone, is part of the formula."""
     assert formula_of("z**2 + k", {"k": "c"}).step == formula_of("z**2 + c").step
