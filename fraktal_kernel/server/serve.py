@@ -54,6 +54,8 @@ def serve(
         another server holds the workspace
     Unavailable
         the port is taken
+    InvalidInput, MissingExtra
+        the settings name a store that there is not
     """
     from fraktal_kernel.server.app import create_app
 
@@ -61,6 +63,7 @@ def serve(
     local_secret = secrets.token_urlsafe(32)
     with Workbench.open(settings, serve=True) as workbench, listen(settings) as listener:
         assert isinstance(workbench, LocalWorkbench)
+        workbench.store.check_url()
         configure_logs(settings)
         app = create_app(
             workbench, launch_token=launch_token, local_secret=local_secret, lab_url=lab_url

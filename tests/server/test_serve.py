@@ -135,6 +135,17 @@ def test_taken_port_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "server.json").exists()
 
 
+def test_a_store_that_there_is_not_is_refused_and_one_that_is_away_is_not(tmp_path: Path) -> None:
+    """A slip in the settings is told at once; a store that does not answer may come back."""
+    process = start(tmp_path / "data", store_url="s4://pictures")
+    told = process.communicate(timeout=120)[1]
+    assert process.returncode == 1 and "InvalidInput: the store URL s4://pictures" in told
+    away = "ftp://127.0.0.1:1/pictures"  # its client connects as soon as it is made
+    with running(tmp_path / "data", store_url=away) as (_, url, _):
+        health = httpx.get(f"{url}/api/health", trust_env=False, timeout=60).json()
+    assert "ok" not in health["store"]
+
+
 def test_own_programs_find_the_server(tmp_path: Path) -> None:
     """``Workbench.open`` talks to the server that runs the workspace, without being told how."""
     folder = tmp_path / "data"

@@ -190,6 +190,23 @@ class Store:
             whole = (each for each in found if not each.key.rpartition("/")[2].startswith(OURS))
             return sorted(whole, key=lambda each: each.key)
 
+    def check_url(self) -> None:
+        """Refuse a URL that stands for no store; whether that answers now is for `check`.
+
+        Raises
+        ------
+        InvalidInput
+            nothing opens such a URL
+        MissingExtra
+            a package is missing for it
+        """
+        try:
+            self._backend  # noqa: B018
+        except FraktalError:
+            raise
+        except Exception:  # it is away, and may come back
+            pass
+
     def check(self) -> None:
         """Write, read and remove a small probe; raise Unavailable with a sentence if that fails."""
         key = f"{OURS}check-{uuid.uuid4().hex}"
