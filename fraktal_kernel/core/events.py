@@ -157,8 +157,16 @@ class Events:
     ) -> Iterator[EventView]:
         """Yield events as they happen, beginning behind ``after`` (None: from this call on)."""
         topic_condition(topics)
-        begin = self.last() if after is None else after
-        return self._follow(begin, topics, owner_id, subject, stop)
+        return self._follow(self._begin(after), topics, owner_id, subject, stop)
+
+    def _begin(self, after: int | None) -> int:
+        """Choose where a reader begins.
+
+        One who is ahead of us has read what a restored backup or a power cut took away; to wait
+        until the numbers have caught up would be to miss what happens until then.
+        """
+        last = self.last()
+        return last if after is None else min(after, last)
 
     def _follow(
         self,
@@ -206,8 +214,7 @@ class Events:
             self._sleepers.add(entry)
         silent_s = 0.0
         try:
-            if after is None:
-                after = await asyncio.to_thread(self.last)
+            after = await asyncio.to_thread(self._begin, after)
             while not self._closed:
                 sleeper.clear()
                 found = await asyncio.to_thread(self.page, after, topics, owner_id, subject)

@@ -126,6 +126,25 @@ def test_a_follower_begins_where_it_was_asked_for(events: Events, database: Data
     assert next(following).topic == "test.after"
 
 
+def test_a_reader_from_before_a_restored_backup_hears_what_comes(
+    events: Events, database: Database
+) -> None:
+    """Who is ahead of us is told what happens from now on, and not once the numbers are there."""
+    publish(events, database, "test.old")
+    follower = events.follow(after=1_000_000)
+    publish(events, database, "test.new")
+    assert next(follower).topic == "test.new"
+
+    async def first() -> str:
+        async for page in events.pages(after=1_000_000):
+            if page:
+                return page[0].topic
+            publish(events, database, "test.newer")
+        return ""
+
+    assert asyncio.run(first()) == "test.newer"
+
+
 def test_followers_end(events: Events) -> None:
     """One ends when it is told to, all end when the workbench closes."""
     stop = threading.Event()
