@@ -193,6 +193,25 @@ def method_of(parts: list[Plan]) -> str:
     return "; ".join(dict.fromkeys(words))
 
 
+def finer_share(steps: float) -> float:
+    """Say how much the finer of two levels counts.
+
+    It takes over in the middle half of an octave: before and behind that, where one level alone
+    has samples enough, nothing is read of the other.
+
+    Parameters
+    ----------
+    steps : of the coarser level in a sample of the picture, 1 to 2
+
+    Examples
+    --------
+    >>> [round(finer_share(2**octave), 9) for octave in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    [1.0, 1.0, 0.5, 0.0, 0.0]
+    """
+    fading = min(max(1.5 - 2 * math.log2(steps), 0.0), 1.0)
+    return fading * fading * (3 - 2 * fading)
+
+
 class _Maker:
     """Makes the segments of a film."""
 
@@ -293,12 +312,11 @@ class _Maker:
             store.get(level, self.threads, _unheard, self.cancelled) for level in (base, base - 1)
         )
         assert coarse is not None
-        fading = 1 - math.log2(step / antialias)
         windows = [
             Window(level, by, by * right - level.box.left, level.box.top - by * up, counts)
             for level, by, counts in (
                 (coarse, step, 1.0),
-                (fine, 2 * step, fading * fading * (3 - 2 * fading)),
+                (fine, 2 * step, finer_share(step / antialias)),
             )
             if level is not None
         ]

@@ -74,29 +74,65 @@ def _build_code() -> Any:
 
 def build_straight(plain: bool) -> Any:
     """Build the kernel for windows that are not turned: columns and rows weigh by themselves."""
-    mean, code = _build_mean(plain), _build_code()
+    from numba import njit
+
+    code = _build_code()
+
+    @njit
+    def weigh_down(samples, table, spans, at, down, columns):  # type: ignore[no-untyped-def]
+        """Give the weighted sums down the columns of samples under a row of pixels, in fours."""
+        width = spans.shape[0] - down.shape[0]
+        left, low, tall = spans[0, 0], spans[width + at, 0], spans[width + at, 1]
+        count = spans[width - 1, 0] + spans[width - 1, 1] - left
+        columns[: 4 * count] = 0
+        for j in range(tall):
+            row, part = low + j, down[at, j]
+            for k in range(count):
+                if plain:
+                    entry = samples[row, left + k]
+                    columns[4 * k] += part * table[entry, 0]
+                    columns[4 * k + 1] += part * table[entry, 1]
+                    columns[4 * k + 2] += part * table[entry, 2]
+                    columns[4 * k + 3] += part * table[entry, 3]
+                else:
+                    for c in range(4 * k, 4 * k + 4):
+                        columns[c] += part * samples[row, 4 * left + c]
+
+    @njit
+    def weigh_across(columns, first, wide, across):  # type: ignore[no-untyped-def]
+        """Give the weighted mean of the columns under a pixel."""
+        c0, c1, c2, c3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+        for k in range(wide):
+            part, at = across[k], 4 * (first + k)
+            c0 += part * columns[at]
+            c1 += part * columns[at + 1]
+            c2 += part * columns[at + 2]
+            c3 += part * columns[at + 3]
+        return c0, c1, c2, c3
 
     def straight(  # type: ignore[no-untyped-def]
-        coarse, fine, table, curve, counts, spans, across, down, near, out, top, bottom
+        coarse, fine, table, curve, counts, spans, across, down, near, room, out, top, bottom
     ) -> int:
-        """Paint rows of a frame, from ``top`` to before ``bottom``."""
+        """Paint rows of a frame, from ``top`` to before ``bottom``, with room for one row."""
         width = out.shape[1]
+        first, second = room[0], room[1]
+        inside = counts >= 1 and min(near[0], near[width - 1]) >= 1
         for row in range(top, bottom):
             at = width + row
+            if counts > 0 and near[at] > 0:
+                weigh_down(fine, table, spans[1], row, down[1], second)
+            if not (inside and near[at] >= 1):
+                weigh_down(coarse, table, spans[0], row, down[0], first)
             for column in range(width):
                 t = min(near[column], near[at])
                 share = np.float32(counts * t * t * (3 - 2 * t))
                 red, green, blue = np.float32(0), np.float32(0), np.float32(0)
                 if share > 0:
-                    red, green, blue, _ = mean(
-                        *(fine, table, spans[1, column, 0], spans[1, column, 1], across[1, column]),
-                        *(spans[1, at, 0], spans[1, at, 1], down[1, row]),
-                    )
+                    left, wide = spans[1, column, 0] - spans[1, 0, 0], spans[1, column, 1]
+                    red, green, blue, _ = weigh_across(second, left, wide, across[1, column])
                 if share < 1:
-                    r, g, b, _ = mean(
-                        *(coarse, table, spans[0, column, 0], spans[0, column, 1]),
-                        *(across[0, column], spans[0, at, 0], spans[0, at, 1], down[0, row]),
-                    )
+                    left, wide = spans[0, column, 0] - spans[0, 0, 0], spans[0, column, 1]
+                    r, g, b, _ = weigh_across(first, left, wide, across[0, column])
                     red = r + share * (red - r)
                     green = g + share * (green - g)
                     blue = b + share * (blue - b)
@@ -222,7 +258,8 @@ def kernel_of(plain: bool, turned: bool) -> Kernel:
     where = (
         "float64[::1], float32[::1]"
         if turned
-        else "float64, int64[:, :, ::1], float32[:, :, ::1], float32[:, :, ::1], float32[::1]"
+        else "float64, int64[:, :, ::1], float32[:, :, ::1], float32[:, :, ::1], float32[::1], "
+        "float32[:, ::1]"
     )
     return Kernel(
         "fraktal_kernel.fractals.film.reproject",
@@ -264,12 +301,16 @@ def reproject(
     kernel = kernel_of(plain, turned)
     where = [numbers] if turned else _straight(coarse, fine, numbers, out.shape, plain)
 
+    # Room for one pixel, or for the columns of both levels under one row.
+    most = max(coarse.shape[1], fine.shape[1]) * (4 if plain else 1)
+    room = (32,) if turned else (2, most)
+
     def work(spans: Any, stop: Any) -> int:
-        room = [np.zeros(32, np.float32)] if turned else []
+        own = np.zeros(room, np.float32)
         for first, last in spans:
             if stop.is_set():
                 break
-            kernel(coarse, fine, table, curve(), *where, *room, out, first, last)
+            kernel(coarse, fine, table, curve(), *where, own, out, first, last)
         return 0
 
     crew.share(work, out.shape[0])
