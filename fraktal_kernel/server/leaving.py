@@ -34,12 +34,19 @@ def let_visits_go() -> None:
             await connect(self, websocket)
         finally:
             if self.connection is not None:
-                session = self.connection.session
-                self.application.client_lost(self.connection)
-                asyncio.get_running_loop().call_later(BACK_S, _forget, session)
+                _leave(self.application, self.connection)
 
     connect_and_leave.lets_go = True  # type: ignore[attr-defined]
     WSHandler.ws_connect = connect_and_leave
+
+
+def _leave(application: Any, connection: Any) -> None:
+    try:
+        session = connection.session
+    except AssertionError:  # the line broke, and its handler has told by itself
+        return
+    application.client_lost(connection)
+    asyncio.get_running_loop().call_later(BACK_S, _forget, session)
 
 
 def _forget(session: ServerSession) -> None:
