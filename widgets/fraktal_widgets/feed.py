@@ -22,7 +22,7 @@ from fraktal_kernel.errors import FraktalError
 if TYPE_CHECKING:
     from fraktal_kernel.core.workbench import Workbench
 
-#: reading events begins a moment after everything was read; so much later it is read once more
+#: so long after events began to be heard everything is read once more
 SETTLE_S = 1.5
 RECONNECT_S = 1.0
 
@@ -167,10 +167,11 @@ class Feed(ABC):
     def _read(self) -> None:
         while not self._stop.is_set():
             try:
+                # Heard from here on, and read after that: nothing falls in between, late as we are.
+                heard = self.workbench.events(self.topics, after=self._after, stop=self._stop)
                 self.do(self._load_again)
-                # What falls between this and the first event is in the list that is read again.
                 self._due["load"] = (time.monotonic() + SETTLE_S, self._load)
-                for event in self.workbench.events(self.topics, after=self._after, stop=self._stop):
+                for event in heard:
                     self._after = event.seq
                     self.do(lambda event=event: self._apply(event))  # type: ignore[misc]
             except Exception as error:
